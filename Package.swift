@@ -1,0 +1,88 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+// libtorch's headers and libraries, taken out of the pip wheel by scripts/bootstrap.sh. TORCH_DIR names another copy
+// (a second libtorch version, say). Only a root package may use unsafeFlags, which is what this one is.
+let torch = Context.environment["TORCH_DIR"] ?? Context.packageDirectory + "/.deps/torch"
+
+let swiftSettings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+let strictC: [String] = ["-Wall", "-Wextra", "-Werror"]
+
+func test(_ target: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .testTarget(
+        name: target + "Tests",
+        dependencies: [.target(name: target), "TestSupport"] + dependencies,
+        swiftSettings: swiftSettings)
+}
+
+let package = Package(
+    name: "MaskAutoLabeler",
+    products: [
+        .executable(name: "mal", targets: ["mal"]),
+        .library(name: "Labeling", targets: ["Labeling"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ],
+    targets: [
+        .target(
+            name: "CTorch",
+            cxxSettings: [.unsafeFlags(["-isystem", torch + "/include"] + strictC)],
+            linkerSettings: [
+                // Run paths: beside an installed binary, then where it was built.
+                .unsafeFlags([
+                    "-L" + torch + "/lib",
+                    "-Xlinker", "-rpath", "-Xlinker", "$ORIGIN/../lib/mal/torch/lib",
+                    "-Xlinker", "-rpath", "-Xlinker", torch + "/lib",
+                ]),
+                .linkedLibrary("torch_cpu"), .linkedLibrary("c10"),
+            ]),
+        .target(name: "Torch", dependencies: ["CTorch"], swiftSettings: swiftSettings),
+        .target(
+            name: "CImaging",
+            cSettings: [.unsafeFlags(strictC)],
+            linkerSettings: [
+                .linkedLibrary("jpeg"), .linkedLibrary("png"), .linkedLibrary("webp"),
+                .linkedLibrary("tiff"),
+            ]),
+        .target(name: "Imaging", dependencies: ["CImaging"], swiftSettings: swiftSettings),
+        .target(
+            name: "CJSON",
+            cxxSettings: [.unsafeFlags(strictC)],
+            linkerSettings: [.linkedLibrary("simdjson")]),
+        .target(name: "COCO", dependencies: ["CJSON", "Imaging"], swiftSettings: swiftSettings),
+        .target(name: "MaskModel", dependencies: ["Torch"], swiftSettings: swiftSettings),
+        .target(
+            name: "Labeling",
+            dependencies: ["MaskModel", "COCO", "Imaging", "Torch", .product(name: "Yams", package: "Yams")],
+            swiftSettings: swiftSettings),
+        .executableTarget(
+            name: "mal",
+            dependencies: [
+                "Labeling",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: swiftSettings),
+
+        .target(
+            name: "TestSupport", dependencies: ["Torch"], path: "Tests/TestSupport",
+            swiftSettings: swiftSettings),
+        test("Torch"),
+        test("Imaging", ["Torch"]),
+        test("COCO"),
+        test("MaskModel"),
+        test("Labeling"),
+        .testTarget(
+            name: "MalTests", dependencies: ["mal", "TestSupport", "Labeling"],
+            swiftSettings: swiftSettings),
+    ],
+    swiftLanguageModes: [.v6],
+    cxxLanguageStandard: .cxx20
+)
