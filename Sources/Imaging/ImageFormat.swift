@@ -1,0 +1,43 @@
+/// The image formats that are read, told apart by their first bytes.
+public enum ImageFormat: String, Sendable, Hashable, CustomStringConvertible {
+    case jpeg = "JPEG"
+    case png = "PNG"
+    case webp = "WebP"
+    case tiff = "TIFF"
+    case bmp = "BMP"
+
+    public var description: String { rawValue }
+}
+
+/// What an image file says about itself before its pixels.
+public struct ImageHeader: Sendable, Hashable {
+    public let format: ImageFormat
+    /// The size as stored; orientations 5–8 swap its sides when applied.
+    public let size: Size
+    /// The EXIF orientation, 1–8; 1 (upright) if there is none.
+    public let orientation: Int
+
+    public init(format: ImageFormat, size: Size, orientation: Int = 1) {
+        self.format = format
+        self.size = size
+        self.orientation = orientation
+    }
+
+    /// The size after the orientation is applied.
+    public var orientedSize: Size {
+        orientation >= 5 ? Size(height: size.width, width: size.height) : size
+    }
+}
+
+/// What to accept and how to turn it.
+public struct DecodeOptions: Sendable, Hashable {
+    /// Larger images are refused by their header, before any pixel memory is taken.
+    public var maxPixels: Int
+    /// Whether to turn the image as its EXIF orientation says. Off, as the reference has it.
+    public var applyEXIF: Bool
+
+    public init(maxPixels: Int = 200_000_000, applyEXIF: Bool = false) {
+        self.maxPixels = maxPixels
+        self.applyEXIF = applyEXIF
+    }
+}
