@@ -1,0 +1,32 @@
+/// What can go wrong with an annotation file.
+public enum COCOError: Error, Equatable, Sendable {
+    /// The file can't be opened or read.
+    case unreadable(path: String, reason: String)
+    /// The file is not strict JSON in UTF-8. Line and column start at 1, the column counts bytes.
+    case syntax(path: String, line: Int, column: Int, message: String)
+    /// The file is JSON, but not a COCO annotation file.
+    case invalid(ProblemList)
+    /// One record is wrong.
+    case problem(Problem)
+    /// The encoding of a mask is wrong.
+    case segmentation(String)
+    /// A file name that is empty or leads out of the images folder.
+    case unsafeFileName(String, reason: String)
+    /// The output can't be written.
+    case unwritable(path: String, reason: String)
+}
+
+extension COCOError: CustomStringConvertible {
+    public var description: String {
+        switch self {
+        case .unreadable(let path, let reason): "\(path): \(reason)"
+        case .syntax(let path, let line, let column, let message):
+            "\(path) line \(line) column \(column): \(message)"
+        case .invalid(let problems): problems.summary()
+        case .problem(let problem): problem.description
+        case .segmentation(let message): message
+        case .unsafeFileName(let name, let reason): "file name \(name.debugDescription) \(reason)"
+        case .unwritable(let path, let reason): "\(path) can't be written: \(reason)"
+        }
+    }
+}
