@@ -125,6 +125,7 @@ private struct WindowScan {
     }
 
     mutating func read(from start: Int, width: Int) {
+        let (window, stride, rows) = (window, stride, rows)
         let slots = rows.count + 1
         for column in 0..<8 { counts[column] = 0 }
         found.withUnsafeMutableBufferPointer { found in
@@ -140,7 +141,7 @@ private struct WindowScan {
                 }
                 var previous: UInt64 = 0
                 for row in rows {
-                    let pixels = load(row * stride + start, width)
+                    let pixels = Self.load(window, row * stride + start, width)
                     if pixels != previous { note(pixels ^ previous, at: row) }
                     previous = pixels
                 }
@@ -150,7 +151,9 @@ private struct WindowScan {
     }
 
     /// Up to eight pixels as bytes of 0x80 (set) or 0.
-    private func load(_ offset: Int, _ width: Int) -> UInt64 {
+    private static func load(
+        _ window: UnsafeRawBufferPointer, _ offset: Int, _ width: Int
+    ) -> UInt64 {
         var word: UInt64 = 0
         if width == 8 {
             word = UInt64(

@@ -8,24 +8,27 @@ public struct OutputFile: ~Copyable {
     private let path: String
     private let temporary: String
     private let file: Int32
-    private var buffer: [UInt8] = []
-    private var isDone = false
+    private var buffer: [UInt8]
+    private var isDone: Bool
 
     private static let bufferSize = 1 << 20
 
     /// - Throws: ``COCOError/unwritable(path:reason:)``.
     public init(path: String) throws(COCOError) {
-        self.path = path
-        let url = URL(fileURLWithPath: path)
         var status = stat()
         if stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
             throw .unwritable(path: path, reason: "it is a folder")
         }
-        let name =
-            ".\(url.lastPathComponent.prefix(100)).\(getpid()).\(UInt32.random(in: 0...(.max)))"
-        temporary = url.deletingLastPathComponent().appendingPathComponent(name).path
-        file = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+        let url = URL(fileURLWithPath: path)
+        let name = ".mal-output.\(getpid()).\(UInt32.random(in: 0...(.max)))"
+        let temporary = url.deletingLastPathComponent().appendingPathComponent(name).path
+        let file = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
         guard file >= 0 else { throw Self.failure(path) }
+        self.path = path
+        self.temporary = temporary
+        self.file = file
+        buffer = []
+        isDone = false
         buffer.reserveCapacity(Self.bufferSize)
     }
 
