@@ -8,7 +8,12 @@ enum FileKind {
         if file.matches([0x50, 0x4B, 0x03, 0x04]) || file.matches([0x50, 0x4B, 0x05, 0x06]) {
             return .zip
         }
-        if file.matches([UInt8(ascii: "{")], at: 8), !file.matches([UInt8(ascii: "{")]) {
+        // JSON text can have a brace there too, but then its first 8 bytes are an absurd length.
+        let isText = file.matches([UInt8(ascii: "{")]) || file.matches([UInt8(ascii: "[")])
+        let length = file.integer(UInt64.self, at: 0) ?? 0
+        if file.matches([UInt8(ascii: "{")], at: 8),
+            !isText || length <= Safetensors.maximumHeaderSize
+        {
             return .safetensors
         }
         throw failure(file)

@@ -72,6 +72,7 @@ private struct StateDict {
     var skipped: [StoredCheckpoint.Extra] = []
 
     static let maximumTensorCount = 100_000
+    static let maximumExtraCount = 100
     /// At each level the first of these keys that holds a dictionary is entered, as the reference
     /// does with the first two.
     static let containers = [
@@ -92,7 +93,7 @@ private struct StateDict {
                     + "NVIDIA's TAO tools and its encryption key first")
         }
         while container.count < 4, let (key, inner) = Self.inner(members, graph) {
-            for member in members where member.key != key {
+            for member in members.prefix(Self.maximumExtraCount) where member.key != key {
                 extras.append(Self.extra(member, graph))
             }
             container.append(key)
@@ -100,7 +101,9 @@ private struct StateDict {
         }
         for member in members {
             guard case .tensor(let index) = member.value else {
-                skipped.append(Self.extra(member, graph))
+                if skipped.count < Self.maximumExtraCount {
+                    skipped.append(Self.extra(member, graph))
+                }
                 continue
             }
             guard tensors.count < Self.maximumTensorCount else {
@@ -115,8 +118,8 @@ private struct StateDict {
             let place = container.isEmpty ? "its top level" : container.joined(separator: ".")
             throw file.failure(
                 .notACheckpoint,
-                "holds no tensors in \(place), only "
-                    + (keys.isEmpty ? "nothing" : keys.joined(separator: ", ")))
+                "holds no tensors in \(place)"
+                    + (keys.isEmpty ? "" : ", only " + keys.joined(separator: ", ")))
         }
     }
 

@@ -106,7 +106,7 @@ struct TorchArchive: Sendable {
     private static func lastIndex(of view: PickleGraph.TensorView) -> Int? {
         guard view.offset >= 0 else { return nil }
         var last = view.offset
-        for (size, stride) in zip(view.shape, view.strides) where size > 0 {
+        for (size, stride) in Swift.zip(view.shape, view.strides) where size > 0 {
             guard stride >= 0 else { return nil }
             let (distance, overflow) = (size - 1).multipliedReportingOverflow(by: stride)
             let (sum, carry) = last.addingReportingOverflow(distance)
