@@ -98,15 +98,16 @@ rm -rf "$partial"
 mkdir -p "$partial/wheels"
 trap 'rm -rf "$partial"' EXIT
 
+platforms=(--platform "linux_$machine" --platform "manylinux2014_$machine")
+for minor in {28..17}; do platforms+=(--platform "manylinux_2_${minor}_$machine"); done
+
 # One Python's wheels serve all: nothing of what we take out of them belongs to a Python version.
 download() { # python-version specifier... ; pip's words in $partial/log
     local python=$1
     shift
     python3 -m pip download --quiet --no-cache-dir --disable-pip-version-check --only-binary=:all: \
         --python-version "$python" --implementation cp --abi "cp${python/./}" --abi abi3 --abi none \
-        --platform "manylinux_2_28_$machine" --platform "manylinux_2_27_$machine" \
-        --platform "manylinux2014_$machine" --platform "linux_$machine" \
-        --dest "$partial/wheels" "$@" 2>"$partial/log"
+        "${platforms[@]}" --dest "$partial/wheels" "$@" 2>"$partial/log"
 }
 download_torch() { # specifier
     for python in 3.11 3.12 3.13 3.10; do
