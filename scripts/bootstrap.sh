@@ -2,15 +2,18 @@
 # Makes ready what the package needs beside Swift: system libraries, and libtorch's headers and libraries in .deps/torch.
 # Runs again at no cost; whatever is missing or broken is fetched again.
 #   TORCH_VERSION=2.13.0   TORCH_VARIANT=cpu|cuda   TORCH_DIR=folder of another libtorch (nothing is fetched then)
+# cpu unless cuda was chosen before.
 # Wheels come through pip, from the index or folder that pip is configured for.
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 version=${TORCH_VERSION:-2.13.0}
-variant=${TORCH_VARIANT:-cpu}
 machine=$(uname -m)
 deps=$root/.deps
 complete=$deps/torch/.complete
+# Once chosen, a variant stays until another one is named.
+variant=${TORCH_VARIANT:-$(sed -n '1s/^libtorch [^ ]* \(cpu\|cuda\) .*/\1/p' "$complete" 2>/dev/null || true)}
+variant=${variant:-cpu}
 header="libtorch $version $variant $machine"
 
 say() { echo "bootstrap: $*" >&2; }
