@@ -1,0 +1,46 @@
+# Each target makes what it needs first: `make demo` on a fresh clone fetches, builds and labels.
+SHELL := /bin/bash
+PREFIX ?= /usr/local
+SWIFT ?= swift
+MAL := .build/release/mal
+
+help:
+	@echo "make demo                  label the photographs of Demo/ and draw the masks, into demo-out/"
+	@echo "make build                 the executable, $(MAL)"
+	@echo "make test                  all tests"
+	@echo "make bench                 speed and memory, measured (Benchmarks/)"
+	@echo "make fuzz                  mutated inputs under the address sanitizer (long)"
+	@echo "make install PREFIX=DIR    DIR/bin/mal with libtorch and models; now $(PREFIX)"
+	@echo "make clean                 what was built; .deps (libtorch) stays"
+	@echo "TORCH_VARIANT=cuda make …  with CUDA"
+
+bootstrap:
+	@scripts/bootstrap.sh
+
+build: bootstrap
+	$(SWIFT) build -c release
+
+test: bootstrap
+	$(SWIFT) test -c release
+
+demo: build
+	@mkdir -p demo-out
+	$(MAL) label Demo/images --boxes Demo/boxes.json --out demo-out/masks.json \
+	    --overlays demo-out/overlays --fresh
+	@echo
+	@echo "Masks (COCO JSON):       demo-out/masks.json"
+	@echo "Masks on the pictures:   demo-out/overlays/"
+
+bench: build
+	Benchmarks/run.sh
+
+fuzz: bootstrap
+	scripts/fuzz.sh
+
+install: bootstrap
+	SWIFT="$(SWIFT)" scripts/install.sh "$(PREFIX)"
+
+clean:
+	rm -rf .build .build-* demo-out
+
+.PHONY: help bootstrap build test demo bench fuzz install clean

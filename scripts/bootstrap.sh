@@ -1,0 +1,148 @@
+#!/usr/bin/env bash
+# Makes ready what the package needs beside Swift: system libraries, and libtorch's headers and libraries in .deps/torch.
+# Runs again at no cost; whatever is missing or broken is fetched again.
+#   TORCH_VERSION=2.13.0   TORCH_VARIANT=cpu|cuda   TORCH_DIR=folder of another libtorch (nothing is fetched then)
+# cpu unless cuda was chosen before.
+# Wheels come through pip, from the index or folder that pip is configured for.
+set -euo pipefail
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+version=${TORCH_VERSION:-2.13.0}
+machine=$(uname -m)
+deps=$root/.deps
+complete=$deps/torch/.complete
+# Once chosen, a variant stays until another one is named.
+variant=${TORCH_VARIANT:-$(sed -n '1s/^libtorch [^ ]* \(cpu\|cuda\) .*/\1/p' "$complete" 2>/dev/null || true)}
+variant=${variant:-cpu}
+header="libtorch $version $variant $machine"
+
+say() { echo "bootstrap: $*" >&2; }
+fail() { say "$@"; exit 1; }
+
+case $variant in cpu | cuda) ;; *) fail "TORCH_VARIANT must be cpu or cuda, is $variant" ;; esac
+[[ $version =~ ^[0-9]+(\.[0-9]+)+[a-z0-9.]*$ ]] || fail "TORCH_VERSION must be like 2.13.0, is $version"
+[ "$(uname -s)" = Linux ] || fail "only Linux is supported, this is $(uname -s)"
+command -v swift >/dev/null || fail "no swift in PATH; install Swift 6.1 or later (swift.org/install) and run again"
+
+# The wheel's own list of names and sizes, compared with what lies on the disk.
+torch_is_whole() {
+    [ -f "$complete" ] && [ "$(head -n 1 "$complete")" = "$header" ] || return 1
+    local folders=() folder
+    for folder in torch torch.libs nvidia; do
+        if [ -d "$deps/$folder" ]; then folders+=("$folder"); fi
+    done
+    [ -z "$(cd "$deps" && LC_ALL=C comm -23 <(tail -n +2 "$complete" | LC_ALL=C sort) \
+        <(find "${folders[@]}" -type f -printf '%s %p\n' | LC_ALL=C sort))" ]
+}
+
+need_torch=
+if [ -n "${TORCH_DIR:-}" ]; then
+    for file in lib/libtorch_cpu.so lib/libc10.so include/torch; do
+        [ -e "$TORCH_DIR/$file" ] || fail "TORCH_DIR is $TORCH_DIR, which has no $file"
+    done
+elif ! torch_is_whole; then
+    need_torch=yes
+fi
+
+# System libraries: one look of the preprocessor at all headers.
+compiler=$(dirname "$(readlink -f "$(command -v swift)")")/clang
+[ -x "$compiler" ] || compiler=$(command -v clang || command -v cc || true)
+packages=()
+if [ -z "$compiler" ]; then
+    packages+=(gcc g++ libjpeg-dev libpng-dev libwebp-dev libtiff-dev libsimdjson-dev)
+else
+    while read -r package; do packages+=("$package"); done < <(
+        while read -r name package; do
+            printf '#if !__has_include(<%s>)\nmissing %s\n#endif\n' "$name" "$package"
+        done <<'LIST' | "$compiler" -x c++ -E -P - | sed -n 's/^missing //p' | tr -d ' ' | LC_ALL=C sort -u
+vector g++
+jpeglib.h libjpeg-dev
+png.h libpng-dev
+webp/decode.h libwebp-dev
+tiffio.h libtiff-dev
+simdjson.h libsimdjson-dev
+LIST
+    )
+fi
+command -v make >/dev/null || packages+=(make)
+command -v git >/dev/null || packages+=(git)
+if [ -n "$need_torch" ]; then
+    python3 -m pip --version >/dev/null 2>&1 || packages+=(python3 python3-pip)
+    [ -e /etc/ssl/certs/ca-certificates.crt ] || packages+=(ca-certificates)
+fi
+
+if [ ${#packages[@]} -gt 0 ]; then
+    command="apt-get update && apt-get install -y --no-install-recommends ${packages[*]}"
+    if ! command -v apt-get >/dev/null; then
+        fail "missing, by their Debian names: ${packages[*]}. Install them and run again"
+    elif [ "$(id -u)" = 0 ]; then
+        sudo=(env)
+    elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
+        sudo=(sudo -n env)
+    else
+        say "missing: ${packages[*]}. Run this and start again:"
+        echo "sudo sh -c '$command'" >&2
+        exit 1
+    fi
+    say "installing ${packages[*]}"
+    "${sudo[@]}" DEBIAN_FRONTEND=noninteractive sh -c "{ $command; } >/dev/null" ||
+        fail "this failed: $command"
+fi
+
+[ -n "$need_torch" ] || exit 0
+
+mkdir -p "$deps"
+exec 9>"$deps/.lock"
+flock 9
+if torch_is_whole; then exit 0; fi # another run has just done it
+
+partial=$deps/.partial
+rm -rf "$partial"
+mkdir -p "$partial/wheels"
+trap 'rm -rf "$partial"' EXIT
+
+platforms=(--platform "linux_$machine" --platform "manylinux2014_$machine")
+for minor in {28..17}; do platforms+=(--platform "manylinux_2_${minor}_$machine"); done
+
+# One Python's wheels serve all: nothing of what we take out of them belongs to a Python version.
+download() { # python-version specifier... ; pip's words in $partial/log
+    local python=$1
+    shift
+    python3 -m pip download --quiet --no-cache-dir --disable-pip-version-check --only-binary=:all: \
+        --python-version "$python" --implementation cp --abi "cp${python/./}" --abi abi3 --abi none \
+        "${platforms[@]}" --dest "$partial/wheels" "$@" 2>"$partial/log"
+}
+download_torch() { # specifier
+    for python in 3.11 3.12 3.13 3.10; do
+        if download "$python" --no-deps "$1"; then return 0; fi
+        grep -q "No matching distribution" "$partial/log" || fail "$(tail -n 3 "$partial/log")"
+    done
+    return 1
+}
+unpack() { python3 "$root/scripts/unpack_wheels.py" "$@"; }
+
+say "fetching libtorch $version ($variant) into .deps/torch"
+# "===" is exact: with "==" a local +cpu wheel would answer for the plain one.
+if [ "$variant" = cuda ]; then
+    download_torch "torch===$version" || fail "pip finds no wheel of torch $version for $machine"
+    mapfile -t requirements < <(unpack --cuda-requirements "$partial/wheels")
+    if [ ${#requirements[@]} -eq 0 ]; then fail "the wheel of torch $version has no CUDA"; fi
+    say "fetching ${#requirements[@]} CUDA packages (some GB)"
+    download "$python" "${requirements[@]}" || fail "$(tail -n 3 "$partial/log")"
+elif ! download_torch "torch===$version+cpu"; then
+    say "pip finds no torch $version+cpu. Do one of these:"
+    cat >&2 <<HELP
+  PIP_EXTRA_INDEX_URL=ADDRESS make build    ADDRESS: the CPU wheel index that PyTorch's "Get started" page names
+  PIP_FIND_LINKS=FOLDER make build          FOLDER: holds torch-$version+cpu-*-$machine.whl
+  TORCH_VARIANT=cuda make build             the plain wheel and CUDA (some GB); runs on a CPU too
+HELP
+    exit 1
+fi
+
+say "unpacking"
+unpack "$partial/wheels" "$partial/tree" "$header" "$partial/manifest" || fail "a wheel is broken; run again"
+rm -rf "$complete" "$deps/torch" "$deps/torch.libs" "$deps/nvidia"
+mv "$partial/tree"/* "$deps/"
+mv "$partial/manifest" "$complete"
+torch_is_whole || fail "$deps/torch is not what the wheel lists; is the disk full?"
+say "libtorch $version ($variant) is ready"
