@@ -1,0 +1,37 @@
+/// Evaluation: masks against the truth.
+public struct EvaluateSpec: Sendable, Equatable {
+    public let gpus: GPUSpec
+    /// Present whenever the spec was read for `evaluate`.
+    public let checkpoint: String?
+    public let tensorRTEngine: String?
+    public let resultsDir: String?
+    public let batchSize: Int
+    public let precision: PrecisionChoice
+    /// The mean of student and teacher; wins over `usesTeacher`.
+    public let usesMixedModel: Bool
+    public let usesTeacher: Bool
+    public let computesClustering: Bool
+    public let usesFlip: Bool
+
+    init(_ reader: SpecReader) {
+        gpus = GPUSpec(reader)
+        checkpoint = reader.path(
+            "checkpoint", default: .mandatory, mandatoryFor: [.evaluate], "Weights to evaluate.")
+        tensorRTEngine = reader.path(
+            "trt_engine", default: .null, usedBy: [], "TensorRT engine of TAO Deploy.")
+        resultsDir = reader.path(
+            "results_dir", default: .null, "Folder of results instead of results_dir/evaluate.")
+        batchSize = reader.int("batch_size", default: 3, in: 1...65536, "Objects in a batch.")
+        precision = reader.choice("precision", default: .auto, ours: true, precisionSummary)
+        usesMixedModel = reader.flag(
+            "use_mixed_model_test", default: false,
+            "Evaluate the mean of student and teacher; goes before use_teacher_test.")
+        usesTeacher = reader.flag(
+            "use_teacher_test", default: false, "Evaluate the teacher instead of the student.")
+        computesClustering = reader.flag(
+            "comp_clustering", default: false, usedBy: [],
+            "TAO's clustering score, which TAO never computes.")
+        usesFlip = reader.flag(
+            "use_flip_test", default: false, "Average with the result on the mirrored crop.")
+    }
+}

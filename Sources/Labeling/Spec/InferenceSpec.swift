@@ -1,0 +1,43 @@
+/// Labeling: boxes to masks.
+public struct InferenceSpec: Sendable, Equatable {
+    public let gpus: GPUSpec
+    /// Present whenever the spec was read for `inference`.
+    public let checkpoint: String?
+    public let tensorRTEngine: String?
+    public let resultsDir: String?
+    public let batchSize: Int
+    public let precision: PrecisionChoice
+    /// Present whenever the spec was read for `inference`.
+    public let annotationPath: String?
+    /// Present whenever the spec was read for `inference`.
+    public let imageDir: String?
+    /// As given; `Spec.labelPath` is where it points.
+    public let labelDumpPath: String
+    public let loadsMasks: Bool
+
+    init(_ reader: SpecReader) {
+        gpus = GPUSpec(reader)
+        checkpoint = reader.path(
+            "checkpoint", default: .mandatory, mandatoryFor: [.inference], "Weights to label with.")
+        tensorRTEngine = reader.path(
+            "trt_engine", default: .null, usedBy: [], "TensorRT engine of TAO Deploy.")
+        resultsDir = reader.path(
+            "results_dir", default: .null, "Folder of results instead of results_dir/inference.")
+        batchSize = reader.int("batch_size", default: 3, in: 1...65536, "Objects in a batch.")
+        precision = reader.choice("precision", default: .auto, ours: true, precisionSummary)
+        annotationPath = reader.path(
+            "ann_path", default: .text("/data/raw-data/annotations/instances_val2017.json"),
+            mandatoryFor: [.inference], "COCO file with the boxes to label.")
+        imageDir = reader.path(
+            "img_dir", default: .text("/data/raw-data/val2017/"), mandatoryFor: [.inference],
+            "Folder of the images.")
+        labelDumpPath =
+            reader.path(
+                "label_dump_path", default: .text("instances_val2017_mal.json"),
+                mandatoryFor: [.inference],
+                "COCO file to write, in the results folder unless it is absolute.")
+            ?? "instances_val2017_mal.json"
+        loadsMasks = reader.flag(
+            "load_mask", default: false, "Read the true masks too and write each IoU.")
+    }
+}

@@ -1,0 +1,116 @@
+/// A whole spec: every key of TAO's MAL spec files, and a few of ours. Immutable; derived values are
+/// computed properties.
+public struct Spec: Sendable, Equatable {
+    /// The command that a spec is read for. Labeling by any name is `inference`.
+    public enum Command: String, Sendable, CaseIterable {
+        case train, evaluate, inference
+    }
+
+    /// TAO's names for ways to train on several devices.
+    public enum Strategy: String, Sendable, CaseIterable {
+        case auto, ddp, ddpSharded = "ddp_sharded", fsdp
+    }
+
+    public let modelName: String
+    public let encryptionKey: String?
+    /// Results of a command without a folder of its own go to a folder in here, named like the command.
+    public let resultsDir: String
+    public let strategy: Strategy
+    public let device: DeviceChoice
+    public let wandb: WandBSpec
+    public let dataset: DatasetSpec
+    public let model: ModelSpec
+    public let train: TrainSpec
+    public let evaluate: EvaluateSpec
+    public let inference: InferenceSpec
+
+    init(_ reader: SpecReader) {
+        let all = Set(Command.allCases)
+        modelName = reader.text(
+            "model_name", default: "mal", usedBy: [], "Name of the network.")
+        encryptionKey = reader.optionalText(
+            "encryption_key", usedBy: [],
+            "Key of encrypted TAO checkpoints, which can't be read.")
+        resultsDir = reader.text(
+            "results_dir", default: "/results", usedBy: all,
+            "Folder of results: a command without its own results_dir writes to "
+                + "results_dir/<command>.")
+        strategy = reader.choice(
+            "strategy", default: .ddp, usedBy: [], "How to train on several devices.")
+        device = reader.parsed(
+            "device", default: "auto", DeviceChoice.values, ours: true, usedBy: all,
+            "Where the network runs. auto: the first GPU of gpu_ids if there is one, else the CPU.",
+            DeviceChoice.init)
+        dataset = reader.section(
+            "dataset", usedBy: all, "Images, annotations and crops.", DatasetSpec.init)
+        model = reader.section("model", usedBy: all, "The network.", ModelSpec.init)
+        train = reader.section("train", usedBy: [.train], "Training.", TrainSpec.init)
+        evaluate = reader.section(
+            "evaluate", usedBy: [.evaluate], "Masks against the truth.", EvaluateSpec.init)
+        inference = reader.section(
+            "inference", usedBy: [.inference], "Boxes to masks.", InferenceSpec.init)
+        wandb = reader.section(
+            "wandb", usedBy: [], "Weights & Biases. Nothing is sent anywhere.", WandBSpec.init)
+    }
+}
+
+extension Spec {
+    /// The folder that `command` writes to: its own `results_dir`, else one in the common folder.
+    public func resultsDirectory(for command: Command) -> String {
+        let own =
+            switch command {
+            case .train: train.resultsDir
+            case .evaluate: evaluate.resultsDir
+            case .inference: inference.resultsDir
+            }
+        return own ?? joined(resultsDir, command.rawValue)
+    }
+
+    /// Where the labels are written: `inference.label_dump_path` in the results folder, or by itself
+    /// when it is absolute.
+    public var labelPath: String {
+        joined(resultsDirectory(for: .inference), inference.labelDumpPath)
+    }
+
+    /// Objects in a batch. Every command has its own number; validation while training uses that of
+    /// training (SPEC §12, 35).
+    public func batchSize(for command: Command) -> Int {
+        switch command {
+        case .train: train.batchSize
+        case .evaluate: evaluate.batchSize
+        case .inference: inference.batchSize
+        }
+    }
+
+    /// The devices that the spec asks for, for one command.
+    public func gpus(for command: Command) -> GPUSpec {
+        switch command {
+        case .train: train.gpus
+        case .evaluate: evaluate.gpus
+        case .inference: inference.gpus
+        }
+    }
+
+    /// The arithmetic of `command` on a kind of device. `auto` is fp32 on the CPU; on a GPU it is TAO's
+    /// fp16 autocast unless `train.use_amp` is false.
+    public func arithmetic(for command: Command, onGPU: Bool) -> Arithmetic {
+        let choice =
+            switch command {
+            case .train: train.precision
+            case .evaluate: evaluate.precision
+            case .inference: inference.precision
+            }
+        return switch choice {
+        case .auto: onGPU && train.useAMP ? .fp16 : .fp32
+        case .fp32: .fp32
+        case .bf16: .bf16
+        case .fp16: .fp16
+        }
+    }
+}
+
+/// `path` inside `folder`; an absolute path stays as it is.
+private func joined(_ folder: String, _ path: String) -> String {
+    if path.hasPrefix("/") || folder.isEmpty { return path }
+    return folder.hasSuffix("/") ? folder + path : folder + "/" + path
+}

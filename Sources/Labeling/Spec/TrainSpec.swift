@@ -1,0 +1,189 @@
+/// Training. All of it is read and checked; `mal evaluate` and `mal inference` use the thresholds, the
+/// test margin and `use_amp`.
+public struct TrainSpec: Sendable, Equatable {
+    public enum IntervalUnit: String, Sendable, CaseIterable {
+        case epoch, step
+    }
+
+    public enum Optimizer: String, Sendable, CaseIterable {
+        case adamw
+    }
+
+    /// `train.cudnn.*`.
+    public struct CuDNN: Sendable, Equatable {
+        public let benchmark: Bool
+        public let deterministic: Bool
+
+        init(_ reader: SpecReader) {
+            benchmark = reader.flag("benchmark", default: false, "Let cuDNN try its algorithms.")
+            deterministic = reader.flag(
+                "deterministic", default: true, "Keep cuDNN to repeatable algorithms.")
+        }
+    }
+
+    public let gpus: GPUSpec
+    /// Negative: not repeatable.
+    public let seed: Int
+    public let cuDNN: CuDNN
+    public let epochCount: Int
+    public let checkpointInterval: Int
+    public let checkpointIntervalUnit: IntervalUnit
+    /// In epochs.
+    public let validationInterval: Int
+    public let resumePath: String?
+    public let resultsDir: String?
+    /// Objects in a batch, on each device.
+    public let batchSize: Int
+    public let gradientAccumulationCount: Int
+    public let useAMP: Bool
+    public let precision: PrecisionChoice
+    public let pretrainedModelPath: String?
+    public let optimizer: Optimizer
+    public let optimizerMomentum: Double
+    /// For one object; `scaledLearningRate` is what the optimizer gets.
+    public let learningRate: Double
+    /// Without effect, as in TAO: `minLearningRateRate` decides.
+    public let minLearningRate: Double
+    public let minLearningRateRate: Double
+    public let waveCount: Double
+    public let weightDecay: Double
+    public let optimizerEpsilon: Double
+    public let optimizerBetas: [Double]
+    public let warmupEpochCount: Int
+    /// Lowest and highest margin of a training crop, in half sides.
+    public let marginRate: [Double]
+    /// Only the first counts.
+    public let testMarginRates: [Double]
+    /// As given: one threshold, or one each for small, medium and large.
+    public let maskThresholds: [Double]
+    public let milLossWeight: Double
+    public let crfLossWeight: Double
+    public let crfZeta: Double
+    public let crfKernelSize: Int
+    public let crfIterationCount: Int
+    public let crfLossWarmupSteps: Int
+    public let milLossWarmupSteps: Int
+    public let crfSizeRatio: Int
+    public let crfHighThreshold: Double
+    public let crfLowThreshold: Double
+
+    init(_ reader: SpecReader) {
+        let all = Set(Spec.Command.allCases)
+        gpus = GPUSpec(reader)
+        seed = reader.int(
+            "seed", default: 1234, in: -1...4_294_967_295,
+            "Start of all random numbers; -1 for a new one each run.")
+        cuDNN = reader.section(
+            "cudnn", usedBy: [], "cuDNN. Both follow from libtorch's defaults.", CuDNN.init)
+        epochCount = reader.int(
+            "num_epochs", default: 10, in: 1...1_000_000, "Passes over the training boxes.")
+        checkpointInterval = reader.int(
+            "checkpoint_interval", default: 1, in: 1...1_000_000_000,
+            "Epochs or steps from checkpoint to checkpoint.")
+        checkpointIntervalUnit = reader.choice(
+            "checkpoint_interval_unit", default: .epoch, "What checkpoint_interval counts.")
+        validationInterval = reader.int(
+            "validation_interval", default: 1, in: 1...1_000_000,
+            "Epochs from validation to validation.")
+        resumePath = reader.path(
+            "resume_training_checkpoint_path", default: .null, "Checkpoint to continue from.")
+        resultsDir = reader.path(
+            "results_dir", default: .null, "Folder of the run instead of results_dir/train.")
+        batchSize = reader.int(
+            "batch_size", default: 3, in: 1...65536,
+            "Objects in a batch, on each device; also for validation while training.")
+        gradientAccumulationCount = reader.int(
+            "accum_grad_batches", default: 1, in: 1...65536, "Batches whose gradients are summed.")
+        useAMP = reader.flag(
+            "use_amp", default: true, usedBy: all,
+            "What precision: auto means on a GPU: true fp16 autocast, false fp32.")
+        precision = reader.choice("precision", default: .auto, ours: true, precisionSummary)
+        pretrainedModelPath = reader.path(
+            "pretrained_model_path", default: .null, "Weights to start from.")
+        optimizer = reader.choice("optim_type", default: .adamw, "The optimizer.")
+        optimizerMomentum = reader.number(
+            "optim_momentum", default: 0.9, in: 0.0...1, usedBy: [],
+            "Momentum of other optimizers than AdamW.")
+        learningRate = reader.number(
+            "lr", default: 1e-6, in: 0.0...1000,
+            "Learning rate for one object: multiplied by num_gpus and batch_size.")
+        minLearningRate = reader.number(
+            "min_lr", default: 0, in: 0.0...1000, usedBy: [],
+            "Replaced by min_lr_rate times the scaled learning rate, as in TAO.")
+        minLearningRateRate = reader.number(
+            "min_lr_rate", default: 0.2, in: 0.0...1,
+            "Lowest learning rate, as a share of the scaled one.")
+        waveCount = reader.number(
+            "num_wave", default: 1, in: 0.0...10000, "Half waves of the cosine schedule.")
+        weightDecay = reader.number("wd", default: 0.0005, in: 0.0...100, "Weight decay.")
+        optimizerEpsilon = reader.number(
+            "optim_eps", default: 1e-8, in: .above(0, through: 1), "Epsilon of AdamW.")
+        optimizerBetas = reader.numbers(
+            "optim_betas", default: [0.9, 0.9], in: 0.0..<1, counts: [2], "Betas of AdamW.")
+        warmupEpochCount = reader.int(
+            "warmup_epochs", default: 1, in: 0...1_000_000,
+            "Epochs in which the learning rate rises from 0.")
+        marginRate = reader.numbers(
+            "margin_rate", default: [0, 1.2], in: 0.0...100, counts: [2],
+            "Lowest and highest random margin around a box, in half sides.")
+        testMarginRates = reader.numbers(
+            "test_margin_rate", default: [0.6, 0.6], in: 0.0...100, counts: [1, 2], usedBy: all,
+            "Margin around a box when not training; the first counts, and half of it is added.")
+        maskThresholds = reader.numbers(
+            "mask_thres", default: [0.1], in: 0.0...1, counts: [1, 3], usedBy: all,
+            "Probability above which a pixel is mask: for all, or for small, medium, large.")
+        milLossWeight = reader.number(
+            "loss_mil_weight", default: 4, in: 0.0...1e6, "Weight of the MIL loss.")
+        crfLossWeight = reader.number(
+            "loss_crf_weight", default: 0.5, in: 0.0...1e6, "Weight of the CRF loss.")
+        crfZeta = reader.number(
+            "crf_zeta", default: 0.1, in: .above(0, through: 1e6),
+            "Colour distance that the mean field takes for an edge.")
+        crfKernelSize = reader.int(
+            "crf_kernel_size", default: 3, in: 1...63, "Side of the mean field's window, odd.")
+        crfIterationCount = reader.int(
+            "crf_num_iter", default: 100, in: 1...100_000, "Iterations of the mean field.")
+        crfLossWarmupSteps = reader.int(
+            "loss_crf_step", default: 4000, in: 1...1_000_000_000,
+            "Steps in which the CRF loss gains its weight, first epoch only.")
+        milLossWarmupSteps = reader.int(
+            "loss_mil_step", default: 1000, in: 1...1_000_000_000,
+            "Steps in which the MIL loss gains its weight, first epoch only.")
+        crfSizeRatio = reader.int(
+            "crf_size_ratio", default: 1, in: 1...16, "Mean-field side in mask sides.")
+        crfHighThreshold = reader.number(
+            "crf_value_high_thres", default: 0.9, in: 0.0...1, "Highest mean-field probability.")
+        crfLowThreshold = reader.number(
+            "crf_value_low_thres", default: 0.1, in: 0.0...1, "Lowest mean-field probability.")
+        reader.check(
+            marginRate[0] <= marginRate[1], "margin_rate", "must rise", found: "\(marginRate)")
+        reader.check(
+            crfKernelSize % 2 == 1, "crf_kernel_size", "must be odd", found: "\(crfKernelSize)")
+        reader.check(
+            crfHighThreshold > crfLowThreshold, "crf_value_high_thres",
+            "must be more than train.crf_value_low_thres", found: "\(crfHighThreshold)",
+            others: ["train.crf_value_low_thres"])
+    }
+}
+
+let precisionSummary = "Arithmetic. auto: fp32 on the CPU, by train.use_amp on a GPU."
+
+extension TrainSpec {
+    /// The learning rate of the optimizer: `lr` times devices times batch size (SPEC §7).
+    public var scaledLearningRate: Double {
+        learningRate * Double(gpus.count) * Double(batchSize)
+    }
+
+    /// The learning rate that the schedule ends at.
+    public var scaledMinLearningRate: Double { scaledLearningRate * minLearningRateRate }
+
+    /// The margin of crops when not training.
+    public var testMarginRate: Double { testMarginRates[0] }
+
+    /// Thresholds of small, medium and large objects.
+    public var maskThresholdBySize: (small: Double, medium: Double, large: Double) {
+        maskThresholds.count == 3
+            ? (maskThresholds[0], maskThresholds[1], maskThresholds[2])
+            : (maskThresholds[0], maskThresholds[0], maskThresholds[0])
+    }
+}
