@@ -1,15 +1,41 @@
+import CImaging
+
 /// Reads images by content, never by file name, and writes PNG.
+///
+/// Pixels are those of Pillow 11.1's `Image.open(file).convert("RGB")`: alpha is dropped, palettes
+/// are looked up, CMYK is converted without profiles, 16-bit grey is clipped to 255. Of an animation
+/// or a multi-page file the first frame is read.
 public enum ImageCodec {
-    /// The size, format and orientation of an image file, from its first bytes only.
+    /// The size, format and orientation of an image file. Reads only the file's headers.
+    ///
+    /// The orientation of a PNG is found only if it precedes the pixels.
     public static func header(path: String) throws(ImageError) -> ImageHeader {
-        throw .unreadable(file: path, reason: "the decoder is in the next commit")
+        let file = try OpenFile(path: path)
+        return try HeaderReader(source: file.source, name: path).read().header
     }
 
-    /// The image in a file, as Pillow's `Image.open(path).convert("RGB")` gives it.
+    /// The same of an image in memory; `name` stands for the file in errors.
+    public static func header(
+        bytes: UnsafeRawBufferPointer, name: String = "image data"
+    ) throws(ImageError) -> ImageHeader {
+        try HeaderReader(source: ByteSource(bytes), name: name).read().header
+    }
+
+    /// The image in a file.
     public static func decode(
         path: String, options: DecodeOptions = DecodeOptions()
     ) throws(ImageError) -> RGBImage {
-        throw .unreadable(file: path, reason: "the decoder is in the next commit")
+        let file = try OpenFile(path: path)
+        // The header is checked before the file is read whole.
+        let found = try checkedHeader(of: file.source, name: path, options: options)
+        guard let bytes = file.source.bytes(at: 0, count: file.source.count) else {
+            throw .unreadable(file: path, reason: "it changed or failed while it was read")
+        }
+        return try bytes.withUnsafeBytes { raw in
+            Result { () throws(ImageError) in
+                try decode(raw, found, name: path, options: options)
+            }
+        }.get()
     }
 
     /// The image in `bytes`; `name` stands for the file in errors.
@@ -17,16 +43,135 @@ public enum ImageCodec {
         bytes: UnsafeRawBufferPointer, name: String = "image data",
         options: DecodeOptions = DecodeOptions()
     ) throws(ImageError) -> RGBImage {
-        throw .unreadable(file: name, reason: "the decoder is in the next commit")
+        let found = try checkedHeader(of: ByteSource(bytes), name: name, options: options)
+        return try decode(bytes, found, name: name, options: options)
+    }
+
+    /// The image in `bytes`; `name` stands for the file in errors.
+    public static func decode(
+        bytes: [UInt8], name: String = "image data", options: DecodeOptions = DecodeOptions()
+    ) throws(ImageError) -> RGBImage {
+        try bytes.withUnsafeBytes { raw in
+            Result { () throws(ImageError) in
+                try decode(bytes: raw, name: name, options: options)
+            }
+        }.get()
     }
 
     /// `image` as a PNG file.
     public static func encodePNG(_ image: RGBImage) throws(ImageError) -> [UInt8] {
-        throw .notEncodable(reason: "the encoder is in the next commit")
+        try encodePNG(image.pixels, size: image.size, channels: 3)
     }
 
     /// An 8-bit grey PNG file of H·W values.
     public static func encodePNG(grey: [UInt8], size: Size) throws(ImageError) -> [UInt8] {
-        throw .notEncodable(reason: "the encoder is in the next commit")
+        try encodePNG(grey, size: size, channels: 1)
+    }
+}
+
+extension ImageCodec {
+    private typealias Decoder = (
+        UnsafePointer<UInt8>?, Int, UInt32, UInt32, UnsafeMutablePointer<UInt8>?,
+        UnsafeMutablePointer<CChar>?
+    ) -> Int32
+
+    private static func checkedHeader(
+        of source: ByteSource, name: String, options: DecodeOptions
+    ) throws(ImageError) -> HeaderReader.Result {
+        let found = try HeaderReader(source: source, name: name).read()
+        guard let pixelCount = found.storedSize.pixelCount, pixelCount <= options.maxPixels,
+            max(found.storedSize.width, found.storedSize.height) <= Int(Int32.max)
+        else {
+            throw .tooLarge(file: name, size: found.storedSize, maxPixels: options.maxPixels)
+        }
+        // The densest JPEG spends a bit on 64 pixels, the densest PNG a byte on 1032 of 8 pixels. A
+        // shorter file cannot be whole, and must not make us set memory aside for its claim.
+        let densest: Int? =
+            switch found.header.format {
+            case .jpeg: 512
+            case .png: 1032 * 8
+            default: nil
+            }
+        if let densest, pixelCount / densest > source.count {
+            throw .truncated(file: name, format: found.header.format)
+        }
+        let longest = 16 * pixelCount.magnitude + (1 << 30)
+        guard source.count.magnitude <= longest else {
+            throw .damaged(
+                file: name, format: found.header.format,
+                reason: "\(source.count) bytes are too many for \(found.storedSize) pixels")
+        }
+        return found
+    }
+
+    private static func decode(
+        _ bytes: UnsafeRawBufferPointer, _ found: HeaderReader.Result, name: String,
+        options: DecodeOptions
+    ) throws(ImageError) -> RGBImage {
+        let format = found.header.format
+        let pixels: [UInt8]
+        switch format {
+        case .bmp:
+            let header = try BMPHeader(source: ByteSource(bytes), name: name)
+            pixels = try BMPDecoder(header: header, bytes: bytes, name: name).decode()
+        case .jpeg: pixels = try run(ci_jpeg_decode, bytes, found, name)
+        case .png: pixels = try run(ci_png_decode, bytes, found, name)
+        case .webp: pixels = try run(ci_webp_decode, bytes, found, name)
+        case .tiff: pixels = try run(ci_tiff_decode, bytes, found, name)
+        }
+        let image = RGBImage(size: found.storedSize, pixels: pixels)
+        let turned = image.upright(from: found.fixedOrientation)
+        return options.applyEXIF ? turned.upright(from: found.header.orientation) : turned
+    }
+
+    private static func run(
+        _ decoder: Decoder, _ bytes: UnsafeRawBufferPointer, _ found: HeaderReader.Result,
+        _ name: String
+    ) throws(ImageError) -> [UInt8] {
+        let size = found.storedSize
+        let format = found.header.format
+        var message = [CChar](repeating: 0, count: Int(CI_MESSAGE))
+        var status = Int32(0)
+        let pixelBytes = size.width * size.height * 3
+        let pixels = [UInt8](unsafeUninitializedCapacity: pixelBytes) { buffer, count in
+            status = decoder(
+                bytes.bindMemory(to: UInt8.self).baseAddress, bytes.count, UInt32(size.width),
+                UInt32(size.height), buffer.baseAddress, &message)
+            count = status == 0 ? pixelBytes : 0
+        }
+        let reason = text(message)
+        switch ci_status(rawValue: ci_status.RawValue(status)) {
+        case CI_OK: return pixels
+        case CI_TRUNCATED: throw .truncated(file: name, format: format)
+        case CI_UNSUPPORTED: throw .unsupported(file: name, format: format, what: reason)
+        default: throw .damaged(file: name, format: format, reason: reason)
+        }
+    }
+
+    private static func encodePNG(
+        _ pixels: [UInt8], size: Size, channels: Int
+    ) throws(ImageError) -> [UInt8] {
+        guard size.width > 0, size.height > 0, max(size.width, size.height) < 1_000_000,
+            pixels.count == size.width * size.height * channels
+        else {
+            throw .notEncodable(
+                reason:
+                    "expected \(channels) bytes for each of \(size) pixels, 1 to 999999 a side, "
+                    + "found \(pixels.count) bytes")
+        }
+        var message = [CChar](repeating: 0, count: Int(CI_MESSAGE))
+        var file: UnsafeMutablePointer<UInt8>?
+        var length = 0
+        let status = ci_png_encode(
+            pixels, UInt32(size.width), UInt32(size.height), Int32(channels), &file, &length,
+            &message)
+        guard status == 0, let file else { throw .notEncodable(reason: text(message)) }
+        defer { ci_free(file) }
+        return [UInt8](UnsafeBufferPointer(start: file, count: length))
+    }
+
+    private static func text(_ message: [CChar]) -> String {
+        String(
+            decoding: message.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 }
