@@ -1,0 +1,84 @@
+#include "device.hpp"
+#include "guard.hpp"
+#include "handles.hpp"
+
+#include <dlfcn.h>
+#include <unistd.h>
+
+#include <string>
+
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
+// Declared here: ATen/Parallel.h is heavy. Both have plain values only.
+namespace at {
+void set_num_threads(int);
+int get_num_threads();
+}  // namespace at
+
+namespace {
+std::string cudaProblem = "libtorch was not started";
+
+std::string libraryFolder() {
+    Dl_info info;
+    if (!dladdr(reinterpret_cast<void *>(&aoti_torch_abi_version), &info) || !info.dli_fname) {
+        return "";
+    }
+    std::string path = info.dli_fname;
+    return path.substr(0, path.rfind('/') + 1);
+}
+}  // namespace
+
+namespace ct {
+
+void tuneMalloc() noexcept {
+#ifdef __GLIBC__
+    // Old glibc refuses thresholds above 32 MiB.
+    if (mallopt(M_MMAP_THRESHOLD, 1 << 30) == 0) mallopt(M_MMAP_THRESHOLD, 32 << 20);
+    mallopt(M_TRIM_THRESHOLD, -1);
+#endif
+}
+
+void loadCUDA() noexcept {
+    guard([] {
+        std::string path = libraryFolder() + "libtorch_cuda.so";
+        if (access(path.c_str(), R_OK) != 0) {
+            cudaProblem = "this libtorch was built without CUDA (no " + path + ")";
+        } else if (!dlopen(path.c_str(), RTLD_NOW | RTLD_GLOBAL)) {
+            const char *reason = dlerror();
+            cudaProblem = reason ? reason : "cannot load " + path;
+        } else {
+            cudaProblem = "";
+        }
+    });
+}
+
+}  // namespace ct
+
+int32_t ct_cuda_count(void) {
+    if (ct_start() != CT_OK || !cudaProblem.empty()) return 0;
+    // c10::cuda::device_count() returns 0 instead of throwing when there is no driver.
+    using Count = int8_t (*)();
+    static Count count =
+        reinterpret_cast<Count>(dlsym(RTLD_DEFAULT, "_ZN3c104cuda12device_countEv"));
+    int32_t result = 0;
+    if (count) ct::guard([&] { result = count(); });
+    return result;
+}
+
+const char *ct_cuda_problem(void) {
+    if (ct_start() != CT_OK) return ct_last_error();
+    if (!cudaProblem.empty()) return cudaProblem.c_str();
+    return ct_cuda_count() > 0 ? "" : "no CUDA driver or no device was found";
+}
+
+void ct_set_thread_count(int32_t count) {
+    ct::guard([&] { at::set_num_threads(count); });
+}
+
+int32_t ct_thread_count(void) {
+    int32_t result = 1;
+    ct::guard([&] { result = at::get_num_threads(); });
+    return result;
+}

@@ -1,0 +1,38 @@
+#include "guard.hpp"
+
+#include <string>
+
+namespace {
+thread_local std::string lastError;
+}
+
+namespace ct {
+
+ct_status failed(std::string_view message, ct_status status) noexcept {
+    // libtorch appends its C++ backtrace to what(); a reader of our messages has no use for it.
+    // The accessor without backtrace is inline and so tied to one layout of c10::Error.
+    message = message.substr(0, message.find("\nException raised from "));
+    message = message.substr(0, message.find("\nframe #0: "));
+    const size_t cause = message.find("DefaultCPUAllocator: ");
+    if (cause != std::string_view::npos) message.remove_prefix(cause);
+    try {
+        lastError.assign(message);
+    } catch (...) {
+        lastError.clear();
+    }
+    return status;
+}
+
+bool reportsOutOfMemory(std::string_view message) noexcept {
+    for (std::string_view sign :
+         {"DefaultCPUAllocator: can't allocate memory", "DefaultCPUAllocator: not enough memory",
+          "CUDA out of memory", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED",
+          "CUDNN_STATUS_ALLOC_FAILED"}) {
+        if (message.find(sign) != std::string_view::npos) return true;
+    }
+    return false;
+}
+
+}  // namespace ct
+
+const char *ct_last_error(void) { return lastError.c_str(); }

@@ -1,0 +1,36 @@
+/// A convolution of (B, C, H, W) with a square kernel.
+public struct Conv2d {
+    public let weight: Tensor
+    public let bias: Tensor?
+    public let stride: Int
+    public let padding: Int
+
+    /// How a fresh layer is filled.
+    public enum Initialization: Sendable {
+        /// Even in ±1/√inputs (PyTorch's default).
+        case uniform
+        /// Kaiming normal by outputs, zero bias.
+        case kaiming
+    }
+
+    public init(
+        _ scope: ParameterScope, inputs: Int, outputs: Int, kernel: Int, stride: Int = 1,
+        padding: Int = 0, hasBias: Bool = true, _ initialization: Initialization = .uniform
+    ) {
+        let area = kernel * kernel
+        let (forWeight, forBias): (Initializer, Initializer) =
+            switch initialization {
+            case .uniform: (.uniform(inputs: inputs * area), .uniform(inputs: inputs * area))
+            case .kaiming: (.kaimingNormal(outputs: outputs * area), .zeros)
+            }
+        weight = scope.parameter("weight", [outputs, inputs, kernel, kernel], forWeight)
+        bias = hasBias ? scope.parameter("bias", [outputs], forBias) : nil
+        self.stride = stride
+        self.padding = padding
+    }
+
+    /// - Parameter x: (B, inputs, H, W)
+    public func callAsFunction(_ x: Tensor) -> Tensor {
+        conv2d(x, weight: weight, bias: bias, stride: stride, padding: padding)
+    }
+}

@@ -1,0 +1,29 @@
+/// y = x·wᵀ + b over the last dimension.
+public struct Linear {
+    public let weight: Tensor
+    public let bias: Tensor?
+
+    /// How a fresh layer is filled.
+    public enum Initialization: Sendable {
+        /// Truncated normal with deviation 0.02, zero bias (timm's transformers).
+        case transformer
+        /// Even in ±1/√inputs (PyTorch's default).
+        case uniform
+    }
+
+    public init(
+        _ scope: ParameterScope, inputs: Int, outputs: Int, hasBias: Bool = true,
+        _ initialization: Initialization = .transformer
+    ) {
+        let (forWeight, forBias): (Initializer, Initializer) =
+            switch initialization {
+            case .transformer: (.truncatedNormal(standardDeviation: 0.02), .zeros)
+            case .uniform: (.uniform(inputs: inputs), .uniform(inputs: inputs))
+            }
+        weight = scope.parameter("weight", [outputs, inputs], forWeight)
+        bias = hasBias ? scope.parameter("bias", [outputs], forBias) : nil
+    }
+
+    /// - Parameter x: (…, inputs)
+    public func callAsFunction(_ x: Tensor) -> Tensor { linear(x, weight: weight, bias: bias) }
+}

@@ -1,0 +1,106 @@
+/// The named parameters of a network, made while its layers are built.
+///
+/// A store either initialises each parameter when a layer asks for it, or takes it from loaded
+/// tensors without initialising first. In the second case call ``finishLoading()`` when the network is
+/// built, and use the network only if that does not throw.
+public final class ParameterStore {
+    /// Every parameter by name, in the order the layers asked.
+    public private(set) var parameters: [(name: String, tensor: Tensor)] = []
+    /// Where the parameters are.
+    public let device: Device
+
+    private var names: Set<String> = []
+    private var source: Source
+    private var mismatch = ParameterMismatch()
+
+    private enum Source {
+        case initializing(Generator)
+        case loading([String: Tensor])
+    }
+
+    /// A store of freshly initialised parameters; the same seed gives the same values everywhere.
+    public init(seed: UInt64, device: Device = .cpu) {
+        source = .initializing(Generator(seed: seed))
+        self.device = device
+    }
+
+    /// A store that takes its parameters from `tensors`, as float32 on `device`.
+    public init(loading tensors: [String: Tensor], device: Device = .cpu) {
+        source = .loading(tensors)
+        self.device = device
+    }
+
+    /// The scope whose names have no prefix.
+    public var root: ParameterScope { ParameterScope(store: self, path: "") }
+
+    /// The parameter called `name`, or nil.
+    public subscript(name: String) -> Tensor? {
+        names.contains(name) ? parameters.first { $0.name == name }?.tensor : nil
+    }
+
+    /// Throws ``TorchError/parameterMismatch(_:)`` with every tensor that was missing, misshaped or
+    /// not asked for. Does nothing for a store that initialises.
+    public func finishLoading() throws(TorchError) {
+        guard case .loading(let left) = source else { return }
+        mismatch.unexpected = left.keys.sorted()
+        source = .loading([:])
+        if !mismatch.isEmpty { throw .parameterMismatch(mismatch) }
+    }
+
+    fileprivate func parameter(
+        _ name: String, _ shape: [Int], _ initializer: Initializer
+    ) -> Tensor {
+        precondition(names.insert(name).inserted, "two parameters are called \(name)")
+        let tensor = made(name, shape, initializer)
+        parameters.append((name, tensor))
+        return tensor
+    }
+
+    private func made(_ name: String, _ shape: [Int], _ initializer: Initializer) -> Tensor {
+        switch source {
+        case .initializing(var generator):
+            let tensor = initializer.tensor(shape, using: &generator)
+            source = .initializing(generator)
+            return tensor.to(device)
+        case .loading(var tensors):
+            // Emptied first, so that removing does not copy the dictionary.
+            source = .loading([:])
+            defer { source = .loading(tensors) }
+            guard let tensor = tensors.removeValue(forKey: name) else {
+                mismatch.missing.append(name)
+                return .placeholder(shape)
+            }
+            guard tensor.shape == shape else {
+                mismatch.misshaped.append(
+                    .init(name: name, expected: shape, found: tensor.shape))
+                return .placeholder(shape)
+            }
+            return tensor.to(.float32).to(device)
+        }
+    }
+}
+
+/// A place in a ``ParameterStore``; its path is the prefix of the published checkpoint keys.
+public struct ParameterScope {
+    public let store: ParameterStore
+    public let path: String
+
+    /// The scope one name below.
+    public static func / (scope: ParameterScope, name: String) -> ParameterScope {
+        ParameterScope(store: scope.store, path: scope.key(name))
+    }
+
+    /// The scope of element `index` of a list.
+    public static func / (scope: ParameterScope, index: Int) -> ParameterScope {
+        scope / String(index)
+    }
+
+    /// Makes the parameter `name` here. Traps when there is one already.
+    public func parameter(
+        _ name: String, _ shape: [Int], _ initializer: Initializer
+    ) -> Tensor {
+        store.parameter(key(name), shape, initializer)
+    }
+
+    private func key(_ name: String) -> String { path.isEmpty ? name : path + "." + name }
+}

@@ -1,0 +1,68 @@
+import CTorch
+
+/// Where a tensor's memory is.
+public enum Device: Sendable, Hashable, CustomStringConvertible {
+    case cpu
+    case cuda(Int)
+
+    /// Whether libtorch has CUDA, a driver and at least one device.
+    public static var cudaIsAvailable: Bool { cudaCount > 0 }
+
+    /// How many CUDA devices there are.
+    public static var cudaCount: Int { Int(ct_cuda_count()) }
+
+    /// Why ``cudaIsAvailable`` is false; empty when it is true.
+    public static var cudaProblem: String { String(cString: ct_cuda_problem()) }
+
+    /// The first CUDA device, or the CPU when there is none.
+    public static var automatic: Device { cudaIsAvailable ? .cuda(0) : .cpu }
+
+    /// The device of a name: `auto`, `cpu`, `cuda` or `cuda:N`.
+    ///
+    /// Throws ``TorchError/invalidDeviceName(_:)``, or ``TorchError/unavailableDevice(_:reason:)`` for
+    /// a device that this machine does not have.
+    public init(named name: String) throws(TorchError) {
+        switch name {
+        case "auto": self = .automatic
+        case "cpu": self = .cpu
+        case "cuda": self = try Self.cuda(checked: 0)
+        default:
+            let number = name.dropFirst("cuda:".count)
+            guard name.hasPrefix("cuda:"), number.allSatisfy(\.isASCII),
+                number.allSatisfy(\.isNumber), let index = Int(number)
+            else { throw .invalidDeviceName(name) }
+            self = try Self.cuda(checked: index)
+        }
+    }
+
+    private static func cuda(checked index: Int) throws(TorchError) -> Device {
+        let count = cudaCount
+        if count == 0 { throw .unavailableDevice("cuda:\(index)", reason: cudaProblem) }
+        guard index < count else {
+            throw .unavailableDevice("cuda:\(index)", reason: "there are \(count), from cuda:0")
+        }
+        return .cuda(index)
+    }
+
+    public var description: String {
+        switch self {
+        case .cpu: "cpu"
+        case .cuda(let index): "cuda:\(index)"
+        }
+    }
+
+    /// libtorch's number of the device type.
+    var type: Int32 {
+        switch self {
+        case .cpu: Int32(CT_CPU)
+        case .cuda: Int32(CT_CUDA)
+        }
+    }
+
+    var index: Int32 {
+        switch self {
+        case .cpu: 0
+        case .cuda(let index): Int32(clamping: index)
+        }
+    }
+}

@@ -1,0 +1,102 @@
+// B batch, N tokens, C channels, D width of an attention head, H and W.
+
+/// y = x·wᵀ + b over the last dimension.
+public func linear(_ x: Tensor, weight: Tensor, bias: Tensor?) -> Tensor {
+    call(ops.linear, .tensor(x), .tensor(weight), .optional(bias))
+}
+
+/// - Parameters:
+///   - x: (B, C, H, W)
+///   - weight: (outputs, C, kernel height, kernel width)
+public func conv2d(
+    _ x: Tensor, weight: Tensor, bias: Tensor?, stride: Int = 1, padding: Int = 0
+) -> Tensor {
+    if x.isPlaceholder || isMemoryLost {
+        // libtorch alone cannot run a convolution on shapes; PyTorch does that in Python.
+        func extent(_ dimension: Int) -> Int {
+            max(0, (x.size(dimension) + 2 * padding - weight.size(dimension)) / stride + 1)
+        }
+        return .placeholder([x.size(0), weight.size(0), extent(2), extent(3)])
+    }
+    return call(
+        ops.conv2d, .tensor(x), .tensor(weight), .optional(bias), .int(stride), .int(padding))
+}
+
+/// Normalises the last dimension with its biased variance.
+public func layerNorm(_ x: Tensor, weight: Tensor, bias: Tensor, epsilon: Double) -> Tensor {
+    call(
+        ops.layerNorm, .tensor(x), .ints([weight.size(0)]), .tensor(weight), .tensor(bias),
+        .double(epsilon))
+}
+
+/// Normalises `groups` groups of channels of x (B, C, H, W) over channels and positions.
+public func groupNorm(
+    _ x: Tensor, groups: Int, weight: Tensor, bias: Tensor, epsilon: Double
+) -> Tensor {
+    call(
+        ops.groupNorm, .tensor(x), .int(groups), .tensor(weight), .tensor(bias), .double(epsilon))
+}
+
+/// x·Φ(x) with the exact error function.
+public func gelu(_ x: Tensor) -> Tensor { call(ops.gelu, .tensor(x)) }
+
+public func relu(_ x: Tensor) -> Tensor { call(ops.relu, .tensor(x)) }
+
+/// `relu` that overwrites its argument when no gradient is recorded, to save a pass over memory.
+public func relu(consuming x: Tensor) -> Tensor {
+    gradientsAreRecorded ? relu(x) : call(ops.reluInPlace, .tensor(x))
+}
+
+/// x + y, written into x when no gradient is recorded.
+public func sum(consuming x: Tensor, _ y: Tensor) -> Tensor {
+    gradientsAreRecorded ? x + y : x.add(y)
+}
+
+/// softmax(q·kᵀ/√D)·v; libtorch picks its fused kernel where one fits.
+///
+/// - Parameters: q, k, v: (B, heads, N, D)
+public func attention(_ q: Tensor, _ k: Tensor, _ v: Tensor) -> Tensor {
+    call(ops.scaledDotProductAttention, .tensor(q), .tensor(k), .tensor(v))
+}
+
+/// How ``interpolate(_:height:width:_:scale:)`` weighs its neighbours. Pixel centres are at one half.
+public enum Interpolation: Sendable {
+    /// Two neighbours a side, also when shrinking.
+    case bilinear
+    /// Keys' cubic with a = -0.75, edges repeated, also when shrinking.
+    case bicubic
+    /// Keys' cubic with a = -0.5, its support widened when shrinking.
+    case bicubicAntialiased
+}
+
+/// Resamples x (B, C, H, W) to `height` × `width`.
+///
+/// - Parameter scale: output over input size for placing the samples, when it is not the ratio of
+///   the sizes; `height` and `width` must be what it gives. Bicubic only.
+public func interpolate(
+    _ x: Tensor, height: Int, width: Int, _ interpolation: Interpolation, scale: Double? = nil
+) -> Tensor {
+    let op =
+        switch interpolation {
+        case .bilinear: ops.upsampleBilinear
+        case .bicubic: ops.upsampleBicubic
+        case .bicubicAntialiased: ops.upsampleBicubicAntialiased
+        }
+    if let scale {
+        let result = call(op, .tensor(x), .none, .bool(false), .doubles([scale, scale]))
+        precondition(
+            result.size(2) == height && result.size(3) == width,
+            "scale \(scale) gives \(result.shape), not \(height) × \(width)")
+        return result
+    }
+    return call(op, .tensor(x), .ints([height, width]), .bool(false), .none)
+}
+
+/// The kernel × kernel neighbourhood of every position of x (B, C, H, W), zeros outside:
+/// (B, C · kernel², H · W).
+public func unfold(_ x: Tensor, kernel: Int) -> Tensor {
+    let padding = kernel / 2
+    return call(
+        ops.unfold, .tensor(x), .ints([kernel, kernel]), .ints([1, 1]),
+        .ints([padding, padding]), .ints([1, 1]))
+}

@@ -1,0 +1,66 @@
+import CTorch
+
+/// The one place where a status of the shim becomes a trap or an error.
+///
+/// A failing operator is our mistake and traps with its name and libtorch's message. Memory is the
+/// exception: inside ``withRecoverableMemory(_:)`` the shim reports no failure but gives
+/// placeholders, and the closure's end throws.
+@inline(__always)
+func check(_ status: ct_status, _ what: @autoclosure () -> String) {
+    if status != CT_OK { trap(what()) }
+}
+
+/// Ends the process with what failed and why, which is libtorch's reason unless it is given.
+func trap(_ what: String, reason: String? = nil) -> Never {
+    fatalError("\(what): \(reason ?? String(cString: ct_last_error()))")
+}
+
+/// Ends the process because an operator is missing, or with it all of libtorch.
+func trapUnresolved(_ name: String) -> Never {
+    if ct_start() != CT_OK { trap("libtorch") }
+    trap("operator \(name)", reason: "this libtorch does not have it")
+}
+
+/// Runs `body`, in which a failed allocation of tensor memory ends in
+/// ``TorchError/outOfMemory(_:)`` instead of a trap.
+///
+/// After the failure `body` runs on to its end: its operators then give tensors of the right shape
+/// without memory, cost next to nothing, and read out as zeros. So whatever `body` computed or wrote
+/// in place is to be discarded when this throws. Calls may nest. The mode belongs to the calling
+/// thread, so `body` is synchronous.
+public func withRecoverableMemory<Result>(_ body: () throws -> Result) throws -> Result {
+    let previous = ct_recovery_begin()
+    let result: Swift.Result<Result, any Error>
+    do { result = .success(try body()) } catch { result = .failure(error) }
+    let message = String(cString: ct_recovery_message())
+    guard !ct_recovery_end(previous) else { throw TorchError.outOfMemory(message) }
+    return try result.get()
+}
+
+/// Whether memory was lost inside the ``withRecoverableMemory(_:)`` this thread is in.
+var isMemoryLost: Bool { ct_recovery_lost() }
+
+/// The library underneath.
+public enum Libtorch {
+    /// Checks that the libtorch found at run time fits this program.
+    ///
+    /// Called by a program at its start for a clear message; any first use of a tensor checks too, and
+    /// traps.
+    public static func start() throws(TorchError) {
+        if ct_start() != CT_OK {
+            throw TorchError.unusableLibrary(String(cString: ct_last_error()))
+        }
+    }
+
+    /// The version that was found, such as `2.13.0`.
+    public static var version: String { String(cString: ct_version()) }
+
+    /// How many threads one operator may use, for the whole process.
+    public static var threadCount: Int {
+        get { Int(ct_thread_count()) }
+        set {
+            precondition(newValue >= 1, "threadCount must be 1 or more, is \(newValue)")
+            ct_set_thread_count(Int32(clamping: newValue))
+        }
+    }
+}

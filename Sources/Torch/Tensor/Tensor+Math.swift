@@ -1,0 +1,125 @@
+extension Tensor {
+    public static func + (a: Tensor, b: Tensor) -> Tensor {
+        call(ops.add, .tensor(a), .tensor(b))
+    }
+
+    public static func - (a: Tensor, b: Tensor) -> Tensor {
+        call(ops.sub, .tensor(a), .tensor(b))
+    }
+
+    public static func * (a: Tensor, b: Tensor) -> Tensor {
+        call(ops.mul, .tensor(a), .tensor(b))
+    }
+
+    public static func / (a: Tensor, b: Tensor) -> Tensor {
+        call(ops.div, .tensor(a), .tensor(b))
+    }
+
+    public static func + (a: Tensor, b: Double) -> Tensor {
+        call(ops.addScalar, .tensor(a), .double(b))
+    }
+
+    public static func - (a: Tensor, b: Double) -> Tensor { a + -b }
+
+    public static func * (a: Tensor, b: Double) -> Tensor {
+        call(ops.mulScalar, .tensor(a), .double(b))
+    }
+
+    public static func * (a: Double, b: Tensor) -> Tensor { b * a }
+
+    public static func / (a: Tensor, b: Double) -> Tensor {
+        call(ops.divScalar, .tensor(a), .double(b))
+    }
+
+    public static func - (a: Double, b: Tensor) -> Tensor { -b + a }
+
+    public static prefix func - (a: Tensor) -> Tensor { call(ops.neg, .tensor(a)) }
+
+    /// True where an element is above `bound`.
+    public static func .> (a: Tensor, bound: Double) -> Tensor {
+        call(ops.greater, .tensor(a), .double(bound))
+    }
+
+    /// True where an element is below `bound`.
+    public static func .< (a: Tensor, bound: Double) -> Tensor {
+        call(ops.less, .tensor(a), .double(bound))
+    }
+
+    public func matmul(_ other: Tensor) -> Tensor {
+        call(ops.matmul, .tensor(self), .tensor(other))
+    }
+
+    public func abs() -> Tensor { call(ops.abs, .tensor(self)) }
+    public func exp() -> Tensor { call(ops.exp, .tensor(self)) }
+    public func log() -> Tensor { call(ops.log, .tensor(self)) }
+    public func sqrt() -> Tensor { call(ops.sqrt, .tensor(self)) }
+    public func squared() -> Tensor { call(ops.pow, .tensor(self), .double(2)) }
+    public func sigmoid() -> Tensor { call(ops.sigmoid, .tensor(self)) }
+
+    public func clamped(_ bounds: ClosedRange<Double>) -> Tensor {
+        call(
+            ops.clamp, .tensor(self), .double(bounds.lowerBound), .double(bounds.upperBound))
+    }
+
+    public func softmax(_ dimension: Int) -> Tensor {
+        call(ops.softmax, .tensor(self), .int(dimension))
+    }
+
+    public static func maximum(_ a: Tensor, _ b: Tensor) -> Tensor {
+        call(ops.maximum, .tensor(a), .tensor(b))
+    }
+
+    public static func minimum(_ a: Tensor, _ b: Tensor) -> Tensor {
+        call(ops.minimum, .tensor(a), .tensor(b))
+    }
+
+    /// The sum of all elements, a tensor of shape [].
+    public func sum() -> Tensor { call(ops.sumAll, .tensor(self)) }
+
+    public func sum(_ dimensions: Int..., keeping: Bool = false) -> Tensor {
+        call(ops.sum, .tensor(self), .ints(dimensions), .bool(keeping))
+    }
+
+    /// The mean of all elements, a tensor of shape [].
+    public func mean() -> Tensor { call(ops.mean, .tensor(self), .none) }
+
+    public func mean(_ dimensions: Int..., keeping: Bool = false) -> Tensor {
+        call(ops.mean, .tensor(self), .ints(dimensions), .bool(keeping))
+    }
+
+    public func amax(_ dimensions: Int..., keeping: Bool = false) -> Tensor {
+        call(ops.amax, .tensor(self), .ints(dimensions), .bool(keeping))
+    }
+
+    public func amin(_ dimensions: Int..., keeping: Bool = false) -> Tensor {
+        call(ops.amin, .tensor(self), .ints(dimensions), .bool(keeping))
+    }
+
+    /// Whether every element is finite.
+    public var isFinite: Bool {
+        call(ops.amin, .tensor(call(ops.isFinite, .tensor(self))), .ints([]))
+            .to(.float32).item() != 0
+    }
+
+    /// Adds `other` into this tensor's memory.
+    @discardableResult
+    public func add(_ other: Tensor) -> Tensor {
+        call(ops.addInPlace, .tensor(self), .tensor(other))
+    }
+
+    /// Multiplies `other` into this tensor's memory.
+    @discardableResult
+    public func multiply(by other: Tensor) -> Tensor {
+        call(ops.mulInPlace, .tensor(self), .tensor(other))
+    }
+
+    /// Overwrites this tensor's memory with `other`'s elements.
+    @discardableResult
+    public func copy(from other: Tensor) -> Tensor {
+        call(ops.copyInPlace, .tensor(self), .tensor(other))
+    }
+
+    /// Overwrites this tensor's memory with zeros.
+    @discardableResult
+    public func zero() -> Tensor { call(ops.zeroInPlace, .tensor(self)) }
+}

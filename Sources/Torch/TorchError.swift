@@ -1,0 +1,24 @@
+/// What can go wrong in this module that is not our own mistake.
+public enum TorchError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// libtorch could not allocate tensor memory; its message says how much and where.
+    case outOfMemory(String)
+    /// The libtorch that was found does not fit the one this program was compiled for.
+    case unusableLibrary(String)
+    /// A device's name that is not `auto`, `cpu`, `cuda` or `cuda:N`.
+    case invalidDeviceName(String)
+    /// A device this machine does not have, and why.
+    case unavailableDevice(String, reason: String)
+    /// The tensors of a file do not fit the network; every problem at once.
+    case parameterMismatch(ParameterMismatch)
+
+    public var description: String {
+        switch self {
+        case .outOfMemory(let message): "out of memory: \(message)"
+        case .unusableLibrary(let message): message
+        case .invalidDeviceName(let name):
+            "device must be auto, cpu, cuda or cuda:N, is \"\(name)\""
+        case .unavailableDevice(let name, let reason): "device \(name) is not available: \(reason)"
+        case .parameterMismatch(let mismatch): mismatch.description
+        }
+    }
+}
