@@ -162,7 +162,7 @@ extension BrokenFile {
             message: "the zip entry a/data.pkl occurs twice",
             bytes: zipFile([("a/data.pkl", []), ("a/data.pkl", [])])),
         .init(
-            message: "the zip entry a/data.pkl is compressed (method 8); torch.save never "
+            message: "the zip entry a/data.pkl is compressed; torch.save never "
                 + "compresses, so unpack it and zip it again with zip -0, or load it in PyTorch "
                 + "and save it again",
             bytes: zipFile([("a/data.pkl", [])], method: 8)),
@@ -262,7 +262,8 @@ extension BrokenFile {
             Pickle.tensor(
                 stored: 6, shape: [1 << 32, 1 << 32, 1 << 32], strides: [0, 0, 0])),
         tensor(
-            "w repeats 6 stored elements to 1099511627776; save a copy of it",
+            "holds no tensors in its top level, only w (w repeats 6 stored elements to "
+                + "1099511627776; save a copy of it)",
             Pickle.tensor(stored: 6, shape: [1 << 40], strides: [0])),
         tensor(
             "w: its storage should have 7 elements of F32, the file has 24 bytes",
@@ -271,8 +272,9 @@ extension BrokenFile {
             "w: its storage ../../x is not in the file",
             Pickle.tensor(key: "../../x", stored: 6, shape: [1], strides: [1])),
         tensor(
-            "w has elements of torch.ComplexFloatStorage; read are F64, F32, F16, BF16, I64, I32, "
-                + "I16, I8, U8, BOOL",
+            "holds no tensors in its top level, only w (w has elements of "
+                + "torch.ComplexFloatStorage; read are F64, F32, F16, BF16, I64, I32, I16, I8, U8, "
+                + "BOOL)",
             Pickle.tensor("torch.ComplexFloatStorage", stored: 3, shape: [1], strides: [1])),
     ]
 }

@@ -109,12 +109,14 @@ private struct StateDict {
             guard tensors.count < Self.maximumTensorCount else {
                 throw file.failure(.unsupported, "has over \(Self.maximumTensorCount) tensors")
             }
-            tensors.append(try archive.tensor(index, name: member.key))
+            do throws(CheckpointError) {
+                tensors.append(try archive.tensor(index, name: member.key))
+            } catch where error.kind == .unsupported {
+                skipped.append(.init(key: member.key.printable, summary: error.message))
+            }
         }
         guard !tensors.isEmpty else {
-            let keys = members.prefix(8).map {
-                "\($0.key.printable) (\(graph.summary(of: $0.value)))"
-            }
+            let keys = skipped.prefix(8).map { "\($0.key) (\($0.summary))" }
             let place = container.isEmpty ? "its top level" : container.joined(separator: ".")
             throw file.failure(
                 .notACheckpoint,

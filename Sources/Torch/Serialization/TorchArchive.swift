@@ -23,6 +23,13 @@ struct TorchArchive: Sendable {
                 .unsupported,
                 "is a TorchScript program, not a checkpoint; save its state_dict() instead")
         }
+        if let compressed = zip.compressedName {
+            throw file.failure(
+                .unsupported,
+                "the zip entry \(compressed.printable) is compressed; torch.save never "
+                    + "compresses, so unpack it and zip it again with zip -0, or load it in "
+                    + "PyTorch and save it again")
+        }
         if let order = zip.entries[prefix + "byteorder"] {
             let text = String(decoding: file.bytes(order.prefix(16)), as: UTF8.self)
             guard text == "little" else {

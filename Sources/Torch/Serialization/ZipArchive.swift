@@ -6,6 +6,8 @@ import Foundation
 struct ZipArchive: Sendable {
     /// Where the bytes of each entry lie in the file.
     let entries: [String: Range<Int>]
+    /// A compressed entry, when there is one; `torch.save` never writes any.
+    let compressedName: String?
     let file: FileBytes
 
     static let maximumEntryCount = 500_000
@@ -15,6 +17,7 @@ struct ZipArchive: Sendable {
         let directory = try Directory(file)
         var entries: [String: Range<Int>] = [:]
         var spans: [Range<Int>] = []
+        var compressedName: String?
         var position = directory.range.lowerBound
         for _ in 0..<directory.entryCount {
             let entry = try Self.entry(at: &position, before: directory.range, of: file)
@@ -23,12 +26,14 @@ struct ZipArchive: Sendable {
                     .damaged, "the zip entry \(entry.name.printable) occurs twice")
             }
             spans.append(entry.span)
+            if entry.isCompressed { compressedName = entry.name }
         }
         spans.sort { $0.lowerBound < $1.lowerBound }
         for (span, next) in zip(spans, spans.dropFirst()) where span.overlaps(next) {
             throw file.failure(.damaged, "two zip entries overlap at byte \(next.lowerBound)")
         }
         self.entries = entries
+        self.compressedName = compressedName
     }
 
     private struct Entry {
@@ -36,6 +41,7 @@ struct ZipArchive: Sendable {
         let bytes: Range<Int>
         /// The local header and the bytes.
         let span: Range<Int>
+        let isCompressed: Bool
     }
 
     /// Reads one record of the central directory and the local header that it points to.
@@ -68,16 +74,9 @@ struct ZipArchive: Sendable {
             throw file.failure(
                 .encrypted, "the zip entry \(name.printable) is encrypted with a password")
         }
-        guard method == 0 else {
-            throw file.failure(
-                .unsupported,
-                "the zip entry \(name.printable) is compressed (method \(method)); torch.save "
-                    + "never compresses, so unpack it and zip it again with zip -0, or load it "
-                    + "in PyTorch and save it again")
-        }
         let fields = try zip64(
             [plain, compressed, offset], extra: nameEnd..<extraEnd, of: file, name: name)
-        guard fields[0] == fields[1] else {
+        guard method != 0 || fields[0] == fields[1] else {
             throw file.failure(
                 .damaged, "the stored zip entry \(name.printable) has two different sizes")
         }
@@ -88,12 +87,14 @@ struct ZipArchive: Sendable {
             let localExtraLength = file.integer(UInt16.self, at: local + 28),
             file.matches(nameBytes, at: local + 30), localNameLength == nameLength,
             case let data = local + 30 + Int(localNameLength) + Int(localExtraLength),
-            data <= directory.lowerBound, fields[0] <= directory.lowerBound - data
+            data <= directory.lowerBound, fields[1] <= directory.lowerBound - data
         else {
             throw file.failure(
                 .damaged, "the zip entry \(name.printable) does not lie inside the file")
         }
-        return Entry(name: name, bytes: data..<data + fields[0], span: local..<data + fields[0])
+        let dataEnd = data + fields[1]
+        return Entry(
+            name: name, bytes: data..<dataEnd, span: local..<dataEnd, isCompressed: method != 0)
     }
 
     /// The 64-bit values of those fields that hold 0xFFFFFFFF, out of the entry's extra data.

@@ -1,0 +1,137 @@
+public import Torch
+
+/// What a checkpoint file is: the answer of `mal checkpoint info`.
+public struct CheckpointInfo: Sendable {
+    /// The keys of a safetensors file's metadata that are ours. Values are texts; counts and sizes
+    /// are whole numbers in decimal.
+    public enum MetadataKey: String, Sendable, CaseIterable {
+        case arch, layout, categories
+        case cropSize = "crop_size"
+        case embedDim = "embed_dim"
+        case depth
+        case headCount = "num_heads"
+        case patchSize = "patch_size"
+        case maskHeadConvolutionCount = "mask_head_num_convs"
+        case maskHeadHiddenChannels = "mask_head_hidden_channel"
+        case maskHeadOutChannels = "mask_head_out_channel"
+        case version = "mal_version"
+    }
+
+    public struct Parameter: Sendable, Equatable {
+        public let name: String
+        public let elementType: StoredTensor.ElementType
+        public let shape: [Int]
+    }
+
+    public let file: String
+    public let format: StoredCheckpoint.Format
+    /// Where in the file the parameters lie, `state_dict` for example; empty at the top.
+    public let container: [String]
+    /// Whose names it uses, in words; nil for names of no known source.
+    public let source: String?
+    /// Nil when there is no backbone, or none that is known.
+    public let architecture: CheckpointArchitecture?
+    public let hasBackbone: Bool
+    public let hasHeads: Bool
+    public let hasTeacher: Bool
+    /// Convolutions of the mask head and its channels; nil without heads.
+    public let maskHead: MaskHeadSizes?
+    /// Everything in the file, with its own names, in its own order.
+    public let parameters: [Parameter]
+    /// Elements of all floating-point tensors in the file.
+    public let parameterCount: Int
+    /// The same of the student's network, or of the backbone where there is only one.
+    public let studentParameterCount: Int
+    public let metadata: [String: String]
+    /// Other contents, such as `epoch` and `optimizer_states`.
+    public let extras: [StoredCheckpoint.Extra]
+    /// Names that no network of ours has, and entries that are no tensors.
+    public let ignored: [String]
+
+    public struct MaskHeadSizes: Sendable, Equatable {
+        public let inChannels: Int
+        public let convolutionCount: Int
+        public let hiddenChannels: Int
+        public let outChannels: Int
+    }
+
+    /// A number out of the metadata; nil when absent or not a positive whole number.
+    public func number(_ key: MetadataKey) -> Int? {
+        metadata[key.rawValue].flatMap { Int($0) }.flatMap { $0 > 0 ? $0 : nil }
+    }
+
+    /// The `model.arch` that the file names or its sizes suggest.
+    public var arch: String? { metadata[MetadataKey.arch.rawValue] ?? architecture?.archName }
+
+    /// Attention heads: from the metadata, else those of the published variant of this size.
+    public var headCount: Int? { number(.headCount) ?? architecture?.headCount }
+
+    /// The attention heads to build with.
+    /// - Parameter override: what `model.num_heads` says.
+    /// - Throws: `CheckpointError` that asks for `model.num_heads` when nobody says it.
+    public func requiredHeadCount(override: Int? = nil) throws(CheckpointError) -> Int {
+        let width = architecture?.embedDim ?? 0
+        guard let count = override ?? headCount else {
+            throw CheckpointError(
+                file: file, kind: .mismatch,
+                message: "has width \(width) and \(architecture?.depth ?? 0) blocks, which is "
+                    + "none of the published sizes, and does not say its number of attention "
+                    + "heads; set model.num_heads")
+        }
+        guard count > 0, width.isMultiple(of: count) else {
+            throw CheckpointError(
+                file: file, kind: .mismatch,
+                message: "has width \(width), which \(count) attention heads do not divide; "
+                    + "set model.num_heads")
+        }
+        return count
+    }
+}
+
+extension CheckpointInfo: CustomStringConvertible {
+    /// Several lines of `name: value`, without the list of parameters.
+    public var description: String {
+        var lines = ["file: \(file)"]
+        let place = container.isEmpty ? "" : " (in \(container.joined(separator: ".")))"
+        lines.append("format: \(format.rawValue)\(place)")
+        lines.append("what: \(what)")
+        if let architecture { lines.append("architecture: \(architecture.summary)") }
+        if let headCount { lines.append("attention heads: \(headCount)") }
+        if let grid = architecture?.positionGrid {
+            lines.append("position table: \(grid) × \(grid)")
+        }
+        if let maskHead {
+            lines.append(
+                "mask head: \(maskHead.convolutionCount) convolutions, \(maskHead.hiddenChannels) "
+                    + "channels, \(maskHead.outChannels) out")
+        }
+        let types = Set(parameters.map(\.elementType.rawValue)).sorted()
+        lines.append(
+            "tensors: \(parameters.count) (\(types.joined(separator: ", "))), \(parameterCount) "
+                + "parameters, \(studentParameterCount) in one network")
+        for (key, value) in metadata.sorted(by: { $0.key < $1.key }) {
+            lines.append("metadata \(key.printable): \(value.printable)")
+        }
+        for extra in extras { lines.append("also \(extra.key): \(extra.summary)") }
+        if !ignored.isEmpty {
+            let names = ignored.prefix(8).map(\.printable).joined(separator: ", ")
+            let more = ignored.count > 8 ? ", … (\(ignored.count))" : ""
+            lines.append("not used: \(names)\(more)")
+        }
+        return lines.joined(separator: "\n")
+    }
+
+    /// What the file holds, in one line.
+    public var what: String {
+        guard let source else { return "tensors with names of no known model" }
+        guard hasHeads, hasBackbone else { return source }
+        let generation =
+            switch architecture?.layout {
+            case .convStem: " (TAO up to 6.0 or NVlabs)"
+            case .patchConv: " (TAO 6.25 or later, or this program)"
+            case .fan: " with a FAN backbone"
+            default: ""
+            }
+        return source + generation + (hasTeacher ? ", student and teacher" : ", student only")
+    }
+}

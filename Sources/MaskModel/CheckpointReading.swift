@@ -1,0 +1,184 @@
+public import Torch
+
+/// A checkpoint file under our parameter names, whatever its format and source.
+public struct MaskCheckpoint: Sendable {
+    public let info: CheckpointInfo
+    /// The student's network: `backbone.*`, `roi_head.*`, `mask_head.*`. A pretrained backbone has
+    /// only the first of them.
+    public let student: [String: StoredTensor]
+    /// The teacher's network; empty when the file has none.
+    public let teacher: [String: StoredTensor]
+
+    /// Maps and recognises a file; no values are read.
+    public init(path: String) throws(CheckpointError) {
+        try self.init(StoredCheckpoint(path: path))
+    }
+
+    /// Recognises a file that is in memory already; errors call it `name`.
+    public init(bytes: [UInt8], name: String) throws(CheckpointError) {
+        try self.init(StoredCheckpoint(bytes: bytes, name: name))
+    }
+
+    /// Recognises what a file's names belong to.
+    public init(_ stored: StoredCheckpoint) throws(CheckpointError) {
+        let renamed = try PretrainedWeights.rename(stored)
+        student = renamed?.student ?? [:]
+        teacher = renamed?.teacher ?? [:]
+        let shapes = student.mapValues(\.shape)
+        var backbone: [String: [Int]] = [:]
+        for (name, shape) in shapes {
+            if let name = name.dropping(prefix: "backbone.") { backbone[name] = shape }
+        }
+        info = CheckpointInfo(
+            file: stored.file, format: stored.format, container: stored.container,
+            source: renamed?.source.rawValue,
+            architecture: CheckpointArchitecture(shapes: backbone),
+            hasBackbone: !backbone.isEmpty,
+            hasHeads: shapes.keys.contains { $0.hasPrefix("roi_head.") },
+            hasTeacher: !teacher.isEmpty,
+            maskHead: Self.maskHead(shapes),
+            parameters: stored.tensors.map {
+                .init(name: $0.name, elementType: $0.elementType, shape: $0.shape)
+            },
+            parameterCount: Self.parameterCount(stored.tensors),
+            studentParameterCount: Self.parameterCount(
+                renamed == nil ? stored.tensors : Array(student.values)),
+            metadata: stored.metadata, extras: stored.extras,
+            ignored: (renamed?.ignored ?? []).sorted() + stored.skipped.map(\.key))
+    }
+
+    private static func parameterCount(_ tensors: [StoredTensor]) -> Int {
+        // Saturating: views of one storage may be counted more often than there are bytes.
+        tensors.reduce(0) { sum, tensor in
+            guard tensor.elementType.isFloatingPoint else { return sum }
+            let (total, overflow) = sum.addingReportingOverflow(tensor.count)
+            return overflow ? .max : total
+        }
+    }
+
+    private static func maskHead(_ shapes: [String: [Int]]) -> CheckpointInfo.MaskHeadSizes? {
+        var count = 0
+        while shapes["mask_head.convs.\(count).conv.weight"] != nil { count += 1 }
+        guard count > 0, let first = shapes["mask_head.convs.0.conv.weight"],
+            let last = shapes["mask_head.convs.\(count - 1).conv.weight"],
+            first.count == 4, last.count == 4
+        else { return nil }
+        return .init(
+            inChannels: first[1], convolutionCount: count, hiddenChannels: first[0],
+            outChannels: last[0])
+    }
+}
+
+// MARK: - Loading
+
+extension MaskCheckpoint {
+    /// One of the two networks in a checkpoint.
+    public enum Role: String, Sendable {
+        case student, teacher
+    }
+
+    /// What a pretrained file gave and what it did not.
+    public struct PartialParameters: Sendable {
+        public let parameters: [String: StoredTensor]
+        /// Parameters of the network that the file does not have; they keep their values.
+        public let missing: [String]
+        /// What the file has and the network does not, with the file's names for what has no name
+        /// of ours.
+        public let unused: [String]
+    }
+
+    /// The 1000 classes of a timm backbone, which no mask needs; a network may leave them out.
+    private static let classifier: Set<String> = ["backbone.head.weight", "backbone.head.bias"]
+
+    /// Exactly the parameters that a network has.
+    /// - Parameters:
+    ///   - expected: the network's parameter names, without `student.`, and shapes.
+    ///   - architecture: what the network is, for the error.
+    /// - Throws: `CheckpointError` with all missing, unexpected and mis-shaped parameters.
+    public func parameters(
+        of role: Role, expected: [String: [Int]], architecture: String
+    ) throws(CheckpointError) -> [String: StoredTensor] {
+        try requireKnownBackbone()
+        let found = role == .student ? student : teacher
+        guard !found.isEmpty else {
+            throw CheckpointError(
+                file: info.file, kind: .mismatch,
+                message: "has no \(role.rawValue); it is: \(info.what)")
+        }
+        let mismatch = Mismatch(expected: expected, found: found)
+        let unexpected = mismatch.unexpected.filter { !Self.classifier.contains($0) }
+        guard mismatch.missing.isEmpty, unexpected.isEmpty, mismatch.misshaped.isEmpty else {
+            throw CheckpointError(
+                file: info.file, kind: .mismatch,
+                message: "does not fit the network.\n  expected: \(architecture)\n"
+                    + "  found: \(info.architecture?.summary ?? info.what)"
+                    + Mismatch.list("missing", mismatch.missing)
+                    + Mismatch.list("unexpected", unexpected)
+                    + Mismatch.list("other shape", mismatch.misshaped))
+        }
+        return found.filter { expected[$0.key] != nil }
+    }
+
+    /// What a pretrained file has of a network, for `pretrained_model_path` (SPEC §10): the
+    /// student's parameters of a MAL checkpoint, or a backbone's. They go into the student and the
+    /// teacher alike.
+    /// - Throws: `CheckpointError` for parameters of another shape, and when nothing fits.
+    public func pretrainedParameters(
+        expected: [String: [Int]], architecture: String
+    ) throws(CheckpointError) -> PartialParameters {
+        try requireKnownBackbone()
+        let mismatch = Mismatch(expected: expected, found: student)
+        let parameters = student.filter { expected[$0.key] != nil }
+        guard mismatch.misshaped.isEmpty, !parameters.isEmpty else {
+            let what = parameters.isEmpty ? "has no parameter of" : "does not fit"
+            throw CheckpointError(
+                file: info.file, kind: .mismatch,
+                message: "\(what) the network.\n  expected: \(architecture)\n"
+                    + "  found: \(info.architecture?.summary ?? info.what)"
+                    + Mismatch.list("other shape", mismatch.misshaped))
+        }
+        return PartialParameters(
+            parameters: parameters, missing: mismatch.missing,
+            unused: (mismatch.unexpected + info.ignored).sorted())
+    }
+
+    /// Refuses names of no known source, and FAN backbones, which are recognised only.
+    func requireKnownBackbone() throws(CheckpointError) {
+        guard info.source != nil else {
+            let names = info.parameters.prefix(4).map(\.name.printable)
+            throw CheckpointError(
+                file: info.file, kind: .unsupported,
+                message: "its parameters have the names of no known model: "
+                    + names.joined(separator: ", ") + (info.parameters.count > 4 ? ", …" : ""))
+        }
+        if info.architecture?.layout == .fan {
+            throw CheckpointError(
+                file: info.file, kind: .unsupported,
+                message: "has a FAN backbone (\(info.architecture?.summary ?? "")), which cannot "
+                    + "be used yet; ViT backbones can")
+        }
+    }
+}
+
+/// How the parameters of a file differ from those of a network.
+private struct Mismatch {
+    let missing: [String]
+    let unexpected: [String]
+    let misshaped: [String]
+
+    init(expected: [String: [Int]], found: [String: StoredTensor]) {
+        missing = expected.keys.filter { found[$0] == nil }.sorted()
+        unexpected = found.keys.filter { expected[$0] == nil }.sorted()
+        misshaped = expected.sorted { $0.key < $1.key }.compactMap { name, shape in
+            guard let tensor = found[name], tensor.shape != shape else { return nil }
+            return "\(name) is \(tensor.shape), must be \(shape)"
+        }
+    }
+
+    /// A line with the first of the items, or nothing when there are none.
+    static func list(_ title: String, _ items: [String]) -> String {
+        guard !items.isEmpty else { return "" }
+        let shown = items.prefix(12).map(\.printable).joined(separator: ", ")
+        return "\n  \(title) (\(items.count)): \(shown)" + (items.count > 12 ? ", …" : "")
+    }
+}
