@@ -96,7 +96,8 @@ extension Mask {
         return window
     }
 
-    /// Whether a pixel that is not set, or the image's end, lies within `distance` steps along an axis.
+    /// Whether a pixel that is not set, or the image's end, lies within `distance` steps along an
+    /// axis.
     fileprivate func isNearEdge(x: Int, y: Int, within distance: Int) -> Bool {
         for step in 1...distance {
             if x < step || y < step || x + step >= size.width || y + step >= size.height {

@@ -144,6 +144,12 @@ import Testing
         }
     }
 
+    @Test("a JPEG start with only garbage behind it is given up soon")
+    func garbage() {
+        let bytes: [UInt8] = [0xFF, 0xD8, 0xFF] + [UInt8](repeating: 0xFF, count: 4_000_000)
+        #expect(throws: ImageError.self) { try ImageCodec.decode(bytes: bytes) }
+    }
+
     @Test("what is no image, or no file, is named")
     func notImages() throws {
         let cases: [([UInt8], String)] = [
