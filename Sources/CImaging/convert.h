@@ -39,8 +39,3 @@ static inline void ci_palette_to_rgb(const uint8_t *index, const uint8_t (*palet
         for (int c = 0; c < 3; c++) rgb[3 * i + c] = palette[index[i]][c];
     }
 }
-
-// Entries that a file leaves out stay a grey ramp, as in Pillow.
-static inline void ci_palette_init(uint8_t (*palette)[3]) {
-    for (int i = 0; i < 256; i++) palette[i][0] = palette[i][1] = palette[i][2] = (uint8_t)i;
-}

@@ -48,7 +48,7 @@ static void load_layout(png_structp png, png_infop info, layout *format) {
     int count = 0;
     format->color_type = png_get_color_type(png, info);
     format->depth = png_get_bit_depth(png, info);
-    ci_palette_init(format->palette);
+    memset(format->palette, 0, sizeof format->palette);  // as Pillow, for entries left out
     if (png_get_PLTE(png, info, &colors, &count)) {
         for (int i = 0; i < count && i < 256; i++) {
             format->palette[i][0] = colors[i].red;

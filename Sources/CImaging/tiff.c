@@ -143,7 +143,7 @@ static void finish_row(const layout *format, uint8_t *pixels, uint8_t *rgb, size
 
 static int load_palette(TIFF *tiff, layout *format) {
     uint16_t *colors[3];
-    ci_palette_init(format->palette);
+    memset(format->palette, 0, sizeof format->palette);  // as Pillow, for entries left out
     if (!TIFFGetField(tiff, TIFFTAG_COLORMAP, &colors[0], &colors[1], &colors[2])) return 0;
     for (int i = 0; i < 1 << format->bits; i++) {
         for (int c = 0; c < 3; c++) format->palette[i][c] = (uint8_t)(colors[c][i] >> 8);

@@ -3,8 +3,8 @@ extension Mask {
     /// `Mask(box: box, size: image).zeroPaddedCrop(window, resizedTo: target)`, in time and memory
     /// proportional to the result.
     ///
-    /// The mask is the product of a row of 0/1 and a column of 0/1, and each pass of the resize keeps
-    /// 0/1 values, so the result is the product of the two resized lines.
+    /// The mask is the product of a row of 0/1 and a column of 0/1, and each pass of the resize
+    /// keeps 0/1 values, so the result is the product of the two resized lines.
     public init(
         box: Box, image: Size, zeroPaddedCrop window: CropWindow, resizedTo target: Size
     ) throws(ImageError) {

@@ -29,8 +29,8 @@ extension Mask {
 }
 
 extension CropWindow {
-    /// The longest side of a crop. Weights and buffers of a resize grow with it, so it bounds memory
-    /// (about 100 MB for the longest).
+    /// The longest side of a crop. Weights and buffers of a resize grow with it, so it bounds
+    /// memory (about 100 MB for the longest).
     static let longestSide = 1 << 22
     /// The most pixels in a crop that is made without resizing.
     static let mostPixels = 1 << 28

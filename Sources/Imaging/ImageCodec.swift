@@ -3,8 +3,8 @@ import CImaging
 /// Reads images by content, never by file name, and writes PNG.
 ///
 /// Pixels are those of Pillow 11.1's `Image.open(file).convert("RGB")`: alpha is dropped, palettes
-/// are looked up, CMYK is converted without profiles, 16-bit grey is clipped to 255. Of an animation
-/// or a multi-page file the first frame is read.
+/// are looked up, CMYK is converted without profiles, 16-bit grey is clipped to 255. Of an
+/// animation or a multi-page file the first frame is read.
 public enum ImageCodec {
     /// The size, format and orientation of an image file. Reads only the file's headers.
     ///
@@ -84,18 +84,20 @@ extension ImageCodec {
         else {
             throw .tooLarge(file: name, size: found.storedSize, maxPixels: options.maxPixels)
         }
-        // The densest JPEG spends a bit on 64 pixels, the densest PNG a byte on 1032 of 8 pixels. A
-        // shorter file cannot be whole, and must not make us set memory aside for its claim.
+        // The densest JPEG spends a bit on 64 pixels, the densest PNG a byte on 1032 of 8 pixels,
+        // the densest BMP two bytes on 255. A shorter file cannot be whole, and must not make us
+        // set memory aside for its claim.
         let densest: Int? =
             switch found.header.format {
             case .jpeg: 512
             case .png: 1032 * 8
-            default: nil
+            case .bmp: 128
+            case .webp, .tiff: nil
             }
         if let densest, pixelCount / densest > source.count {
             throw .truncated(file: name, format: found.header.format)
         }
-        let longest = 16 * pixelCount.magnitude + (1 << 30)
+        let longest = 16 * pixelCount.magnitude + (256 << 20)
         guard source.count.magnitude <= longest else {
             throw .damaged(
                 file: name, format: found.header.format,

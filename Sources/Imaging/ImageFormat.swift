@@ -12,9 +12,10 @@ public enum ImageFormat: String, Sendable, Hashable, CustomStringConvertible {
 /// What an image file says about itself before its pixels.
 public struct ImageHeader: Sendable, Hashable {
     public let format: ImageFormat
-    /// The size as stored; orientations 5–8 swap its sides when applied.
+    /// The size that decoding gives unless EXIF is applied. Orientations 5–8 then swap its sides.
     public let size: Size
-    /// The EXIF orientation, 1–8; 1 (upright) if there is none.
+    /// The EXIF orientation left to apply, 1–8; 1 (upright) if there is none. Always 1 for TIFF,
+    /// which is turned when it is read, as by Pillow.
     public let orientation: Int
 
     public init(format: ImageFormat, size: Size, orientation: Int = 1) {

@@ -67,7 +67,7 @@ struct BMPDecoder {
         for x in 0..<header.size.width {
             let shift = 8 - bits - x * bits % 8
             let index = Int(line[x * bits / 8] >> UInt8(shift)) & ((1 << bits) - 1)
-            for channel in 0..<3 { target[3 * x + channel] = header.palette[index][channel] }
+            for channel in 0..<3 { target[3 * x + channel] = header.palette[3 * index + channel] }
         }
     }
 
@@ -116,8 +116,10 @@ struct BMPDecoder {
         for source in 0..<height {
             let y = header.isTopDown ? source : height - 1 - source
             for x in 0..<width {
-                let color = header.palette[Int(indices[source * width + x])]
-                for channel in 0..<3 { pixels[(y * width + x) * 3 + channel] = color[channel] }
+                let index = 3 * Int(indices[source * width + x])
+                for channel in 0..<3 {
+                    pixels[(y * width + x) * 3 + channel] = header.palette[index + channel]
+                }
             }
         }
         return pixels

@@ -6,8 +6,8 @@ struct BMPHeader {
     let compression: Compression
     /// Where the pixels start.
     let dataOffset: Int
-    /// Red, green, blue of each index; a grey ramp where the file has no entry (as Pillow).
-    let palette: [[UInt8]]
+    /// Red, green, blue of each of 256 indices; black where the file has no entry, as in Pillow.
+    let palette: [UInt8]
     /// Bit masks of red, green, blue, for 16 and 32 bits.
     let masks: [UInt32]
 
@@ -90,12 +90,12 @@ struct BMPHeader {
 
     private static func readPalette(
         _ source: ByteSource, at offset: Int, entryLength: Int, count: Int
-    ) -> [[UInt8]] {
-        var palette = (0..<256).map { [UInt8](repeating: UInt8($0), count: 3) }
+    ) -> [UInt8] {
+        var palette = [UInt8](repeating: 0, count: 256 * 3)
         let table = source.prefix(at: offset, count: count * entryLength)
         for index in 0..<min(table.count / entryLength, 256) {
             let entry = index * entryLength
-            palette[index] = [table[entry + 2], table[entry + 1], table[entry]]
+            for channel in 0..<3 { palette[3 * index + channel] = table[entry + 2 - channel] }
         }
         return palette
     }

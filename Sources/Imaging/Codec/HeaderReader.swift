@@ -68,7 +68,8 @@ struct HeaderReader {
     private func readJPEG() throws(ImageError) -> Result {
         var offset = 2
         var orientation = 1
-        while true {
+        // More steps than any real file needs; it keeps garbage from being read byte by byte.
+        for _ in 0..<65536 {
             guard let mark = source.bytes(at: offset, count: 4) else {
                 throw .truncated(file: name, format: .jpeg)
             }
@@ -103,6 +104,7 @@ struct HeaderReader {
             }
             offset += 2 + max(length, 2)
         }
+        throw damaged(.jpeg, "it has no frame header near its start")
     }
 
     // MARK: PNG
@@ -180,8 +182,8 @@ struct HeaderReader {
 
     // MARK: TIFF
 
-    /// Pillow turns TIFF images as they say when it loads them, so the orientation is already in the
-    /// size, and none is left to apply.
+    /// Pillow turns TIFF images as they say when it loads them, so the orientation is already in
+    /// the size, and none is left to apply.
     private func readTIFF() throws(ImageError) -> Result {
         guard let directory = TIFFDirectory(source) else {
             throw damaged(.tiff, "its first directory is missing or unreadable")

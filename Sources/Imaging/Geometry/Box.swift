@@ -21,7 +21,8 @@ public struct Box: Sendable, Hashable {
     public var height: Double { maxY - minY }
     public var area: Double { width * height }
 
-    /// The part inside an image of `size`, or nil if nothing of positive area is (a NaN counts as nothing).
+    /// The part inside an image of `size`, or nil if nothing of positive area is (a NaN counts as
+    /// nothing).
     public func clipped(to size: Size) -> Box? {
         let clipped = Box(
             minX: max(minX, 0), minY: max(minY, 0),

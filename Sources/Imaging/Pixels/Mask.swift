@@ -18,8 +18,8 @@ public struct Mask: Sendable, Equatable {
     }
 
     /// The inclusive box mask of SPEC §2.3: rows int(y)…int(y+h) and columns int(x)…int(x+w), both
-    /// ends included, so that a whole-numbered box covers one pixel more per side. What lies outside
-    /// the image is dropped.
+    /// ends included, so that a whole-numbered box covers one pixel more per side. What lies
+    /// outside the image is dropped.
     public init(box: Box, size: Size) {
         let rows = BoxSpan(box.minY, box.maxY).range(within: size.height)
         let columns = BoxSpan(box.minX, box.maxX).range(within: size.width)
