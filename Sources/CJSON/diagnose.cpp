@@ -37,7 +37,7 @@ public:
                 // What comes first in the file is reported first.
                 const uint8_t *whole = end;
                 end = q;
-                bool earlier = document() && p < end;
+                bool earlier = document() && !at_end;
                 end = whole;
                 return earlier || report(q, "the text is not UTF-8 (byte 0x%02X)", *q);
             }
@@ -49,6 +49,7 @@ public:
 private:
     const uint8_t *bytes, *p, *end;
     cj_error *error;
+    bool at_end = false;  // The error is only that the document ends too early.
 
     bool report(const uint8_t *at, const char *format, ...) {
         p = at;
@@ -62,7 +63,8 @@ private:
 
     bool expected(const char *what) {
         char found[40];
-        if (p >= end) {
+        at_end = p >= end;
+        if (at_end) {
             std::strcpy(found, "the end of the file");
         } else if (*p > 0x20 && *p < 0x7F) {
             size_t n = 0;
@@ -87,6 +89,7 @@ private:
         }
         if (p < end && *p == '\\') return report(p, "unknown escape in a string");
         if (p < end) return report(p, "control character 0x%02X in a string must be escaped", *p);
+        at_end = true;
         return report(open, "the string is not closed");
     }
 

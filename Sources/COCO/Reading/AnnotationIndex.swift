@@ -5,12 +5,12 @@ public struct AnnotationIndex: Sendable {
 
     /// - Parameter isIncluded: which annotations to list; those without an image never are.
     public init(
-        _ file: AnnotationFile, where isIncluded: (AnnotationRecord) throws -> Bool = { _ in true }
-    ) rethrows {
+        _ file: AnnotationFile, where isIncluded: (AnnotationRecord) -> Bool = { _ in true }
+    ) {
         var starts = [Int32](repeating: 0, count: file.images.count + 1)
         var included: [(image: Int, place: Int32)] = []
         for (place, annotation) in file.annotations.enumerated() {
-            guard let image = annotation.imageIndex, try isIncluded(annotation) else { continue }
+            guard let image = annotation.imageIndex, isIncluded(annotation) else { continue }
             starts[image + 1] += 1
             included.append((image, Int32(place)))
         }

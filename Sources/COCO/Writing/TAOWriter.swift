@@ -105,7 +105,7 @@ public struct TAOWriter {
             try PythonJSON.rewrite(&value, into: &output)
             return output
         }
-        // The reference holds boxes in single precision and subtracts there.
+        // The reference holds boxes in single precision and subtracts there, but multiplies in double.
         let box = annotation.box
         let (x, y) = (Float(box.minX), Float(box.minY))
         let (width, height) = (Float(box.maxX) - x, Float(box.maxY) - y)
@@ -117,7 +117,7 @@ public struct TAOWriter {
         output += Array(", \"segmentation\": ".utf8)
         output += prediction.mask.segmentation(isSpaced: true)
         output += Array(
-            ", \"iscrowd\": 0, \"area\": \(PythonJSON.number(Double(width * height))), \"image_id\": "
+            ", \"iscrowd\": 0, \"area\": \(PythonJSON.number(Double(width) * Double(height))), \"image_id\": "
                 .utf8)
         output += try id("image_id")
         if let score = prediction.score {
