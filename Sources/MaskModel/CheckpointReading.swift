@@ -48,12 +48,7 @@ public struct MaskCheckpoint: Sendable {
     }
 
     private static func parameterCount(_ tensors: [StoredTensor]) -> Int {
-        // Saturating: views of one storage may be counted more often than there are bytes.
-        tensors.reduce(0) { sum, tensor in
-            guard tensor.elementType.isFloatingPoint else { return sum }
-            let (total, overflow) = sum.addingReportingOverflow(tensor.count)
-            return overflow ? .max : total
-        }
+        tensors.reduce(0) { $0 + ($1.elementType.isFloatingPoint ? $1.count : 0) }
     }
 
     private static func maskHead(_ shapes: [String: [Int]]) -> CheckpointInfo.MaskHeadSizes? {
@@ -114,7 +109,7 @@ extension MaskCheckpoint {
                     + "  found: \(info.architecture?.summary ?? info.what)"
                     + Mismatch.list("missing", mismatch.missing)
                     + Mismatch.list("unexpected", unexpected)
-                    + Mismatch.list("other shape", mismatch.misshaped))
+                    + Mismatch.list("other shape", mismatch.misshaped) + settings)
         }
         return found.filter { expected[$0.key] != nil }
     }
@@ -135,14 +130,23 @@ extension MaskCheckpoint {
                 file: info.file, kind: .mismatch,
                 message: "\(what) the network.\n  expected: \(architecture)\n"
                     + "  found: \(info.architecture?.summary ?? info.what)"
-                    + Mismatch.list("other shape", mismatch.misshaped))
+                    + Mismatch.list("other shape", mismatch.misshaped) + settings)
         }
         return PartialParameters(
             parameters: parameters, missing: mismatch.missing,
             unused: (mismatch.unexpected + info.ignored).sorted())
     }
 
-    /// Refuses names of no known source, and FAN backbones, which are recognised only.
+    /// The spec keys with which a network would have this file's sizes, as a line of an error.
+    private var settings: String {
+        guard let architecture = info.architecture else { return "" }
+        if let arch = info.arch { return "\n  the file fits model.arch=\(arch.printable)" }
+        let heads = info.headCount.map { "\($0)" } ?? "… (which the file does not say)"
+        return "\n  the file fits model.embed_dim=\(architecture.embedDim) "
+            + "model.depth=\(architecture.depth) model.num_heads=\(heads)"
+    }
+
+    /// Refuses names of no known source, register tokens, and FAN backbones, which are recognised only.
     func requireKnownBackbone() throws(CheckpointError) {
         guard info.source != nil else {
             let names = info.parameters.prefix(4).map(\.name.printable)
@@ -150,6 +154,11 @@ extension MaskCheckpoint {
                 file: info.file, kind: .unsupported,
                 message: "its parameters have the names of no known model: "
                     + names.joined(separator: ", ") + (info.parameters.count > 4 ? ", …" : ""))
+        }
+        for name in ["backbone.reg_token", "backbone.register_tokens"] where student[name] != nil {
+            throw CheckpointError(
+                file: info.file, kind: .unsupported,
+                message: "has register tokens, which cannot be used; take the model without them")
         }
         if info.architecture?.layout == .fan {
             throw CheckpointError(
@@ -168,7 +177,7 @@ private struct Mismatch {
 
     init(expected: [String: [Int]], found: [String: StoredTensor]) {
         missing = expected.keys.filter { found[$0] == nil }.sorted()
-        unexpected = found.keys.filter { expected[$0] == nil }.sorted()
+        unexpected = found.keys.filter { expected[$0] == nil }.map(\.printable).sorted()
         misshaped = expected.sorted { $0.key < $1.key }.compactMap { name, shape in
             guard let tensor = found[name], tensor.shape != shape else { return nil }
             return "\(name) is \(tensor.shape), must be \(shape)"
@@ -178,7 +187,7 @@ private struct Mismatch {
     /// A line with the first of the items, or nothing when there are none.
     static func list(_ title: String, _ items: [String]) -> String {
         guard !items.isEmpty else { return "" }
-        let shown = items.prefix(12).map(\.printable).joined(separator: ", ")
+        let shown = items.prefix(12).joined(separator: ", ")
         return "\n  \(title) (\(items.count)): \(shown)" + (items.count > 12 ? ", …" : "")
     }
 }

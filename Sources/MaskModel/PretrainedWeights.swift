@@ -139,6 +139,7 @@ enum PretrainedWeights {
         switch name {
         case "embeddings.cls_token": return .whole("cls_token")
         case "embeddings.position_embeddings": return .whole("pos_embed")
+        case "embeddings.register_tokens": return .whole("register_tokens")
         default: break
         }
         guard let dot = name.lastIndex(of: ".") else { return nil }
