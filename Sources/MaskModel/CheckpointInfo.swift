@@ -53,6 +53,15 @@ public struct CheckpointInfo: Sendable {
         public let convolutionCount: Int
         public let hiddenChannels: Int
         public let outChannels: Int
+
+        public init(
+            inChannels: Int, convolutionCount: Int, hiddenChannels: Int, outChannels: Int
+        ) {
+            self.inChannels = inChannels
+            self.convolutionCount = convolutionCount
+            self.hiddenChannels = hiddenChannels
+            self.outChannels = outChannels
+        }
     }
 
     /// A number out of the metadata; nil when absent or not a positive whole number.

@@ -71,7 +71,8 @@ enum PretrainedWeights {
 
     /// A backbone with timm's names, or FAN's.
     private static func backbone(_ tensors: [StoredTensor], prefix: String) -> Renamed {
-        let isMAE = tensors.contains { $0.name.hasPrefix(prefix + "decoder_blocks.") }
+        let isMAE =
+            tensors.contains { $0.name.hasPrefix(prefix + "decoder_blocks.") }
             || tensors.contains { $0.name == prefix + "decoder_pos_embed" }
         let isFAN = tensors.contains { $0.name.hasPrefix(prefix + "cls_attn_blocks.") }
         var result = Renamed(

@@ -115,7 +115,7 @@ private struct StateDict {
                 let tensor = try archive.tensor(index, name: member.key)
                 byteCount += tensor.byteCount
                 tensors.append(tensor)
-            } catch where error.kind == .unsupported {
+            } catch  where error.kind == .unsupported {
                 skipped.append(.init(key: member.key.printable, summary: error.message))
             }
             // Tied weights share a storage; a small file that stands for endless memory does too.

@@ -1,3 +1,5 @@
+import Foundation
+
 /// Between tensors and what checkpoint files hold.
 extension StoredTensor.ElementType {
     public var dtype: DType {
@@ -24,5 +26,16 @@ extension StoredTensor {
             guard elementType == .bool else { return }
             for index in memory.indices where memory[index] != 0 { memory[index] = 1 }
         }
+    }
+}
+
+extension StoredTensor {
+    /// A copy of a tensor's values, for writing.
+    public init(name: String, _ tensor: Tensor) {
+        let type = ElementType.allCases.first { $0.dtype == tensor.dtype }
+        guard let type else { preconditionFailure("\(name): no file holds \(tensor.dtype)") }
+        self.init(
+            name: name, elementType: type, shape: tensor.shape,
+            data: tensor.withBytes { Data($0) })
     }
 }
