@@ -26,7 +26,7 @@ extension Tensor {
     public func detached() -> Tensor { call(ops.detach, .tensor(self)) }
 
     /// How often the memory was written in place, as libtorch counts.
-    var version: Int { callInt(ops.version, .tensor(self)) }
+    package var version: Int { callInt(ops.version, .tensor(self)) }
 }
 
 /// Whether operators of this thread record what a backward pass needs.

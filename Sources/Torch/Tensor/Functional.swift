@@ -11,15 +11,14 @@ public func linear(_ x: Tensor, weight: Tensor, bias: Tensor?) -> Tensor {
 public func conv2d(
     _ x: Tensor, weight: Tensor, bias: Tensor?, stride: Int = 1, padding: Int = 0
 ) -> Tensor {
-    if x.isPlaceholder || isMemoryLost {
-        // libtorch alone cannot run a convolution on shapes; PyTorch does that in Python.
-        func extent(_ dimension: Int) -> Int {
-            max(0, (x.size(dimension) + 2 * padding - weight.size(dimension)) / stride + 1)
-        }
-        return .placeholder([x.size(0), weight.size(0), extent(2), extent(3)])
-    }
-    return call(
+    let result = call(
         ops.conv2d, .tensor(x), .tensor(weight), .optional(bias), .int(stride), .int(padding))
+    guard isMemoryLost else { return result }
+    // libtorch alone cannot run a convolution on shapes; PyTorch does that in Python.
+    func extent(_ dimension: Int) -> Int {
+        max(0, (x.size(dimension) + 2 * padding - weight.size(dimension)) / stride + 1)
+    }
+    return .placeholder([x.size(0), weight.size(0), extent(2), extent(3)])
 }
 
 /// Normalises the last dimension with its biased variance.
@@ -40,6 +39,11 @@ public func groupNorm(
 /// x·Φ(x) with the exact error function.
 public func gelu(_ x: Tensor) -> Tensor { call(ops.gelu, .tensor(x)) }
 
+/// `gelu` that overwrites its argument when no gradient is recorded, to save memory.
+public func gelu(consuming x: Tensor) -> Tensor {
+    gradientsAreRecorded ? gelu(x) : call(ops.geluInPlace, .tensor(x))
+}
+
 public func relu(_ x: Tensor) -> Tensor { call(ops.relu, .tensor(x)) }
 
 /// `relu` that overwrites its argument when no gradient is recorded, to save a pass over memory.
@@ -50,6 +54,11 @@ public func relu(consuming x: Tensor) -> Tensor {
 /// x + y, written into x when no gradient is recorded.
 public func sum(consuming x: Tensor, _ y: Tensor) -> Tensor {
     gradientsAreRecorded ? x + y : x.add(y)
+}
+
+/// x · y, written into x when no gradient is recorded.
+public func product(consuming x: Tensor, _ y: Tensor) -> Tensor {
+    gradientsAreRecorded || x.dtype != y.dtype ? x * y : x.multiply(by: y)
 }
 
 /// softmax(q·kᵀ/√D)·v; libtorch picks its fused kernel where one fits.

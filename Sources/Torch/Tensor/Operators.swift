@@ -43,6 +43,7 @@ struct OperatorTable: Sendable {
     let flip = Op("flip")
     let full = Op("full")
     let gelu = Op("gelu")
+    let geluInPlace = Op("gelu_")
     let greater = Op("gt.Scalar")
     let groupNorm = Op("group_norm")
     let indexSelect = Op("index_select")

@@ -37,8 +37,9 @@ public func withRecoverableMemory<Result>(_ body: () throws -> Result) throws ->
     return try result.get()
 }
 
-/// Whether memory was lost inside the ``withRecoverableMemory(_:)`` this thread is in.
-var isMemoryLost: Bool { ct_recovery_lost() }
+/// Whether memory was lost inside the ``withRecoverableMemory(_:)`` this thread is in. What is
+/// computed now must not be kept.
+public var isMemoryLost: Bool { ct_recovery_lost() }
 
 /// The library underneath.
 public enum Libtorch {

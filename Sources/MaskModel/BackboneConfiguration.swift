@@ -1,0 +1,59 @@
+/// The numbers that make a vision transformer.
+public struct BackboneConfiguration: Equatable, Sendable {
+    /// The published families of checkpoints, which share blocks but not their two ends.
+    public enum Layout: String, Equatable, Sendable, CaseIterable {
+        /// timm's transformer, as in TAO 6.25: one patch convolution (SPEC §4.2).
+        case patchConv = "patch-conv"
+        /// The four-stage stem of older TAO and the paper's code (SPEC §4.3).
+        case convStem = "conv-stem"
+        /// DINOv2: patch convolution, layer scale, a 37 × 37 position table.
+        case dinov2
+    }
+
+    public var layout: Layout
+    /// Channels of a token (`model.embed_dim`).
+    public var width: Int
+    /// Blocks (`model.depth`).
+    public var depth: Int
+    /// Attention heads (`model.num_heads`).
+    public var headCount: Int
+    /// The patch size in the architecture's name: the side of the patch convolution and, except for
+    /// DINOv2, what sets the size of the position table.
+    public var patchSize: Int
+
+    public init(layout: Layout, width: Int, depth: Int, headCount: Int, patchSize: Int) {
+        self.layout = layout
+        self.width = width
+        self.depth = depth
+        self.headCount = headCount
+        self.patchSize = patchSize
+    }
+
+    /// Pixels between neighbouring tokens. The four-stage stem always has 16.
+    public var tokenStride: Int { layout == .convStem ? 16 : patchSize }
+
+    /// The side of the position table's grid.
+    public var tableSide: Int { layout == .dinov2 ? 37 : 224 / patchSize }
+
+    /// Hidden channels of a block's MLP.
+    public var hiddenWidth: Int { 4 * width }
+
+    /// Throws ``MaskModelError/invalidSize(_:_:rule:)`` when the numbers make no network.
+    public func validate() throws(MaskModelError) {
+        guard (8...8192).contains(width) else {
+            throw .invalidSize("embed_dim", width, rule: "from 8 to 8192")
+        }
+        guard (1...256).contains(depth) else {
+            throw .invalidSize("depth", depth, rule: "from 1 to 256")
+        }
+        guard headCount >= 1, width.isMultiple(of: headCount) else {
+            throw .invalidSize("num_heads", headCount, rule: "a divisor of embed_dim \(width)")
+        }
+        guard layout != .convStem || width.isMultiple(of: 8) else {
+            throw .invalidSize("embed_dim", width, rule: "a multiple of 8 for this stem")
+        }
+        guard (1...224).contains(patchSize) else {
+            throw .invalidSize("patch size", patchSize, rule: "from 1 to 224")
+        }
+    }
+}

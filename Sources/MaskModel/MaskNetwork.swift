@@ -1,0 +1,105 @@
+public import Torch
+
+// B batch, C channels, K channels of key and value, h the side of the feature map.
+
+/// Backbone, RoI head and mask head: what the student and the teacher both are (SPEC §5).
+public struct MaskNetwork {
+    public let configuration: MaskNetworkConfiguration
+    public let backbone: VisionTransformer
+    public let roiHead: RoIHead
+    public let maskHead: MaskHead
+
+    /// A network whose parameters come from `scope`: fresh or loaded, as its store does.
+    public init(_ scope: ParameterScope, _ configuration: MaskNetworkConfiguration) {
+        self.configuration = configuration
+        let width = configuration.backbone.width
+        backbone = VisionTransformer(scope / "backbone", configuration.backbone)
+        roiHead = RoIHead(
+            scope / "roi_head", inputs: width, outputs: configuration.maskHead.outputChannels)
+        maskHead = MaskHead(scope / "mask_head", inputs: width, configuration.maskHead)
+    }
+
+    /// A network for inference from the tensors of a checkpoint, as float32 on `device`.
+    ///
+    /// - Parameter parameters: by key without `student.` or `teacher.`. The classification head that
+    ///   published backbones carry (`backbone.head.*`) is ignored.
+    ///
+    /// Throws ``TorchError/parameterMismatch(_:)`` that lists everything that does not fit.
+    public init(
+        _ configuration: MaskNetworkConfiguration, parameters: [String: Tensor],
+        device: Device = .cpu
+    ) throws(TorchError) {
+        let used = parameters.filter { !Self.isIgnored($0.key) }
+        let store = ParameterStore(loading: used, device: device)
+        self.init(store.root, configuration)
+        try store.finishLoading()
+    }
+
+    /// Whether a published key is of no use to the network.
+    public static func isIgnored(_ key: String) -> Bool {
+        key == "backbone.head.weight" || key == "backbone.head.bias"
+    }
+
+    /// Mask logits of crops.
+    ///
+    /// - Parameters:
+    ///   - image: (B, 3, S, S) float32, normalised; S a multiple of the token stride.
+    ///   - areas: the B boxes' areas in pixels of their images, which pick the size of the maps.
+    /// - Returns: (B, 1, 4h, 4h) with h = S / token stride; (B, 1, 8h, 8h) without size buckets.
+    ///   Rows whose area is in no bucket are 0.
+    public func callAsFunction(image: Tensor, areas: [Float]) -> Tensor {
+        precondition(image.rank == 4 && image.size(2) == image.size(3), "image \(image.shape)")
+        precondition(image.size(0) == areas.count, "\(areas.count) areas for \(image.shape)")
+        let features = backbone(image)  // (B, C, h, h)
+        let keys = roiHead(features)  // (B, K)
+        return configuration.adjustsScale
+            ? bucketed(features, keys, areas) : plain(features, keys)
+    }
+
+    /// One map size for all objects (SPEC §5.2).
+    private func plain(_ features: Tensor, _ keys: Tensor) -> Tensor {
+        let values = maskHead(resized(features, by: configuration.scaleRatioBefore))
+        let logits = Self.product(keys, values)
+        return resized(logits, by: 4).to(logits.dtype)
+    }
+
+    /// A map size by the size of the object (SPEC §5.1).
+    private func bucketed(_ features: Tensor, _ keys: Tensor, _ areas: [Float]) -> Tensor {
+        let side = features.size(2)
+        var parts: [Tensor] = []
+        var order: [Int] = []  // the row of the batch that each row of the parts is
+        for bucket in SizeBucket.allCases {
+            let rows = areas.indices.filter { SizeBucket(area: areas[$0]) == bucket }
+            guard !rows.isEmpty else { continue }
+            let isAll = rows.count == areas.count
+            let scaled = scaled(isAll ? features : features.rows(rows), bucket.mapSide(of: side))
+            let logits = Self.product(isAll ? keys : keys.rows(rows), maskHead(scaled))
+            // Autocast resamples in float32; the logits stay in the type of the product (SPEC §5.4).
+            parts.append(resized(logits, height: 4 * side, width: 4 * side).to(logits.dtype))
+            order += rows
+        }
+        let others = areas.indices.filter { SizeBucket(area: areas[$0]) == nil }
+        if !others.isEmpty {
+            let dtype = parts.first?.dtype ?? keys.dtype
+            parts.append(
+                .zeros([others.count, 1, 4 * side, 4 * side], dtype, device: features.device))
+            order += others
+        }
+        let joined = parts.count == 1 ? parts[0] : .concatenated(parts)
+        if order.elementsEqual(areas.indices) { return joined }
+        return joined.rows(areas.indices.sorted { order[$0] < order[$1] })
+    }
+
+    private func scaled(_ features: Tensor, _ side: Int) -> Tensor {
+        let side = Int(Double(side) * configuration.scaleRatioBefore)
+        return resized(features, height: side, width: side)
+    }
+
+    /// The dot product of an object's key with the value of each pixel.
+    ///
+    /// - Parameters: keys (n, K), values (n, K, H, W); gives (n, 1, H, W).
+    private static func product(_ keys: Tensor, _ values: Tensor) -> Tensor {
+        keys.unsqueezed(1).matmul(values.flattened(from: 2))
+            .reshaped(values.size(0), 1, values.size(2), values.size(3))
+    }
+}

@@ -1,0 +1,85 @@
+/// The numbers of the mask head (`model.mask_*`).
+public struct MaskHeadConfiguration: Equatable, Sendable {
+    /// 3×3 convolutions (`mask_head_num_convs`), 4 or more.
+    public var convolutionCount: Int
+    /// Channels between them (`mask_head_hidden_channel`).
+    public var hiddenChannels: Int
+    /// Channels of the key and value vectors (`mask_head_out_channel`).
+    public var outputChannels: Int
+    /// How much the map grows inside the head (`mask_scale_ratio`).
+    public var scaleRatio: Double
+
+    public init(
+        convolutionCount: Int = 4, hiddenChannels: Int = 256, outputChannels: Int = 256,
+        scaleRatio: Double = 2
+    ) {
+        self.convolutionCount = convolutionCount
+        self.hiddenChannels = hiddenChannels
+        self.outputChannels = outputChannels
+        self.scaleRatio = scaleRatio
+    }
+}
+
+/// Everything that decides the parameters and the arithmetic of a ``MaskNetwork``.
+public struct MaskNetworkConfiguration: Equatable, Sendable {
+    public var backbone: BackboneConfiguration
+    public var maskHead: MaskHeadConfiguration
+    /// Whether objects of different size get maps of different size (`not_adjust_scale: false`).
+    public var adjustsScale: Bool
+    /// How much the feature map grows before the mask head (`mask_scale_ratio_pre`).
+    public var scaleRatioBefore: Double
+
+    public init(
+        backbone: BackboneConfiguration, maskHead: MaskHeadConfiguration = .init(),
+        adjustsScale: Bool = true, scaleRatioBefore: Double = 1
+    ) {
+        self.backbone = backbone
+        self.maskHead = maskHead
+        self.adjustsScale = adjustsScale
+        self.scaleRatioBefore = scaleRatioBefore
+    }
+
+    /// Throws when the numbers make no network.
+    public func validate() throws(MaskModelError) {
+        try backbone.validate()
+        let count = maskHead.convolutionCount
+        guard (4...64).contains(count) else {
+            throw .invalidSize("mask_head_num_convs", count, rule: "from 4 to 64")
+        }
+        let channels = [
+            ("mask_head_hidden_channel", maskHead.hiddenChannels),
+            ("mask_head_out_channel", maskHead.outputChannels),
+        ]
+        for (name, value) in channels where !(1...8192).contains(value) {
+            throw .invalidSize(name, value, rule: "from 1 to 8192")
+        }
+        let ratios = [
+            ("mask_scale_ratio", maskHead.scaleRatio),
+            ("mask_scale_ratio_pre", scaleRatioBefore),
+        ]
+        for (name, value) in ratios where !(value >= 0.5 && value <= 16) {
+            throw .invalidSize(name, Int(exactly: value) ?? 0, rule: "from 0.5 to 16")
+        }
+    }
+
+    /// Throws ``MaskModelError/invalidCropSize(_:rule:)`` for a square crop the network cannot take.
+    public func validate(cropSize: Int) throws(MaskModelError) {
+        let stride = backbone.tokenStride
+        guard cropSize > 0, cropSize.isMultiple(of: stride) else {
+            throw .invalidCropSize(cropSize, rule: "a multiple of \(stride)")
+        }
+        // A small object's map has half the side of the feature map.
+        guard cropSize >= 2 * stride || !adjustsScale else {
+            throw .invalidCropSize(cropSize, rule: "\(2 * stride) or more")
+        }
+        guard cropSize <= 16_384 else { throw .invalidCropSize(cropSize, rule: "16384 or less") }
+    }
+
+    /// The side of the logits for a square crop.
+    public func logitsSide(cropSize: Int) -> Int {
+        let side = cropSize / backbone.tokenStride
+        if adjustsScale { return 4 * side }
+        let before = Int(Double(side) * scaleRatioBefore)
+        return 4 * Int(Double(before) * maskHead.scaleRatio)
+    }
+}

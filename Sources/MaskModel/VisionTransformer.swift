@@ -1,0 +1,139 @@
+public import Torch
+
+// B batch, N tokens, C channels, D width of an attention head, h × w patches.
+
+/// Multi-head self-attention. Keys: `qkv`, `proj`; rows of `qkv` are q of all heads, k, v.
+public struct Attention {
+    let qkv: Linear
+    let proj: Linear
+    let headCount: Int
+
+    init(_ scope: ParameterScope, width: Int, headCount: Int) {
+        qkv = Linear(scope / "qkv", inputs: width, outputs: 3 * width)
+        proj = Linear(scope / "proj", inputs: width, outputs: width)
+        self.headCount = headCount
+    }
+
+    /// - Parameter x: (B, N, C)
+    func callAsFunction(_ x: Tensor) -> Tensor {
+        let (batch, tokens, width) = (x.size(0), x.size(1), x.size(2))
+        let parts = qkv(x)  // (B, N, 3C)
+            .reshaped(batch, tokens, 3, headCount, width / headCount)
+            .permuted(2, 0, 3, 1, 4)  // (3, B, heads, N, D)
+        let mixed = attention(parts.selecting(0, 0), parts.selecting(0, 1), parts.selecting(0, 2))
+        return proj(mixed.transposed(1, 2).reshaped(batch, tokens, width))
+    }
+}
+
+/// Keys: `fc1`, `fc2`.
+struct MLP {
+    let fc1: Linear
+    let fc2: Linear
+
+    init(_ scope: ParameterScope, width: Int, hidden: Int) {
+        fc1 = Linear(scope / "fc1", inputs: width, outputs: hidden)
+        fc2 = Linear(scope / "fc2", inputs: hidden, outputs: width)
+    }
+
+    /// - Parameter x: (B, N, C)
+    func callAsFunction(_ x: Tensor) -> Tensor { fc2(gelu(consuming: fc1(x))) }
+}
+
+/// A learned factor per channel on a residual branch (Touvron et al. 2021). Key: `gamma`.
+struct LayerScale {
+    let gamma: Tensor
+
+    init(_ scope: ParameterScope, width: Int) {
+        gamma = scope.parameter("gamma", [width], .constant(1e-5))
+    }
+
+    func callAsFunction(_ x: Tensor) -> Tensor { product(consuming: x, gamma) }
+}
+
+/// Pre-norm transformer block. Keys: `norm1`, `attn`, `ls1`, `norm2`, `mlp`, `ls2`; the layer scales
+/// exist in DINOv2 only.
+package struct TransformerBlock {
+    let norm1: LayerNorm
+    let attn: Attention
+    let ls1: LayerScale?
+    let norm2: LayerNorm
+    let mlp: MLP
+    let ls2: LayerScale?
+
+    init(_ scope: ParameterScope, _ configuration: BackboneConfiguration) {
+        let width = configuration.width
+        let hasScale = configuration.layout == .dinov2
+        norm1 = LayerNorm(scope / "norm1", width: width)
+        attn = Attention(scope / "attn", width: width, headCount: configuration.headCount)
+        ls1 = hasScale ? LayerScale(scope / "ls1", width: width) : nil
+        norm2 = LayerNorm(scope / "norm2", width: width)
+        mlp = MLP(scope / "mlp", width: width, hidden: configuration.hiddenWidth)
+        ls2 = hasScale ? LayerScale(scope / "ls2", width: width) : nil
+    }
+
+    /// - Parameter x: (B, N, C); overwritten when no gradient is recorded.
+    package func callAsFunction(consuming x: Tensor) -> Tensor {
+        let attended = attn(norm1(x))
+        let x = sum(consuming: x, ls1?(attended) ?? attended)
+        let changed = mlp(norm2(x))
+        return sum(consuming: x, ls2?(changed) ?? changed)
+    }
+}
+
+/// A plain vision transformer that gives a feature map (SPEC §4.2, §4.3; Dosovitskiy et al. 2021).
+///
+/// Keys below its scope: `cls_token`, `pos_embed`, `patch_embed`, `blocks.i`, `norm`.
+public struct VisionTransformer {
+    public let configuration: BackboneConfiguration
+    let clsToken: Tensor
+    public let positions: PositionEmbedding
+    let patchEmbed: PatchEmbedding
+    package let blocks: [TransformerBlock]
+    let norm: LayerNorm
+
+    public init(_ scope: ParameterScope, _ configuration: BackboneConfiguration) {
+        self.configuration = configuration
+        let width = configuration.width
+        clsToken = scope.parameter("cls_token", [1, 1, width], .normal(standardDeviation: 1e-6))
+        positions = PositionEmbedding(scope, configuration)
+        patchEmbed = PatchEmbedding(scope / "patch_embed", configuration)
+        blocks = (0..<configuration.depth).map {
+            TransformerBlock(scope / "blocks" / $0, configuration)
+        }
+        norm = LayerNorm(scope / "norm", width: width)
+    }
+
+    /// Patch features before tokens are made of them: (B, C, h, w).
+    package func patches(_ image: Tensor) -> Tensor { patchEmbed(image) }
+
+    /// The tokens the first block sees, class token first: (B, 1 + h·w, C).
+    package func embedded(_ patches: Tensor) -> Tensor {
+        let (height, width) = (patches.size(2), patches.size(3))
+        let tokens = Tensor.concatenated(
+            [
+                clsToken.to(patches.dtype).expanded(patches.size(0), -1, -1),
+                patches.flattened(from: 2).transposed(1, 2),  // (B, h·w, C)
+            ], along: 1)
+        let table = positions(height: height, width: width)
+        // Half-precision patches must not keep the residual stream in half precision.
+        return tokens.dtype == table.dtype ? sum(consuming: tokens, table) : tokens + table
+    }
+
+    /// All tokens after the final norm: (B, 1 + h·w, C).
+    public func tokens(_ image: Tensor) -> Tensor {
+        norm(blocks.reduce(embedded(patches(image))) { $1(consuming: $0) })
+    }
+
+    /// The feature map (B, C, h, w) of an image (B, 3, H, W), whose sides are multiples of the token
+    /// stride. A channels-last view of the tokens.
+    public func callAsFunction(_ image: Tensor) -> Tensor {
+        let stride = configuration.tokenStride
+        let (height, width) = (image.size(2) / stride, image.size(3) / stride)
+        precondition(
+            height * stride == image.size(2) && width * stride == image.size(3),
+            "an image of \(image.shape) for tokens every \(stride) pixels")
+        return tokens(image).narrowed(1, from: 1)  // (B, h·w, C)
+            .reshaped(image.size(0), height, width, configuration.width)
+            .permuted(0, 3, 1, 2)
+    }
+}
