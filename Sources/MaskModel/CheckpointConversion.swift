@@ -82,7 +82,7 @@ public enum CheckpointConversion {
     private static func parameters(
         _ source: MaskCheckpoint, heads: MaskCheckpoint?
     ) -> [StoredTensor] {
-        func isNeeded(_ name: String) -> Bool { !name.hasPrefix("backbone.head.") }
+        func isNeeded(_ name: String) -> Bool { !MaskNetwork.isIgnored(name) }
         let student = source.student.filter { isNeeded($0.key) }
         guard heads != nil || source.info.hasHeads else {
             return student.map { $1.renamed($0.dropping(prefix: "backbone.") ?? $0) }

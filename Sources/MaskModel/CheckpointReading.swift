@@ -82,17 +82,14 @@ extension MaskCheckpoint {
         public let unused: [String]
     }
 
-    /// The 1000 classes of a timm backbone, which no mask needs; a network may leave them out.
-    private static let classifier: Set<String> = ["backbone.head.weight", "backbone.head.bias"]
-
-    /// Exactly the parameters that a network has.
-    /// - Parameters:
-    ///   - expected: the network's parameter names, without `student.`, and shapes.
-    ///   - architecture: what the network is, for the error.
+    /// A network for inference with the parameters of this file. Loading is strict: the file must
+    /// have each parameter of the network in its shape, and no others but a classifier.
+    /// - Parameter architecture: what `configuration` is, for the error.
     /// - Throws: `CheckpointError` with all missing, unexpected and mis-shaped parameters.
-    public func parameters(
-        of role: Role, expected: [String: [Int]], architecture: String
-    ) throws(CheckpointError) -> [String: StoredTensor] {
+    public func network(
+        _ role: Role, _ configuration: MaskNetworkConfiguration, architecture: String,
+        device: Device = .cpu
+    ) throws(CheckpointError) -> MaskNetwork {
         try requireKnownBackbone()
         let found = role == .student ? student : teacher
         guard !found.isEmpty else {
@@ -100,18 +97,16 @@ extension MaskCheckpoint {
                 file: info.file, kind: .mismatch,
                 message: "has no \(role.rawValue); it is: \(info.what)")
         }
-        let mismatch = Mismatch(expected: expected, found: found)
-        let unexpected = mismatch.unexpected.filter { !Self.classifier.contains($0) }
-        guard mismatch.missing.isEmpty, unexpected.isEmpty, mismatch.misshaped.isEmpty else {
-            throw CheckpointError(
-                file: info.file, kind: .mismatch,
-                message: "does not fit the network.\n  expected: \(architecture)\n"
-                    + "  found: \(info.architecture?.summary ?? info.what)"
-                    + Mismatch.list("missing", mismatch.missing)
-                    + Mismatch.list("unexpected", unexpected)
-                    + Mismatch.list("other shape", mismatch.misshaped) + settings)
+        do throws(TorchError) {
+            return try MaskNetwork(
+                configuration, parameters: found.mapValues { $0.tensor() }, device: device)
+        } catch {
+            guard case .parameterMismatch(let mismatch) = error else {
+                throw CheckpointError(
+                    file: info.file, kind: .mismatch, message: error.description)
+            }
+            throw failure(mismatch, architecture: architecture)
         }
-        return found.filter { expected[$0.key] != nil }
     }
 
     /// What a pretrained file has of a network, for `pretrained_model_path` (SPEC §10): the
@@ -122,19 +117,43 @@ extension MaskCheckpoint {
         expected: [String: [Int]], architecture: String
     ) throws(CheckpointError) -> PartialParameters {
         try requireKnownBackbone()
-        let mismatch = Mismatch(expected: expected, found: student)
+        let mismatch = Self.mismatch(expected, student)
         let parameters = student.filter { expected[$0.key] != nil }
         guard mismatch.misshaped.isEmpty, !parameters.isEmpty else {
-            let what = parameters.isEmpty ? "has no parameter of" : "does not fit"
-            throw CheckpointError(
-                file: info.file, kind: .mismatch,
-                message: "\(what) the network.\n  expected: \(architecture)\n"
-                    + "  found: \(info.architecture?.summary ?? info.what)"
-                    + Mismatch.list("other shape", mismatch.misshaped) + settings)
+            let listed = ParameterMismatch(
+                missing: parameters.isEmpty ? mismatch.missing : [],
+                misshaped: mismatch.misshaped)
+            throw failure(listed, architecture: architecture)
         }
         return PartialParameters(
             parameters: parameters, missing: mismatch.missing,
             unused: (mismatch.unexpected + info.ignored).sorted())
+    }
+
+    private static func mismatch(
+        _ expected: [String: [Int]], _ found: [String: StoredTensor]
+    ) -> ParameterMismatch {
+        ParameterMismatch(
+            missing: expected.keys.filter { found[$0] == nil }.sorted(),
+            unexpected: found.keys.filter { expected[$0] == nil }.map(\.printable).sorted(),
+            misshaped: expected.sorted { $0.key < $1.key }.compactMap { name, shape in
+                guard let tensor = found[name], tensor.shape != shape else { return nil }
+                return .init(name: name, expected: shape, found: tensor.shape)
+            })
+    }
+
+    /// The error for parameters that do not fit, with what was expected, what the file is, and the
+    /// spec keys that would fit it.
+    /// - Parameter architecture: what the network is.
+    public func failure(
+        _ mismatch: ParameterMismatch, architecture: String
+    ) -> CheckpointError {
+        let lists = mismatch.description.split(separator: "\n").dropFirst()
+        return CheckpointError(
+            file: info.file, kind: .mismatch,
+            message: "does not fit the network.\n  expected: \(architecture)\n"
+                + "  found: \(info.architecture?.summary ?? info.what)\n"
+                + lists.joined(separator: "\n") + settings)
     }
 
     /// The spec keys with which a network would have this file's sizes, as a line of an error.
@@ -166,28 +185,5 @@ extension MaskCheckpoint {
                 message: "has a FAN backbone (\(info.architecture?.summary ?? "")), which cannot "
                     + "be used yet; ViT backbones can")
         }
-    }
-}
-
-/// How the parameters of a file differ from those of a network.
-private struct Mismatch {
-    let missing: [String]
-    let unexpected: [String]
-    let misshaped: [String]
-
-    init(expected: [String: [Int]], found: [String: StoredTensor]) {
-        missing = expected.keys.filter { found[$0] == nil }.sorted()
-        unexpected = found.keys.filter { expected[$0] == nil }.map(\.printable).sorted()
-        misshaped = expected.sorted { $0.key < $1.key }.compactMap { name, shape in
-            guard let tensor = found[name], tensor.shape != shape else { return nil }
-            return "\(name) is \(tensor.shape), must be \(shape)"
-        }
-    }
-
-    /// A line with the first of the items, or nothing when there are none.
-    static func list(_ title: String, _ items: [String]) -> String {
-        guard !items.isEmpty else { return "" }
-        let shown = items.prefix(12).joined(separator: ", ")
-        return "\n  \(title) (\(items.count)): \(shown)" + (items.count > 12 ? ", …" : "")
     }
 }

@@ -17,7 +17,7 @@ struct PretrainedConversionTests {
             #expect(
                 info.metadata == [
                     "categories": "[\"cat\"]", "crop_size": "64", "depth": "3", "embed_dim": "48",
-                    "layout": "patch_conv", "mal_version": "0.1.0",
+                    "layout": "patch-conv", "mal_version": "0.1.0",
                     "mask_head_hidden_channel": "32", "mask_head_num_convs": "4",
                     "mask_head_out_channel": "32", "num_heads": "3", "patch_size": "16",
                 ])
