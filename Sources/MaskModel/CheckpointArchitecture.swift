@@ -1,11 +1,12 @@
 /// The sizes of a backbone as the shapes in a checkpoint show them.
 public struct CheckpointArchitecture: Sendable, Equatable {
-    /// How patches become tokens, which tells the generations of checkpoints apart.
+    /// How patches become tokens, which tells the generations of checkpoints apart: the layouts of
+    /// ``BackboneConfiguration``, by the same names, and FAN, which is only recognised.
     public enum Layout: String, Sendable {
         /// One convolution over each patch (timm, MAE, TAO 6.25).
-        case patchConv = "patch_conv"
+        case patchConv = "patch-conv"
         /// Four strided convolutions (TAO up to 6.0, NVlabs).
-        case convStem = "conv_stem"
+        case convStem = "conv-stem"
         /// One convolution, and a learned scale after each attention and MLP (DINOv2).
         case dinov2
         /// Fully attentional networks.
@@ -60,6 +61,15 @@ public struct CheckpointArchitecture: Sendable, Equatable {
         case (_, "tiny"), (_, "small"): "vit-deit-\(variant.name)/\(patchSize)"
         default: "vit-mae-\(variant.name)/\(patchSize)"
         }
+    }
+
+    /// The backbone to build for these parameters; nil for FAN, and where the patch is not known.
+    public func configuration(headCount: Int) -> BackboneConfiguration? {
+        guard let layout = BackboneConfiguration.Layout(rawValue: layout.rawValue), let patchSize
+        else { return nil }
+        return BackboneConfiguration(
+            layout: layout, width: embedDim, depth: depth, headCount: headCount,
+            patchSize: patchSize)
     }
 
     /// The sizes in a few words.

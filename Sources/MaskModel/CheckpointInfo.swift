@@ -53,6 +53,15 @@ public struct CheckpointInfo: Sendable {
         public let convolutionCount: Int
         public let hiddenChannels: Int
         public let outChannels: Int
+
+        public init(
+            inChannels: Int, convolutionCount: Int, hiddenChannels: Int, outChannels: Int
+        ) {
+            self.inChannels = inChannels
+            self.convolutionCount = convolutionCount
+            self.hiddenChannels = hiddenChannels
+            self.outChannels = outChannels
+        }
     }
 
     /// A number out of the metadata; nil when absent or not a positive whole number.
@@ -85,6 +94,35 @@ public struct CheckpointInfo: Sendable {
                     + "set model.num_heads")
         }
         return count
+    }
+
+    /// The backbone to build for this file.
+    /// - Parameter headCount: what `model.num_heads` says.
+    /// - Throws: `CheckpointError` for files without a backbone or with one that cannot be used, and
+    ///   when the number of heads is not known.
+    public func backboneConfiguration(
+        headCount: Int? = nil
+    ) throws(CheckpointError) -> BackboneConfiguration {
+        let heads = try architecture == nil ? 1 : requiredHeadCount(override: headCount)
+        guard let configuration = architecture?.configuration(headCount: heads) else {
+            throw CheckpointError(
+                file: file, kind: .unsupported,
+                message: "has no backbone that can be used; it is: \(what)"
+                    + (architecture.map { " (\($0.summary))" } ?? ""))
+        }
+        do throws(MaskModelError) { try configuration.validate() } catch {
+            throw CheckpointError(file: file, kind: .unsupported, message: "\(error)")
+        }
+        return configuration
+    }
+
+    /// The mask head to build for this file; nil without heads.
+    public var maskHeadConfiguration: MaskHeadConfiguration? {
+        maskHead.map {
+            MaskHeadConfiguration(
+                convolutionCount: $0.convolutionCount, hiddenChannels: $0.hiddenChannels,
+                outputChannels: $0.outChannels)
+        }
     }
 }
 

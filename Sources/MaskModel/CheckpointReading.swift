@@ -48,12 +48,7 @@ public struct MaskCheckpoint: Sendable {
     }
 
     private static func parameterCount(_ tensors: [StoredTensor]) -> Int {
-        // Saturating: views of one storage may be counted more often than there are bytes.
-        tensors.reduce(0) { sum, tensor in
-            guard tensor.elementType.isFloatingPoint else { return sum }
-            let (total, overflow) = sum.addingReportingOverflow(tensor.count)
-            return overflow ? .max : total
-        }
+        tensors.reduce(0) { $0 + ($1.elementType.isFloatingPoint ? $1.count : 0) }
     }
 
     private static func maskHead(_ shapes: [String: [Int]]) -> CheckpointInfo.MaskHeadSizes? {
@@ -87,17 +82,14 @@ extension MaskCheckpoint {
         public let unused: [String]
     }
 
-    /// The 1000 classes of a timm backbone, which no mask needs; a network may leave them out.
-    private static let classifier: Set<String> = ["backbone.head.weight", "backbone.head.bias"]
-
-    /// Exactly the parameters that a network has.
-    /// - Parameters:
-    ///   - expected: the network's parameter names, without `student.`, and shapes.
-    ///   - architecture: what the network is, for the error.
+    /// A network for inference with the parameters of this file. Loading is strict: the file must
+    /// have each parameter of the network in its shape, and no others but a classifier.
+    /// - Parameter architecture: what `configuration` is, for the error.
     /// - Throws: `CheckpointError` with all missing, unexpected and mis-shaped parameters.
-    public func parameters(
-        of role: Role, expected: [String: [Int]], architecture: String
-    ) throws(CheckpointError) -> [String: StoredTensor] {
+    public func network(
+        _ role: Role, _ configuration: MaskNetworkConfiguration, architecture: String,
+        device: Device = .cpu
+    ) throws(CheckpointError) -> MaskNetwork {
         try requireKnownBackbone()
         let found = role == .student ? student : teacher
         guard !found.isEmpty else {
@@ -105,18 +97,16 @@ extension MaskCheckpoint {
                 file: info.file, kind: .mismatch,
                 message: "has no \(role.rawValue); it is: \(info.what)")
         }
-        let mismatch = Mismatch(expected: expected, found: found)
-        let unexpected = mismatch.unexpected.filter { !Self.classifier.contains($0) }
-        guard mismatch.missing.isEmpty, unexpected.isEmpty, mismatch.misshaped.isEmpty else {
-            throw CheckpointError(
-                file: info.file, kind: .mismatch,
-                message: "does not fit the network.\n  expected: \(architecture)\n"
-                    + "  found: \(info.architecture?.summary ?? info.what)"
-                    + Mismatch.list("missing", mismatch.missing)
-                    + Mismatch.list("unexpected", unexpected)
-                    + Mismatch.list("other shape", mismatch.misshaped))
+        do throws(TorchError) {
+            return try MaskNetwork(
+                configuration, parameters: found.mapValues { $0.tensor() }, device: device)
+        } catch {
+            guard case .parameterMismatch(let mismatch) = error else {
+                throw CheckpointError(
+                    file: info.file, kind: .mismatch, message: error.description)
+            }
+            throw failure(mismatch, architecture: architecture)
         }
-        return found.filter { expected[$0.key] != nil }
     }
 
     /// What a pretrained file has of a network, for `pretrained_model_path` (SPEC §10): the
@@ -127,22 +117,55 @@ extension MaskCheckpoint {
         expected: [String: [Int]], architecture: String
     ) throws(CheckpointError) -> PartialParameters {
         try requireKnownBackbone()
-        let mismatch = Mismatch(expected: expected, found: student)
+        let mismatch = Self.mismatch(expected, student)
         let parameters = student.filter { expected[$0.key] != nil }
         guard mismatch.misshaped.isEmpty, !parameters.isEmpty else {
-            let what = parameters.isEmpty ? "has no parameter of" : "does not fit"
-            throw CheckpointError(
-                file: info.file, kind: .mismatch,
-                message: "\(what) the network.\n  expected: \(architecture)\n"
-                    + "  found: \(info.architecture?.summary ?? info.what)"
-                    + Mismatch.list("other shape", mismatch.misshaped))
+            let listed = ParameterMismatch(
+                missing: parameters.isEmpty ? mismatch.missing : [],
+                misshaped: mismatch.misshaped)
+            throw failure(listed, architecture: architecture)
         }
         return PartialParameters(
             parameters: parameters, missing: mismatch.missing,
             unused: (mismatch.unexpected + info.ignored).sorted())
     }
 
-    /// Refuses names of no known source, and FAN backbones, which are recognised only.
+    private static func mismatch(
+        _ expected: [String: [Int]], _ found: [String: StoredTensor]
+    ) -> ParameterMismatch {
+        ParameterMismatch(
+            missing: expected.keys.filter { found[$0] == nil }.sorted(),
+            unexpected: found.keys.filter { expected[$0] == nil }.map(\.printable).sorted(),
+            misshaped: expected.sorted { $0.key < $1.key }.compactMap { name, shape in
+                guard let tensor = found[name], tensor.shape != shape else { return nil }
+                return .init(name: name, expected: shape, found: tensor.shape)
+            })
+    }
+
+    /// The error for parameters that do not fit, with what was expected, what the file is, and the
+    /// spec keys that would fit it.
+    /// - Parameter architecture: what the network is.
+    public func failure(
+        _ mismatch: ParameterMismatch, architecture: String
+    ) -> CheckpointError {
+        let lists = mismatch.description.split(separator: "\n").dropFirst()
+        return CheckpointError(
+            file: info.file, kind: .mismatch,
+            message: "does not fit the network.\n  expected: \(architecture)\n"
+                + "  found: \(info.architecture?.summary ?? info.what)\n"
+                + lists.joined(separator: "\n") + settings)
+    }
+
+    /// The spec keys with which a network would have this file's sizes, as a line of an error.
+    private var settings: String {
+        guard let architecture = info.architecture else { return "" }
+        if let arch = info.arch { return "\n  the file fits model.arch=\(arch.printable)" }
+        let heads = info.headCount.map { "\($0)" } ?? "… (which the file does not say)"
+        return "\n  the file fits model.embed_dim=\(architecture.embedDim) "
+            + "model.depth=\(architecture.depth) model.num_heads=\(heads)"
+    }
+
+    /// Refuses names of no known source, register tokens, and FAN backbones, which are recognised only.
     func requireKnownBackbone() throws(CheckpointError) {
         guard info.source != nil else {
             let names = info.parameters.prefix(4).map(\.name.printable)
@@ -151,34 +174,16 @@ extension MaskCheckpoint {
                 message: "its parameters have the names of no known model: "
                     + names.joined(separator: ", ") + (info.parameters.count > 4 ? ", …" : ""))
         }
+        for name in ["backbone.reg_token", "backbone.register_tokens"] where student[name] != nil {
+            throw CheckpointError(
+                file: info.file, kind: .unsupported,
+                message: "has register tokens, which cannot be used; take the model without them")
+        }
         if info.architecture?.layout == .fan {
             throw CheckpointError(
                 file: info.file, kind: .unsupported,
                 message: "has a FAN backbone (\(info.architecture?.summary ?? "")), which cannot "
                     + "be used yet; ViT backbones can")
         }
-    }
-}
-
-/// How the parameters of a file differ from those of a network.
-private struct Mismatch {
-    let missing: [String]
-    let unexpected: [String]
-    let misshaped: [String]
-
-    init(expected: [String: [Int]], found: [String: StoredTensor]) {
-        missing = expected.keys.filter { found[$0] == nil }.sorted()
-        unexpected = found.keys.filter { expected[$0] == nil }.sorted()
-        misshaped = expected.sorted { $0.key < $1.key }.compactMap { name, shape in
-            guard let tensor = found[name], tensor.shape != shape else { return nil }
-            return "\(name) is \(tensor.shape), must be \(shape)"
-        }
-    }
-
-    /// A line with the first of the items, or nothing when there are none.
-    static func list(_ title: String, _ items: [String]) -> String {
-        guard !items.isEmpty else { return "" }
-        let shown = items.prefix(12).map(\.printable).joined(separator: ", ")
-        return "\n  \(title) (\(items.count)): \(shown)" + (items.count > 12 ? ", …" : "")
     }
 }

@@ -71,7 +71,8 @@ enum PretrainedWeights {
 
     /// A backbone with timm's names, or FAN's.
     private static func backbone(_ tensors: [StoredTensor], prefix: String) -> Renamed {
-        let isMAE = tensors.contains { $0.name.hasPrefix(prefix + "decoder_blocks.") }
+        let isMAE =
+            tensors.contains { $0.name.hasPrefix(prefix + "decoder_blocks.") }
             || tensors.contains { $0.name == prefix + "decoder_pos_embed" }
         let isFAN = tensors.contains { $0.name.hasPrefix(prefix + "cls_attn_blocks.") }
         var result = Renamed(
@@ -139,6 +140,7 @@ enum PretrainedWeights {
         switch name {
         case "embeddings.cls_token": return .whole("cls_token")
         case "embeddings.position_embeddings": return .whole("pos_embed")
+        case "embeddings.register_tokens": return .whole("register_tokens")
         default: break
         }
         guard let dot = name.lastIndex(of: ".") else { return nil }

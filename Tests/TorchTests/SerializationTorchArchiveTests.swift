@@ -78,6 +78,38 @@ struct SerializationTorchArchiveTests {
         #expect(file.container.isEmpty)
     }
 
+    @Test("many views of one storage are refused, a few are not")
+    func sharing() throws {
+        func file(_ count: Int) throws(CheckpointError) -> StoredCheckpoint {
+            let view = Pickle.tensor(stored: 4000, shape: [4000], strides: [1]) + [0x71, 1]
+            let members = [("w0", view)] + (1..<count).map { ("w\($0)", [0x68, 1]) }
+            return try StoredCheckpoint(
+                bytes: torchFile(
+                    Pickle.dictionary(members), storage: [Float](repeating: 1, count: 4000)),
+                name: "f")
+        }
+        #expect(try file(3).tensors.count == 3)
+        #expect(
+            message { () throws(CheckpointError) in _ = try file(100) }
+                == "f: its tensors stand for over 4 times the file's size")
+    }
+
+    @Test("stored values become tensors and back")
+    func tensors() throws {
+        let file = try read([
+            ("transposed", Pickle.tensor(stored: 6, shape: [3, 2], strides: [1, 3]))
+        ])
+        let tensor = file.tensors[0].tensor()
+        #expect(tensor.shape == [3, 2] && tensor.dtype == .float32)
+        #expect(tensor.floats() == [1, 4, 2, 5, 3, 6])
+        let stored = StoredTensor(name: "w", tensor)
+        #expect(stored.shape == [3, 2] && stored.floats() == tensor.floats())
+        let flags = StoredTensor(
+            name: "b", elementType: .bool, shape: [3], data: Data([0, 1, 255]))
+        #expect(flags.tensor().withBytes { Array($0) } == [0, 1, 1])
+        #expect(StoredTensor(name: "e", shape: [0, 2], floats: []).tensor().count == 0)
+    }
+
     @Test("of equal keys the last one counts")
     func repeatedKey() throws {
         let file = try read([

@@ -73,6 +73,7 @@ private struct StateDict {
 
     static let maximumTensorCount = 100_000
     static let maximumExtraCount = 100
+    static let maximumSharing = 4
     /// At each level the first of these keys that holds a dictionary is entered, as the reference
     /// does with the first two.
     static let containers = [
@@ -99,6 +100,7 @@ private struct StateDict {
             container.append(key)
             members = inner
         }
+        var byteCount = 0
         for member in members {
             guard case .tensor(let index) = member.value else {
                 if skipped.count < Self.maximumExtraCount {
@@ -110,9 +112,17 @@ private struct StateDict {
                 throw file.failure(.unsupported, "has over \(Self.maximumTensorCount) tensors")
             }
             do throws(CheckpointError) {
-                tensors.append(try archive.tensor(index, name: member.key))
-            } catch where error.kind == .unsupported {
+                let tensor = try archive.tensor(index, name: member.key)
+                byteCount += tensor.byteCount
+                tensors.append(tensor)
+            } catch  where error.kind == .unsupported {
                 skipped.append(.init(key: member.key.printable, summary: error.message))
+            }
+            // Tied weights share a storage; a small file that stands for endless memory does too.
+            guard byteCount <= Self.maximumSharing * file.count else {
+                throw file.failure(
+                    .unsupported,
+                    "its tensors stand for over \(Self.maximumSharing) times the file's size")
             }
         }
         guard !tensors.isEmpty else {
