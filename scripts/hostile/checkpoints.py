@@ -198,8 +198,11 @@ def deflated():
     compressor = zlib.compressobj(9, zlib.DEFLATED, -15)
     block = b"0" * (1 << 20)
     data = b"".join(compressor.compress(block) for _ in range(1000)) + compressor.flush()
-    size, name = 1000 << 20, b"archive/data.pkl"
-    fields = struct.pack("<HHHIIIHH", 0, 8, 0, 0, len(data), size, len(name), 0)
+    checksum = 0
+    for _ in range(1000):
+        checksum = zlib.crc32(block, checksum)
+    name = b"archive/data.pkl"
+    fields = struct.pack("<HHHHIIIHH", 0, 8, 0, 0, checksum, len(data), 1000 << 20, len(name), 0)
     local = b"PK\x03\x04" + struct.pack("<H", 20) + fields + name + data
     central = b"PK\x01\x02" + struct.pack("<HH", 20, 20) + fields + struct.pack("<HHHII", 0, 0, 0, 0, 0) + name
     return local + central + b"PK\x05\x06" + struct.pack("<HHHHIIH", 0, 0, 1, 1, len(central), len(local), 0)

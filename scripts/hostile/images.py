@@ -102,7 +102,8 @@ def cases(settings):
         ("BMP: width -8", "error", bmp(-8, 8)),
         ("BMP: pixels beyond the end", "error", bmp(64, 48, offset=2**31)),
         ("BMP: palette of 2^32-1 colours", "any", bmp(8, 8, bits=8, colours=2**32 - 1)),
-        ("BMP: run-length data without end", "any", bmp(8, 8, bits=8, colours=2, compression=1, offset=62, data=bytes(8) + b"\xff\x01" * 40)),
+        ("BMP: run-length data without end", "any",
+         bmp(8, 8, bits=8, colours=2, compression=1, offset=62, data=bytes(8) + b"\xff\x01" * 40)),
     ]
     options = ["--checkpoint", settings["checkpoint"], "--crop-size", settings["crop"], "--strict"]
 
