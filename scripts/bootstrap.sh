@@ -45,7 +45,8 @@ elif ! torch_is_whole; then
 fi
 
 # System libraries: one look of the preprocessor at all headers.
-compiler=$(dirname "$(readlink -f "$(command -v swift)")")/clang
+swift_bin=$(dirname "$(readlink -f "$(command -v swift)")")
+compiler=$swift_bin/clang
 [ -x "$compiler" ] || compiler=$(command -v clang || command -v cc || true)
 packages=()
 if [ -z "$compiler" ]; then
@@ -64,6 +65,14 @@ simdjson.h libsimdjson-dev
 LIST
     )
 fi
+for tool in swift-frontend swift-package; do # what Swift's own installation asks for
+    [ -x "$swift_bin/$tool" ] || continue
+    if ldd "$swift_bin/$tool" | grep -q "not found"; then
+        packages+=(binutils libcurl4-openssl-dev libedit-dev libncurses-dev libpython3-dev libsqlite3-dev libxml2-dev
+            libz3-dev pkg-config tzdata zlib1g-dev)
+        break
+    fi
+done
 command -v make >/dev/null || packages+=(make)
 command -v git >/dev/null || packages+=(git)
 if [ -n "$need_torch" ]; then
