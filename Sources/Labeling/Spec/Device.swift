@@ -60,8 +60,8 @@ public struct GPUSpec: Sendable, Equatable {
     func warnings(for command: Spec.Command, _ name: String) -> [String] {
         guard deviceIDs.count != count else { return [] }
         return [
-            "\(name): \(command.rawValue).num_gpus is \(count), but \(command.rawValue).gpu_ids has "
-                + "\(ids.count) entries: using gpu_ids"
+            "\(name): \(command.rawValue).num_gpus is \(count), but "
+                + "\(command.rawValue).gpu_ids has \(ids.count) entries: using gpu_ids"
         ]
     }
 }

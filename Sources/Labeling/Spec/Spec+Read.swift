@@ -1,7 +1,8 @@
 import Foundation
 
 extension Spec {
-    /// Reads a spec file, `key=value` overrides on top of it, and the options of a command on top of both.
+    /// Reads a spec file, `key=value` overrides on top of it, and the options of a command on top
+    /// of both.
     ///
     /// - Parameters:
     ///   - path: a YAML file, or `nil` for the defaults.
@@ -9,7 +10,7 @@ extension Spec {
     ///   - settings: what options such as `--batch-size` set.
     ///   - command: decides which mandatory keys must have a value.
     ///   - environment: for `${oc.env:NAME}`; the process's own when `nil`.
-    /// - Returns: the spec, and lines to show the user: old spellings, keys that contradict each other.
+    /// - Returns: the spec, and lines to show the user: old spellings, keys that contradict.
     /// - Throws: every problem at once.
     public static func read(
         path: String?, overrides: [String] = [], settings: [SpecSetting] = [], command: Command,

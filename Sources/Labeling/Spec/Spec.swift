@@ -1,5 +1,5 @@
-/// A whole spec: every key of TAO's MAL spec files, and a few of ours. Immutable; derived values are
-/// computed properties.
+/// A whole spec: every key of TAO's MAL spec files, and a few of ours. Immutable; derived values
+/// are computed properties.
 public struct Spec: Sendable, Equatable {
     /// The command that a spec is read for. Labeling by any name is `inference`.
     public enum Command: String, Sendable, CaseIterable {
@@ -13,7 +13,8 @@ public struct Spec: Sendable, Equatable {
 
     public let modelName: String
     public let encryptionKey: String?
-    /// Results of a command without a folder of its own go to a folder in here, named like the command.
+    /// Results of a command without a folder of its own go to a folder in here, named like the
+    /// command.
     public let resultsDir: String
     public let strategy: Strategy
     public let device: DeviceChoice
@@ -66,8 +67,8 @@ extension Spec {
         return own ?? joined(resultsDir, command.rawValue)
     }
 
-    /// Where the labels are written: `inference.label_dump_path` in the results folder, or by itself
-    /// when it is absolute.
+    /// Where the labels are written: `inference.label_dump_path` in the results folder, or by
+    /// itself when it is absolute.
     public var labelPath: String {
         joined(resultsDirectory(for: .inference), inference.labelDumpPath)
     }
@@ -91,8 +92,8 @@ extension Spec {
         }
     }
 
-    /// The arithmetic of `command` on a kind of device. `auto` is fp32 on the CPU; on a GPU it is TAO's
-    /// fp16 autocast unless `train.use_amp` is false.
+    /// The arithmetic of `command` on a kind of device. `auto` is fp32 on the CPU; on a GPU it is
+    /// TAO's fp16 autocast unless `train.use_amp` is false.
     public func arithmetic(for command: Command, onGPU: Bool) -> Arithmetic {
         let choice =
             switch command {

@@ -98,7 +98,8 @@ struct SpecFile {
             previous = byte
             if count > aliasLimit {
                 throw SpecError(
-                    place: "\(name) line \(line)", "must have \(aliasLimit) aliases or fewer, has more")
+                    place: "\(name) line \(line)",
+                    "must have \(aliasLimit) aliases or fewer, has more")
             }
         }
     }
@@ -111,7 +112,8 @@ struct SpecFile {
         let line = node.mark?.line ?? 1
         guard depth <= depthLimit else {
             throw SpecError(
-                place: "\(name) line \(line)", "must nest \(depthLimit) levels or fewer, nests deeper")
+                place: "\(name) line \(line)",
+                "must nest \(depthLimit) levels or fewer, nests deeper")
         }
         switch node {
         case .scalar(let scalar):
@@ -129,7 +131,8 @@ struct SpecFile {
                 let keyLine = key.mark?.line ?? line
                 guard case .scalar(let keyScalar) = key else {
                     throw SpecError(
-                        place: "\(name) line \(keyLine)", "a key must be a word, is a list or section")
+                        place: "\(name) line \(keyLine)",
+                        "a key must be a word, is a list or section")
                 }
                 let word = keyScalar.string
                 if word == "<<", keyScalar.style == .plain {
@@ -181,8 +184,11 @@ struct SpecFile {
             .parser(let context, let problem, let mark, _),
             .composer(let context, let problem, let mark, _):
             let doing = context.map { " (\(printable($0.text)) of line \($0.mark.line))" } ?? ""
+            // libyaml puts the end of the text one line too far.
+            let lineCount = text.utf8.count { $0 == UInt8(ascii: "\n") } + 1
             return SpecError(
-                place: "\(name) line \(mark.line)", "is not YAML: \(printable(problem))\(doing)")
+                place: "\(name) line \(min(mark.line, lineCount))",
+                "is not YAML: \(printable(problem))\(doing)")
         case .reader(let problem, let offset, _, _):
             let before = text.prefix(offset ?? 0)
             let line = 1 + before.utf8.count { $0 == UInt8(ascii: "\n") }

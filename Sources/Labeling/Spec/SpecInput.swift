@@ -27,7 +27,8 @@ enum SpecPlace: Equatable {
         }
     }
 
-    /// The message that `key` must be something and is not. An override already shows key and value.
+    /// The message that `key` must be something and is not. An override already shows key and
+    /// value.
     func message(_ key: String, _ requirement: String, found: String) -> String {
         switch self {
         case .override(let override, _) where override.key == key: requirement
@@ -37,8 +38,8 @@ enum SpecPlace: Equatable {
     }
 }
 
-/// All values that were set, by key: the file's, then the overrides', then the options' of the command,
-/// later ones on top. Whether a value suits its key is the reader's business.
+/// All values that were set, by key: the file's, then the overrides', then the options' of the
+/// command, later ones on top. Whether a value suits its key is the reader's business.
 struct SpecInput {
     struct Value: Equatable {
         var node: SpecNode
@@ -113,7 +114,8 @@ struct SpecInput {
                         (value.place, value.place.message(key, "must be mal", found: found)))
                 }
             } else if SpecSpelling.isIgnored(key, wrapped: wrapped) {
-                warnings.append("\(value.place.description): \(printable(key)) is not used, ignored")
+                warnings.append(
+                    "\(value.place.description): \(printable(key)) is not used, ignored")
             } else {
                 unknown.append((key, value.place))
             }
@@ -121,7 +123,9 @@ struct SpecInput {
     }
 
     private mutating func store(_ value: Value, for key: String) {
-        if let earlier = layer.updateValue(value, forKey: key), case .file(_, let line) = earlier.place {
+        if let earlier = layer.updateValue(value, forKey: key),
+            case .file(_, let line) = earlier.place
+        {
             problems.append((value.place, "\(key) was given already in line \(line)"))
         }
     }
@@ -171,7 +175,8 @@ struct SpecInput {
     }
 }
 
-/// The least number of inserted, removed, replaced or swapped letters that turns one into the other.
+/// The least number of inserted, removed, replaced or swapped letters that turns one into the
+/// other.
 private func editDistance(_ first: String, _ second: String) -> Int {
     let a = Array(first.utf8)
     let b = Array(second.utf8)

@@ -83,9 +83,11 @@ struct SpecInterpolation {
             if let value = environment[name] ?? (parts.count > 1 ? trimmed(parts[1]) : nil) {
                 return SpecNode(.text(value), text: value)
             }
-            throw Failure(message: "needs the environment variable \(printable(name)), which is not set")
+            throw Failure(
+                message: "needs the environment variable \(printable(name)), which is not set")
         }
-        guard !expression.contains(":"), !expression.contains("$"), !expression.hasPrefix(".") else {
+        guard !expression.contains(":"), !expression.contains("$"), !expression.hasPrefix(".")
+        else {
             throw Failure(
                 message: "has ${\(printable(expression))}: only ${section.key} and ${oc.env:NAME} "
                     + "are understood")

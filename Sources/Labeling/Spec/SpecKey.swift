@@ -1,4 +1,5 @@
-/// What the reader knows about one key: the source of the messages, of `mal spec` and of docs/spec.md.
+/// What the reader knows about one key: the source of the messages, of `mal spec` and of
+/// docs/spec.md.
 public struct SpecKey: Equatable, Sendable {
     /// The value a key has when nobody sets it.
     public enum Default: Equatable, Sendable {
@@ -47,11 +48,16 @@ extension SpecKey.Default: CustomStringConvertible {
 
     /// `text` as a YAML scalar that reads back as the same text.
     static func yaml(_ text: String) -> String {
-        let isWord = text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "/_-.".contains($0)) }
+        let isWord = text.allSatisfy {
+            $0.isASCII && ($0.isLetter || $0.isNumber || "/_-.".contains($0))
+        }
         guard isWord, text.first?.isLetter == true || text.first == "/",
             case .text = SpecNode.plainScalar(text, line: nil).content
-        else { return "'" + text.split(separator: "'", omittingEmptySubsequences: false)
-            .joined(separator: "''") + "'" }
+        else {
+            return "'"
+                + text.split(separator: "'", omittingEmptySubsequences: false)
+                .joined(separator: "''") + "'"
+        }
         return text
     }
 
@@ -104,23 +110,29 @@ struct SpecBounds<Value: Comparable & Sendable>: Sendable {
     /// What `value` violates, as in `must be 1 or more`; `nil` when it is inside.
     func violation(of value: Value) -> String? {
         if let lower, includesLower ? value < lower : value <= lower {
-            return includesLower ? "\(lower) or more" : "more than \(lower)"
+            return includesLower ? "\(plain(lower)) or more" : "more than \(plain(lower))"
         }
         if let upper, includesUpper ? value > upper : value >= upper {
-            return includesUpper ? "\(upper) or less" : "less than \(upper)"
+            return includesUpper ? "\(plain(upper)) or less" : "less than \(plain(upper))"
         }
         return nil
     }
 
-    /// For documentation: `1 or more`, `0.0 to 1.0`, empty when there are none.
+    /// For documentation: `1 or more`, `0 to less than 1`, empty when there are none.
     var prose: String {
-        switch (lower, upper) {
-        case (let lower?, let upper?):
-            let from = includesLower ? "\(lower)" : "more than \(lower)"
-            return includesUpper ? "\(from) to \(upper)" : "\(from) to less than \(upper)"
-        case (let lower?, nil): return includesLower ? "\(lower) or more" : "more than \(lower)"
-        case (nil, let upper?): return includesUpper ? "\(upper) or less" : "less than \(upper)"
-        case (nil, nil): return ""
+        let from = lower.map { includesLower ? plain($0) : "more than \(plain($0))" }
+        let to = upper.map { includesUpper ? plain($0) : "less than \(plain($0))" }
+        return switch (from, to) {
+        case (let from?, let to?): "\(from) to \(to)"
+        case (let from?, nil): includesLower ? "\(from) or more" : from
+        case (nil, let to?): includesUpper ? "\(to) or less" : to
+        case (nil, nil): ""
         }
+    }
+
+    /// Whole numbers without a point.
+    private func plain(_ bound: Value) -> String {
+        let text = "\(bound)"
+        return text.hasSuffix(".0") ? String(text.dropLast(2)) : text
     }
 }

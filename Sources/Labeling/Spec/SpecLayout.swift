@@ -1,4 +1,5 @@
-/// Every key and section there is, in the order of documentation. The reader fills it while it reads.
+/// Every key and section there is, in the order of documentation. The reader fills it while it
+/// reads.
 struct SpecLayout: Sendable {
     struct Section: Sendable {
         let name: String
@@ -18,8 +19,8 @@ struct SpecLayout: Sendable {
     }()
 }
 
-/// A value that an option of a command sets. It goes over the file and over the overrides, and its text
-/// is taken as it is: no quotes, no interpolation.
+/// A value that an option of a command sets. It goes over the file and over the overrides, and its
+/// text is taken as it is: no quotes, no interpolation.
 public struct SpecSetting: Equatable, Sendable {
     /// What messages call it: `--batch-size`.
     public let source: String

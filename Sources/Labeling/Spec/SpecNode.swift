@@ -42,8 +42,8 @@ struct SpecNode: Equatable {
 }
 
 extension SpecNode {
-    /// An unquoted scalar of a YAML file, typed by the rules that OmegaConf reads YAML 1.1 with: `yes`
-    /// is true, `012` is octal, and `1e-6` is a number although it has no point.
+    /// An unquoted scalar of a YAML file, typed by the rules that OmegaConf reads YAML 1.1 with:
+    /// `yes` is true, `012` is octal, and `1e-6` is a number although it has no point.
     static func plainScalar(_ text: String, line: Int?) -> SpecNode {
         SpecNode(plainContent(text), text: text, line: line)
     }

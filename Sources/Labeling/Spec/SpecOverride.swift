@@ -1,7 +1,7 @@
 /// One `key=value` of the command line, in the grammar of Hydra's overrides.
 ///
-/// `++key=value` and `+key=value` mean the same as `key=value`: every key has a default, so nothing is
-/// ever appended. `~key` is refused.
+/// `++key=value` and `+key=value` mean the same as `key=value`: every key has a default, so nothing
+/// is ever appended. `~key` is refused.
 struct SpecOverride: Equatable {
     /// The argument as given, for messages.
     let argument: String
@@ -67,7 +67,8 @@ private struct OverrideValueParser {
         skipSpaces()
         switch peek {
         case nil: return node
-        case ",": throw Failure(message: "has a comma: write a list as [a,b], quote a text as 'a,b'")
+        case ",":
+            throw Failure(message: "has a comma: write a list as [a,b], quote a text as 'a,b'")
         default: throw Failure(message: "has \(quoted(String(characters[position...]))) too much")
         }
     }
@@ -156,7 +157,9 @@ private struct OverrideValueParser {
             position += 1
         }
         while text.last == " " { text.removeLast() }
-        if text.isEmpty, nested { throw Failure(message: "has an empty value in a list or section") }
+        if text.isEmpty, nested {
+            throw Failure(message: "has an empty value in a list or section")
+        }
         return OverrideValueParser.typed(text)
     }
 

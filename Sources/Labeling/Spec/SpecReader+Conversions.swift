@@ -4,7 +4,8 @@ extension SpecReader {
     static func whole(_ node: SpecNode) -> Int? {
         switch node.content {
         case .integer(let value): value
-        case .text(let text): text.utf8.count <= 40 ? Int(text.filter { $0 != "_" && $0 != " " }) : nil
+        case .text(let text):
+            text.utf8.count <= 40 ? Int(text.filter { $0 != "_" && $0 != " " }) : nil
         default: nil
         }
     }

@@ -1,5 +1,6 @@
 /// Reads a spec key by key. One call per key holds its name, default, range and meaning, so the
-/// messages, `mal spec`, docs/spec.md and the hints about unknown keys all follow from the same line.
+/// messages, `mal spec`, docs/spec.md and the hints about unknown keys all follow from the same
+/// line.
 ///
 /// Problems are collected, never thrown here: a key with a wrong value reads as its default.
 final class SpecReader {
@@ -101,11 +102,13 @@ final class SpecReader {
         _ name: String, usedBy: Set<Spec.Command>? = nil, _ summary: String
     ) -> String? {
         let key = declare(name, .null, "null or text", summary, usedBy)
-        return given(key, isOptional: true).flatMap { convert($0, key, SpecReader.text, "must be text") }
+        return given(key, isOptional: true).flatMap {
+            convert($0, key, SpecReader.text, "must be text")
+        }
     }
 
-    /// A path. `null`, the empty text and `???` all mean that there is none, which is a problem only for
-    /// a command of `mandatoryFor`.
+    /// A path. `null`, the empty text and `???` all mean that there is none, which is a problem
+    /// only for a command of `mandatoryFor`.
     func path(
         _ name: String, default value: SpecKey.Default, mandatoryFor: Set<Spec.Command> = [],
         usedBy: Set<Spec.Command>? = nil, _ summary: String
@@ -190,11 +193,13 @@ final class SpecReader {
 
     // MARK: Checks over several keys
 
-    /// Reports that `name`, a key of this section, must fulfil `requirement` unless `condition` holds.
-    /// - Parameter others: the dotted keys that the requirement is about as well; when `name` itself was
-    ///   not set, the message points at the first of them that was.
+    /// Reports that `name`, a key of this section, must fulfil `requirement` unless `condition`
+    /// holds.
+    /// - Parameter others: the dotted keys that the requirement is about as well; when `name`
+    ///   itself was not set, the message points at the first of them that was.
     func check(
-        _ condition: Bool, _ name: String, _ requirement: String, found: String, others: [String] = []
+        _ condition: Bool, _ name: String, _ requirement: String, found: String,
+        others: [String] = []
     ) {
         guard !condition else { return }
         let key = path(name)
@@ -222,6 +227,8 @@ final class SpecReader {
     /// command uses the key and nothing else stands in for it.
     private func given(_ key: SpecKey, isOptional: Bool = false) -> SpecNode? {
         guard let value = input?.values[key.name] else { return nil }
+        // What an option says is taken as it is.
+        if case .option = value.place { return value.node }
         let node: SpecNode
         do {
             node = try interpolation.resolve(value.node, of: key.name)
@@ -294,7 +301,9 @@ final class SpecReader {
             return nil
         }
         guard counts.contains(values.count) else {
-            report(key, "must be a list of \(counts.upperBound) or fewer, is a list of \(values.count)")
+            report(
+                key, "must be a list of \(counts.upperBound) or fewer, is a list of \(values.count)"
+            )
             return nil
         }
         return values

@@ -1,5 +1,5 @@
-/// Key names of TAO 4 and 5, of the launcher, and of the wrapper that `tao dataset auto-label generate`
-/// puts around a MAL spec (everything below `mal:`).
+/// Key names of TAO 4 and 5, of the launcher, and of the wrapper that `tao dataset auto-label
+/// generate` puts around a MAL spec (everything below `mal:`).
 enum SpecSpelling {
     private static let tasks = ["train", "evaluate", "inference"]
 
@@ -34,7 +34,11 @@ enum SpecSpelling {
 
     /// TAO 4's `gpus` is a number of GPUs or a list of their ids.
     private static func gpuKeys(_ task: String, _ value: SpecNode) -> [String] {
-        if case .list = value.content { ["\(task).gpu_ids", "\(task).num_gpus"] } else { ["\(task).num_gpus"] }
+        if case .list = value.content {
+            ["\(task).gpu_ids", "\(task).num_gpus"]
+        } else {
+            ["\(task).num_gpus"]
+        }
     }
 
     /// `value` as `key` takes it: a list of ids also tells their number.

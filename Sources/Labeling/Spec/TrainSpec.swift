@@ -1,5 +1,5 @@
-/// Training. All of it is read and checked; `mal evaluate` and `mal inference` use the thresholds, the
-/// test margin and `use_amp`.
+/// Training. All of it is read and checked; `mal evaluate` and `mal inference` use the thresholds,
+/// the test margin and `use_amp`.
 public struct TrainSpec: Sendable, Equatable {
     public enum IntervalUnit: String, Sendable, CaseIterable {
         case epoch, step
