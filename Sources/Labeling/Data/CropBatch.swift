@@ -1,0 +1,174 @@
+package import Imaging
+
+/// How crops are made and fed to the network.
+package struct CropSettings: Sendable, Equatable {
+    /// Side S of the square crop in pixels.
+    package var cropSize: Int
+    /// `test_margin_rate[0]`; half of it is added on each side, as a share of the half side.
+    package var marginRate: Double
+    package var batchSize: Int
+    package var decoding: DecodeOptions
+
+    package init(cropSize: Int, marginRate: Double, batchSize: Int, decoding: DecodeOptions) {
+        self.cropSize = cropSize
+        self.marginRate = marginRate
+        self.batchSize = batchSize
+        self.decoding = decoding
+    }
+}
+
+/// One crop of a batch and where it came from.
+package struct CropItem: Sendable {
+    package let planned: PlannedBox
+    package let window: CropWindow
+    package let imageSize: Size
+}
+
+/// Crops ready for the network; made off the network's thread.
+package struct CropBatch: Sendable {
+    package let index: Int
+    package let items: [CropItem]
+    /// Boxes of this batch whose image could not be decoded.
+    package let failures: [(annotation: Int, reason: String)]
+    /// n·S·S·3, RGB rows.
+    package let pixels: [UInt8]
+    /// n·S·S, 0/1: the box inside its crop, 0 outside the image (SPEC §3.2).
+    package let boxMasks: [UInt8]
+
+    init(
+        index: Int, boxes: ArraySlice<PlannedBox>, images: [Int: DecodedImage],
+        settings: CropSettings
+    ) async {
+        let side = Size(square: settings.cropSize)
+        var items: [CropItem] = []
+        var failures: [(annotation: Int, reason: String)] = []
+        var pixels: [UInt8] = []
+        var boxMasks: [UInt8] = []
+        pixels.reserveCapacity(boxes.count * side.height * side.width * 3)
+        boxMasks.reserveCapacity(boxes.count * side.height * side.width)
+        for planned in boxes {
+            guard let loading = images[planned.image] else {
+                preconditionFailure("image \(planned.image) of batch \(index) was not loaded")
+            }
+            do {
+                let image = try await loading.value.get()
+                let window = CropWindow(
+                    around: planned.box, margins: .test(rate: settings.marginRate))
+                let crop = try image.wrappedCrop(window, resizedTo: side)
+                let boxMask = try Mask(
+                    box: planned.box, image: image.size, zeroPaddedCrop: window, resizedTo: side)
+                pixels += crop.pixels
+                boxMasks += boxMask.pixels
+                items.append(CropItem(planned: planned, window: window, imageSize: image.size))
+            } catch {
+                failures.append((planned.annotation, "\(error)"))
+            }
+        }
+        self.index = index
+        self.items = items
+        self.failures = failures
+        self.pixels = pixels
+        self.boxMasks = boxMasks
+    }
+}
+
+typealias DecodedImage = Task<Result<RGBImage, ImageError>, Never>
+
+/// Decodes and crops ahead of the network. Each image is decoded once for all its boxes; what is
+/// held at a time is bounded by a few batches of crops and `pixelBudget` of decoded images, however
+/// many boxes an image or the file has.
+package struct CropBatchLoader {
+    private let plan: BoxPlan
+    private let settings: CropSettings
+    private var remaining: ArraySlice<Int>
+    private var images: [Int: DecodedImage] = [:]
+    private var scheduled: [(index: Int, task: Task<CropBatch, Never>)] = []
+
+    private static let lookahead = 3
+    /// Decoded pixels held at a time when more than one image is: 64 M are 192 MB of RGB.
+    private static let pixelBudget = 64_000_000
+
+    /// - Parameter completed: batches that need no work.
+    package init(plan: BoxPlan, settings: CropSettings, skipping completed: Set<Int> = []) {
+        self.plan = plan
+        self.settings = settings
+        let count = Self.batchCount(of: plan, batchSize: settings.batchSize)
+        remaining = (0..<count).filter { !completed.contains($0) }[...]
+    }
+
+    package static func batchCount(of plan: BoxPlan, batchSize: Int) -> Int {
+        (plan.boxes.count + batchSize - 1) / batchSize
+    }
+
+    /// The boxes of a batch: positions in the plan, fixed whatever happened before.
+    package static func range(ofBatch index: Int, plan: BoxPlan, batchSize: Int) -> Range<Int> {
+        index * batchSize..<min((index + 1) * batchSize, plan.boxes.count)
+    }
+
+    /// The next batch in order; nil after the last.
+    package mutating func next(
+        isolation: isolated (any Actor)? = #isolation
+    ) async -> CropBatch? {
+        schedule()
+        guard !scheduled.isEmpty else { return nil }
+        let batch = await scheduled.removeFirst().task.value
+        let coming = scheduled.map(\.index) + remaining.prefix(1)
+        let needed = Set(coming.flatMap { plan.boxes[range($0)].map(\.image) })
+        images = images.filter { needed.contains($0.key) }
+        schedule()
+        return batch
+    }
+
+    /// Stops work that nobody will ask for.
+    package func cancel() {
+        for (_, task) in scheduled { task.cancel() }
+        for task in images.values { task.cancel() }
+    }
+
+    private func range(_ index: Int) -> Range<Int> {
+        Self.range(ofBatch: index, plan: plan, batchSize: settings.batchSize)
+    }
+
+    private mutating func schedule() {
+        while scheduled.count < Self.lookahead, let index = remaining.first {
+            let boxes = plan.boxes[range(index)]
+            let needed = Set(boxes.map(\.image))
+            let held = needed.union(images.keys).reduce(0) { sum, image in
+                sum + (plan.imageSizes[image].map { $0.height * $0.width } ?? 0)
+            }
+            if !scheduled.isEmpty, held > Self.pixelBudget { return }
+            remaining.removeFirst()
+            for image in needed where images[image] == nil {
+                images[image] = decode(image)
+            }
+            let batchImages = images.filter { needed.contains($0.key) }
+            let settings = settings
+            scheduled.append(
+                (
+                    index,
+                    Task.detached {
+                        await CropBatch(
+                            index: index, boxes: boxes, images: batchImages, settings: settings)
+                    }
+                ))
+        }
+    }
+
+    private func decode(_ image: Int) -> DecodedImage {
+        let path = plan.imagePaths[image] ?? ""
+        let expected = plan.imageSizes[image]
+        let decoding = settings.decoding
+        return Task.detached {
+            do throws(ImageError) {
+                let decoded = try ImageCodec.decode(path: path, options: decoding)
+                guard decoded.size == expected else {
+                    throw ImageError.unreadable(
+                        file: path, reason: "its size changed while the run was going on")
+                }
+                return .success(decoded)
+            } catch {
+                return .failure(error)
+            }
+        }
+    }
+}

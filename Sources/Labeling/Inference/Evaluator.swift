@@ -1,0 +1,265 @@
+package import COCO
+import Foundation
+import Imaging
+
+/// What `mal evaluate` measured (SPEC §8).
+public struct EvaluationResults: Sendable {
+    public struct Row: Sendable {
+        public let name: String
+        public let means: MeanIoUMeans
+    }
+
+    public struct Category: Sendable {
+        public let id: String
+        public let name: String
+        public let count: Int
+        /// Nil when the category has no object.
+        public let meanIoU: Double?
+    }
+
+    /// All, small, medium, large: class mean and instance mean.
+    public let rows: [Row]
+    public let categories: [Category]
+    /// Objects whose image was missing or broken; they are in none of the numbers.
+    public let skipped: [(id: String, reason: String)]
+    public let seconds: Double
+    public let resultsDirectory: String
+
+    /// TAO's names: mIoU, mIoU_small, …; NaN where there is no object.
+    public var kpi: [(name: String, value: Double)] {
+        rows.flatMap { row in
+            let suffix = row.name == "all" ? "" : "_" + row.name
+            return [
+                ("mIoU" + suffix, row.means.classMean ?? .nan),
+                ("instance_mIoU" + suffix, row.means.instanceMean ?? .nan),
+            ]
+        }
+    }
+
+    /// The table for the terminal.
+    public var text: String {
+        func number(_ value: Double?) -> String {
+            value.map { String(format: "%.4f", $0) } ?? "-"
+        }
+        func padded(_ text: String, _ width: Int) -> String {
+            text + String(repeating: " ", count: max(0, width - text.count))
+        }
+        var lines = ["size    objects  class mIoU  instance mIoU"]
+        for row in rows {
+            lines.append(
+                padded(row.name, 8) + padded("\(row.means.count)", 9)
+                    + padded(number(row.means.classMean), 12) + number(row.means.instanceMean))
+        }
+        lines.append("")
+        lines.append("IoU     objects  category")
+        for category in categories where category.count > 0 {
+            lines.append(
+                padded(number(category.meanIoU), 8) + padded("\(category.count)", 9)
+                    + category.name)
+        }
+        if !skipped.isEmpty {
+            lines.append("")
+            lines.append("\(skipped.count) objects could not be read and are in none of the numbers:")
+            lines += skipped.prefix(5).map { "  annotation \($0.id): \($0.reason)" }
+        }
+        lines.append("")
+        lines.append(
+            String(format: "%.1f s; details in ", seconds) + "\(resultsDirectory)/results.json")
+        return lines.joined(separator: "\n")
+    }
+}
+
+/// The means of one row.
+public struct MeanIoUMeans: Sendable, Equatable {
+    /// Mean over classes of the class's mean; nil without objects.
+    public let classMean: Double?
+    /// Mean over objects.
+    public let instanceMean: Double?
+    public let count: Int
+}
+
+/// Measures masks of a network against the true ones.
+package struct Evaluator {
+    package struct Request: Sendable {
+        package var file: AnnotationFile
+        package var imagesDirectory: String
+        package var resultsDirectory: String
+        package var settings: CropSettings
+        package var thresholds: [Float]
+
+        package init(
+            file: AnnotationFile, imagesDirectory: String, resultsDirectory: String,
+            settings: CropSettings, thresholds: [Float]
+        ) {
+            self.file = file
+            self.imagesDirectory = imagesDirectory
+            self.resultsDirectory = resultsDirectory
+            self.settings = settings
+            self.thresholds = thresholds
+        }
+    }
+
+    private let request: Request
+    private let predictor: MaskPredictor
+    private let onEvent: RunEventHandler
+
+    package init(
+        request: Request, predictor: MaskPredictor, onEvent: @escaping RunEventHandler
+    ) {
+        self.request = request
+        self.predictor = predictor
+        self.onEvent = onEvent
+    }
+
+    /// Writes `results.json` and `per_instance.jsonl` into the results folder.
+    package func run(
+        isolation: isolated (any Actor)? = #isolation, shouldStop: () -> Bool
+    ) async throws -> EvaluationResults {
+        let start = ContinuousClock.now
+        let file = request.file
+        let plan = BoxPlan(
+            file: file, imagesDirectory: request.imagesDirectory, selection: .tao(.validation),
+            decoding: request.settings.decoding, onEvent: onEvent)
+        guard !plan.boxes.isEmpty else {
+            throw LabelingError.wrongUse(
+                "\(file.path): no box can be evaluated; TAO's filter keeps boxes inside their image "
+                    + "with sides above 2 pixels"
+                    + (plan.unlabelled.first.map { ". First reason: \($0.reason)" } ?? ""))
+        }
+        var metric = MeanIoU(categoryCount: file.categories.count)
+        var skipped = plan.unlabelled
+        var lines: [String] = []
+        var done = 0
+        let completed = try await predict(
+            plan: plan, settings: request.settings, predictor: predictor,
+            thresholds: request.thresholds, shouldStop: shouldStop,
+            consume: { batch in try measured(batch, file: file) },
+            keep: { (batch: MeasuredBatch) in
+                for instance in batch.instances {
+                    metric.add(
+                        iou: instance.iou, category: instance.category, bucket: instance.bucket)
+                    lines.append(instance.line)
+                }
+                skipped += batch.failures
+                done += batch.instances.count + batch.failures.count
+                onEvent(
+                    .progress(
+                        stage: "evaluating", done: done, total: plan.boxes.count, unit: "boxes"))
+            })
+        guard completed else {
+            throw LabelingError.interrupted(done: done, total: plan.boxes.count)
+        }
+        let results = EvaluationResults(
+            rows: [("all", metric.overall)].map(row)
+                + SizeBucket.allCases.map { row("\($0)", metric[$0]) },
+            categories: zip(file.categories, metric.categories).map {
+                .init(
+                    id: "\($0.id)", name: $0.name ?? "\($0.id)", count: $1.count, meanIoU: $1.mean)
+            },
+            skipped: skipped.map { ("\(file.annotations[$0.annotation].id)", $0.reason) },
+            seconds: (ContinuousClock.now - start) / .seconds(1),
+            resultsDirectory: request.resultsDirectory)
+        try writeWholeFile(
+            lines.joined(separator: "\n") + "\n",
+            to: request.resultsDirectory + "/per_instance.jsonl")
+        try writeWholeFile(json(of: results), to: request.resultsDirectory + "/results.json")
+        return results
+    }
+
+    private func row(_ name: String, _ means: MeanIoU.Means) -> EvaluationResults.Row {
+        .init(
+            name: name,
+            means: MeanIoUMeans(
+                classMean: means.classMean, instanceMean: means.instanceMean, count: means.count))
+    }
+
+    private func json(of results: EvaluationResults) -> String {
+        func number(_ value: Double?) -> String { value.map(jsonNumber) ?? "null" }
+        let sizes = results.rows.map {
+            "    \(jsonText($0.name)): {\"objects\": \($0.means.count), "
+                + "\"class_mean\": \(number($0.means.classMean)), "
+                + "\"instance_mean\": \(number($0.means.instanceMean))}"
+        }
+        let categories = results.categories.map {
+            "    {\"id\": \(jsonText($0.id)), \"name\": \(jsonText($0.name)), "
+                + "\"objects\": \($0.count), \"mean_iou\": \(number($0.meanIoU))}"
+        }
+        let skipped = results.skipped.map {
+            "    {\"id\": \(jsonText($0.id)), \"reason\": \(jsonText($0.reason))}"
+        }
+        let kpi = results.kpi.map { "    \(jsonText($0.name)): \(jsonNumber($0.value))" }
+        return """
+            {
+              "kpi": {
+            \(kpi.joined(separator: ",\n"))
+              },
+              "sizes": {
+            \(sizes.joined(separator: ",\n"))
+              },
+              "categories": [
+            \(categories.joined(separator: ",\n"))
+              ],
+              "skipped": [
+            \(skipped.joined(separator: ",\n"))
+              ],
+              "options": {
+                "crop_size": \(request.settings.cropSize),
+                "test_margin_rate": \(jsonNumber(request.settings.marginRate)),
+                "mask_thres": [\(request.thresholds.map { "\($0)" }.joined(separator: ", "))],
+                "batch_size": \(request.settings.batchSize),
+                "networks": \(jsonText(predictor.summary))
+              }
+            }
+
+            """
+    }
+}
+
+private struct MeasuredBatch: Sendable {
+    struct Instance: Sendable {
+        let iou: Double
+        let category: Int
+        let bucket: SizeBucket?
+        /// Its line of `per_instance.jsonl`.
+        let line: String
+    }
+
+    let instances: [Instance]
+    let failures: [(annotation: Int, reason: String)]
+}
+
+private func measured(_ batch: PredictedBatch, file: AnnotationFile) throws -> MeasuredBatch {
+    var failures = batch.failures
+    var instances: [MeasuredBatch.Instance] = []
+    for (item, pasted) in batch.masks {
+        let annotation = file.annotations[item.planned.annotation]
+        guard let truth = try file.truth(of: annotation, imageSize: item.imageSize) else {
+            failures.append((item.planned.annotation, "it has no segmentation"))
+            continue
+        }
+        guard let category = annotation.categoryIndex else {
+            failures.append((item.planned.annotation, "its category is not in categories"))
+            continue
+        }
+        let mask = RLE(pasted: pasted, imageSize: item.imageSize)
+        let iou = MeanIoU.iou(mask, truth)
+        let bucket = SizeBucket(area: Double(item.planned.area))
+        let line =
+            "{\"id\": \(jsonID(annotation.id)), \"image_id\": \(jsonID(annotation.imageID)), "
+            + "\"category_id\": \(annotation.categoryID.map(jsonID) ?? "null"), "
+            + "\"bucket\": \(bucket.map { jsonText("\($0)") } ?? "null"), \"iou\": \(iou), "
+            + "\"segmentation\": {\"size\": [\(mask.size.height), \(mask.size.width)], "
+            + "\"counts\": \(jsonText(mask.compressedString))}}"
+        instances.append(.init(iou: iou, category: category, bucket: bucket, line: line))
+    }
+    return MeasuredBatch(instances: instances, failures: failures)
+}
+
+/// An id as the file spells its kind: a number or a string.
+package func jsonID(_ id: RecordID) -> String {
+    switch id {
+    case .integer(let number): "\(number)"
+    case .text(let text): jsonText(text)
+    case .large(let digits): digits
+    }
+}

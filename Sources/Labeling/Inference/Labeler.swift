@@ -1,0 +1,293 @@
+public import COCO
+import Foundation
+public import Imaging
+public import Torch
+
+/// How the output file looks.
+public enum OutputStyle: String, Sendable, Equatable {
+    /// Every input annotation as it came, with `segmentation` and `area` set.
+    case lossless
+    /// Exactly what the reference writes (SPEC §9): boxes that its filter drops are absent.
+    case tao
+}
+
+/// Everything that a labelling run depends on.
+public struct LabelRequest: Sendable {
+    public var imagesDirectory: String
+    public var boxesPath: String
+    public var outputPath: String
+    /// Folder for one PNG an image with its masks drawn; nil for none.
+    public var overlaysDirectory: String?
+    public var checkpointPath: String
+    public var source = MaskSource.student
+    public var flipTest = false
+    public var cropSize: Int
+    /// `test_margin_rate[0]`.
+    public var marginRate = 0.6
+    /// For small, medium and large boxes.
+    public var thresholds: [Float]
+    public var batchSize: Int
+    public var device: Device
+    /// float32, or what autocast computes in.
+    public var arithmetic: DType
+    public var style = OutputStyle.lossless
+    /// Adds the IoU with the annotation's own mask (`load_mask`).
+    public var measuresIoU = false
+    public var decoding = DecodeOptions()
+    public var journalMode = JournalMode.automatic
+    /// Names of the overrides and options that shape the network, for the fingerprint.
+    public var modelDescription = ""
+
+    public init(
+        imagesDirectory: String, boxesPath: String, outputPath: String, checkpointPath: String,
+        cropSize: Int, thresholds: [Float], batchSize: Int, device: Device, arithmetic: DType
+    ) {
+        self.imagesDirectory = imagesDirectory
+        self.boxesPath = boxesPath
+        self.outputPath = outputPath
+        self.checkpointPath = checkpointPath
+        self.cropSize = cropSize
+        self.thresholds = thresholds
+        self.batchSize = batchSize
+        self.device = device
+        self.arithmetic = arithmetic
+    }
+
+    var selection: BoxPlan.Selection { style == .tao ? .tao(.validation) : .all }
+
+    func fingerprint() throws(LabelingError) -> RunFingerprint {
+        var print = RunFingerprint()
+        print.add("boxes file", hex(try FNV1a.hash(file: boxesPath)))
+        print.add("images folder", imagesDirectory)
+        print.add("checkpoint", hex(try FNV1a.hash(file: checkpointPath)))
+        print.add("model", modelDescription)
+        print.add("networks", "\(source.rawValue)\(flipTest ? ", flip" : "")")
+        print.add("crop size", cropSize)
+        print.add("margin rate", marginRate)
+        print.add("thresholds", thresholds)
+        print.add("batch size", batchSize)
+        print.add("device", device)
+        print.add("precision", "\(arithmetic)")
+        print.add("output style", style.rawValue)
+        print.add("load_mask", measuresIoU)
+        print.add("EXIF", decoding.applyEXIF)
+        print.add("max pixels", decoding.maxPixels)
+        return print
+    }
+
+    private func hex(_ value: UInt64) -> String { String(value, radix: 16) }
+}
+
+/// What a finished run did.
+public struct LabelSummary: Sendable {
+    public var annotationCount = 0
+    public var labelledCount = 0
+    public var clippedCount = 0
+    /// In file order; the id is the annotation's, as text.
+    public var unlabelled: [(id: String, image: String, reason: String)] = []
+    /// Boxes that `--compat tao` leaves out, as the reference does.
+    public var filteredCount = 0
+    public var seconds = 0.0
+    /// Boxes that the network saw in this run, not in an earlier one.
+    public var newlyLabelledCount = 0
+    public var overlayCount = 0
+}
+
+extension LabelSummary {
+    /// The lines shown at the end of a run.
+    public func text(outputPath: String) -> String {
+        var lines = [
+            "\(outputPath): \(labelledCount) of \(annotationCount) boxes have a mask"
+                + String(format: " (%.1f s", seconds)
+                + String(
+                    format: ", %.2f boxes/s)",
+                    seconds > 0 ? Double(newlyLabelledCount) / seconds : 0)
+        ]
+        if clippedCount > 0 {
+            lines.append("\(clippedCount) boxes reached over their image's edge and were clipped")
+        }
+        if filteredCount > 0 {
+            lines.append("\(filteredCount) boxes were left out by TAO's filter (--compat tao)")
+        }
+        if overlayCount > 0 { lines.append("\(overlayCount) overlays drawn") }
+        if !unlabelled.isEmpty {
+            let shown = 5
+            lines.append("\(unlabelled.count) boxes have no mask:")
+            lines += unlabelled.prefix(shown).map { "  annotation \($0.id): \($0.reason)" }
+            let more = unlabelled.count > shown ? "\(unlabelled.count - shown) more, " : ""
+            lines.append("  \(more)all in \(Labeler.reportPath(forOutput: outputPath))")
+        }
+        return lines.joined(separator: "\n")
+    }
+}
+
+/// From boxes to masks: the whole run, restartable at any moment.
+public struct Labeler {
+    private let request: LabelRequest
+    private let predictor: MaskPredictor
+    private let onEvent: RunEventHandler
+
+    package init(
+        request: LabelRequest, predictor: MaskPredictor, onEvent: @escaping RunEventHandler
+    ) {
+        self.request = request
+        self.predictor = predictor
+        self.onEvent = onEvent
+    }
+
+    public static func journalPath(forOutput path: String) -> String { path + ".journal" }
+
+    /// - Parameters:
+    ///   - file: the annotations, already validated.
+    ///   - shouldStop: asked between batches; true ends the run with `.interrupted`.
+    /// - Throws: `LabelingError`, `COCOError`.
+    public func run(
+        file: AnnotationFile, isolation: isolated (any Actor)? = #isolation,
+        shouldStop: () -> Bool
+    ) async throws -> LabelSummary {
+        let start = ContinuousClock.now
+        let journal = try LabelJournal(
+            path: Self.journalPath(forOutput: request.outputPath),
+            fingerprint: try request.fingerprint(), mode: request.journalMode,
+            annotationCount: file.annotations.count)
+        let plan = BoxPlan(
+            file: file, imagesDirectory: request.imagesDirectory, selection: request.selection,
+            decoding: request.decoding, onEvent: onEvent)
+        let done = journal.completedBatches
+        let total = plan.boxes.count
+        var finished = done.reduce(0) { sum, batch in
+            sum + CropBatchLoader.range(ofBatch: batch, plan: plan, batchSize: request.batchSize)
+                .count
+        }
+        let before = finished
+        if before > 0 { onEvent(.note("continuing: \(before) of \(total) boxes are done")) }
+        let measuresIoU = request.measuresIoU
+        let completed = try await predict(
+            plan: plan,
+            settings: CropSettings(
+                cropSize: request.cropSize, marginRate: request.marginRate,
+                batchSize: request.batchSize, decoding: request.decoding),
+            predictor: predictor, thresholds: request.thresholds, skipping: done,
+            shouldStop: shouldStop,
+            consume: { batch in
+                try outcomes(of: batch, file: file, measuresIoU: measuresIoU)
+            },
+            keep: { (batch: BatchOutcomes) in
+                try journal.append(batch: batch.index, results: batch.results)
+                finished += batch.results.count
+                onEvent(.progress(stage: "labelling", done: finished, total: total, unit: "boxes"))
+            })
+        try journal.sync()
+        guard completed else { throw LabelingError.interrupted(done: finished, total: total) }
+        var summary = try write(plan: plan, file: file, journal: journal)
+        summary.newlyLabelledCount = finished - before
+        if let directory = request.overlaysDirectory {
+            summary.overlayCount = try drawOverlays(
+                plan: plan, file: file, journal: journal, directory: directory,
+                decoding: request.decoding, onEvent: onEvent)
+        }
+        journal.remove()
+        summary.seconds = (ContinuousClock.now - start) / .seconds(1)
+        return summary
+    }
+
+    private func write(
+        plan: BoxPlan, file: AnnotationFile, journal: LabelJournal
+    ) throws -> LabelSummary {
+        onEvent(.note("writing \(request.outputPath)"))
+        var summary = LabelSummary()
+        summary.annotationCount = file.annotations.count
+        summary.clippedCount = plan.clippedCount
+        var reasons = Dictionary(
+            plan.unlabelled.map { ($0.annotation, $0.reason) }, uniquingKeysWith: { a, _ in a })
+        func result(_ annotation: Int) throws -> (mask: AnnotationResult, iou: Double?)? {
+            switch try journal.outcome(annotation: annotation) {
+            case .mask(let counts, let area, let size, let iou):
+                summary.labelledCount += 1
+                return (AnnotationResult(size: size, counts: counts, area: area), iou)
+            case .unlabelled(let reason):
+                reasons[annotation] = reason
+                return nil
+            case nil:
+                return nil
+            }
+        }
+        switch request.style {
+        case .lossless:
+            try AnnotationWriter(file).write(to: request.outputPath) { annotation in
+                guard let (found, iou) = try result(annotation) else { return nil }
+                var mask = found
+                if let iou { mask.extra = [.init("iou", iou)] }
+                return mask
+            }
+        case .tao:
+            try TAOWriter(file).write(to: request.outputPath) { annotation in
+                try result(annotation).map { TAOWriter.Prediction($0.mask, iou: $0.iou) }
+            }
+            summary.filteredCount =
+                file.annotations.count - plan.boxes.count - plan.unlabelled.count
+        }
+        summary.unlabelled = reasons.keys.sorted().map { index in
+            let annotation = file.annotations[index]
+            return (
+                id: "\(annotation.id)", image: "\(annotation.imageID)",
+                reason: reasons[index] ?? ""
+            )
+        }
+        try writeUnlabelledReport(summary)
+        return summary
+    }
+
+    public static func reportPath(forOutput path: String) -> String { path + ".unlabelled.jsonl" }
+
+    /// One line for each box without a mask; no file when there is none.
+    private func writeUnlabelledReport(_ summary: LabelSummary) throws(LabelingError) {
+        let path = Self.reportPath(forOutput: request.outputPath)
+        guard !summary.unlabelled.isEmpty else {
+            removeFile(path)
+            return
+        }
+        let lines = summary.unlabelled.map {
+            "{\"id\": \(jsonText($0.id)), \"image_id\": \(jsonText($0.image)), "
+                + "\"reason\": \(jsonText($0.reason))}\n"
+        }
+        try writeWholeFile(lines.joined(), to: path)
+    }
+}
+
+private struct BatchOutcomes: Sendable {
+    let index: Int
+    let results: [(annotation: Int, outcome: BoxOutcome)]
+}
+
+/// Masks as RLE at image size, with the IoU when it is asked for.
+private func outcomes(
+    of batch: PredictedBatch, file: AnnotationFile, measuresIoU: Bool
+) throws -> BatchOutcomes {
+    var results: [(annotation: Int, outcome: BoxOutcome)] = batch.failures.map {
+        ($0.annotation, .unlabelled(reason: $0.reason))
+    }
+    for (item, mask) in batch.masks {
+        let rle = RLE(pasted: mask, imageSize: item.imageSize)
+        var iou: Double?
+        if measuresIoU {
+            let annotation = file.annotations[item.planned.annotation]
+            let truth = try file.truth(of: annotation, imageSize: item.imageSize)
+            iou = truth.map { MeanIoU.iou(rle, $0) }
+        }
+        results.append(
+            (
+                item.planned.annotation,
+                .mask(counts: rle.compressed, area: rle.area, size: item.imageSize, iou: iou)
+            ))
+    }
+    return BatchOutcomes(index: batch.index, results: results)
+}
+
+extension RLE {
+    init(pasted mask: WindowMask, imageSize: Size) {
+        self.init(
+            window: mask.pixels, windowSize: mask.size, originX: mask.originX,
+            originY: mask.originY, imageSize: imageSize)
+    }
+}

@@ -1,0 +1,84 @@
+import COCO
+import Imaging
+import MaskModel
+import Torch
+
+/// An evaluation run from a spec: reads and checks everything first, then runs.
+public struct EvaluateJob {
+    private let request: Evaluator.Request
+    private let predictor: MaskPredictor
+    private let status: StatusLog
+    private let onEvent: RunEventHandler
+
+    /// - Parameter threads: CPU threads of the network; nil leaves libtorch's choice.
+    /// - Throws: what is wrong with the inputs, before any network time.
+    public init(
+        specPath: String?, overrides: [String], settings: [SpecSetting], threads: Int?,
+        onEvent: @escaping RunEventHandler
+    ) throws {
+        let (spec, warnings) = try Spec.read(
+            path: specPath, overrides: overrides, settings: settings, command: .evaluate)
+        for warning in warnings { onEvent(.warning(warning)) }
+        let evaluate = spec.evaluate
+        guard !evaluate.computesClustering else {
+            throw LabelingError.wrongUse(
+                "evaluate.comp_clustering: TAO declares this score and never computes it; "
+                    + "leave it false")
+        }
+        guard spec.dataset.loadsMasks else {
+            throw LabelingError.wrongUse(
+                "dataset.load_mask is false: without the true masks there is nothing to evaluate")
+        }
+        let imagesDirectory = spec.dataset.validationImageDir ?? ""
+        try checkFolder(imagesDirectory, "dataset.val_img_dir")
+        let file = try readAnnotations(
+            spec.dataset.validationAnnotationPath ?? "", onEvent: onEvent)
+        try requireSegmentations(
+            file, selection: .tao(.validation), key: "mal evaluate")
+        let broken = file.checkSegmentations()
+        guard broken.errorCount == 0 else { throw COCOError.invalid(broken) }
+        let runtime = try Runtime(spec: spec, command: .evaluate, threads: threads, onEvent: onEvent)
+        let model = try LabelingModel(
+            checkpoint: evaluate.checkpoint ?? ModelFiles.defaultName, spec: spec.model,
+            onEvent: onEvent)
+        try model.check(cropSize: spec.dataset.cropSize)
+        let source: MaskSource =
+            evaluate.usesMixedModel ? .mixed : evaluate.usesTeacher ? .teacher : .student
+        predictor = MaskPredictor(
+            networks: try model.networks(source, on: runtime.device), source: source,
+            device: runtime.device,
+            arithmetic: runtime.arithmetic, flipTest: evaluate.usesFlip,
+            repairsBucketBorders: false)
+        let directory = spec.resultsDirectory(for: .evaluate)
+        try makeDirectory(directory)
+        status = StatusLog(directory: directory)
+        request = Evaluator.Request(
+            file: file, imagesDirectory: imagesDirectory, resultsDirectory: directory,
+            settings: CropSettings(
+                cropSize: spec.dataset.cropSize, marginRate: spec.train.testMarginRate,
+                batchSize: spec.batchSize(for: .evaluate),
+                decoding: DecodeOptions(
+                    maxPixels: spec.dataset.maxPixelCount, applyEXIF: spec.dataset.appliesEXIF)),
+            thresholds: spec.train.thresholds)
+        self.onEvent = onEvent
+    }
+
+    /// - Parameter shouldStop: asked between batches.
+    /// - Throws: `LabelingError.interrupted` when `shouldStop` ended it.
+    public func run(
+        isolation: isolated (any Actor)? = #isolation, shouldStop: () -> Bool
+    ) async throws -> EvaluationResults {
+        try status.write(.started, "Starting MAL evaluation.")
+        do {
+            let results = try await Evaluator(
+                request: request, predictor: predictor, onEvent: onEvent
+            ).run(shouldStop: shouldStop)
+            try status.write(.running, "Evaluation metrics generated.", kpi: results.kpi)
+            try status.write(.success, "Evaluation finished successfully.")
+            return results
+        } catch {
+            try? status.write(.failure, "\(error)")
+            throw error
+        }
+    }
+}

@@ -1,0 +1,146 @@
+import COCO
+import Foundation
+import Glibc
+import Imaging
+import MaskModel
+import Torch
+
+/// A labelling run from a spec: reads and checks everything first, then runs.
+public struct LabelJob {
+    public let outputPath: String
+    private let request: LabelRequest
+    private let file: AnnotationFile
+    private let predictor: MaskPredictor
+    private let onEvent: RunEventHandler
+
+    /// - Parameters:
+    ///   - specPath: a spec file; nil for `mal label`, where the model file's own crop size and
+    ///     thresholds stand in for those that are not set.
+    ///   - threads: CPU threads of the network; nil leaves libtorch's choice.
+    /// - Throws: `SpecError`, `COCOError`, `CheckpointError`, `TorchError`, `LabelingError`: what is
+    ///   wrong with the inputs, before any network time.
+    public init(
+        specPath: String?, overrides: [String], settings: [SpecSetting], threads: Int?,
+        journalMode: JournalMode, style: OutputStyle, overlaysDirectory: String?,
+        onEvent: @escaping RunEventHandler
+    ) throws {
+        let (spec, warnings) = try Spec.read(
+            path: specPath, overrides: overrides, settings: settings, command: .inference)
+        for warning in warnings { onEvent(.warning(warning)) }
+        let inference = spec.inference
+        outputPath = specPath == nil ? inference.labelDumpPath : spec.labelPath
+        let boxesPath = inference.annotationPath ?? ""
+        let imagesDirectory = inference.imageDir ?? ""
+        try checkFolder(imagesDirectory, "inference.img_dir")
+        try checkOutput(outputPath, isNot: boxesPath)
+
+        file = try readAnnotations(boxesPath, onEvent: onEvent)
+        let runtime = try Runtime(spec: spec, command: .inference, threads: threads, onEvent: onEvent)
+        let model = try LabelingModel(
+            checkpoint: inference.checkpoint ?? ModelFiles.defaultName, spec: spec.model,
+            onEvent: onEvent)
+        var request = LabelRequest(
+            imagesDirectory: imagesDirectory, boxesPath: boxesPath, outputPath: outputPath,
+            checkpointPath: model.path, cropSize: spec.dataset.cropSize,
+            thresholds: spec.train.thresholds,
+            batchSize: spec.batchSize(for: .inference), device: runtime.device,
+            arithmetic: runtime.arithmetic)
+        if specPath == nil {
+            let given = Set(
+                overrides.compactMap { $0.split(separator: "=").first.map(String.init) }
+                    + settings.map(\.key))
+            if !given.contains("dataset.crop_size"), let size = model.cropSize {
+                request.cropSize = size
+            }
+            if !given.contains("train.mask_thres"), let thresholds = model.thresholds {
+                request.thresholds = thresholds
+            }
+        }
+        request.marginRate = spec.train.testMarginRate
+        request.style = style
+        request.measuresIoU = inference.loadsMasks
+        request.decoding = DecodeOptions(
+            maxPixels: spec.dataset.maxPixelCount, applyEXIF: spec.dataset.appliesEXIF)
+        request.journalMode = journalMode
+        request.overlaysDirectory = overlaysDirectory
+        request.modelDescription = "\(model.configuration)"
+        try model.check(cropSize: request.cropSize)
+        if request.measuresIoU {
+            try requireSegmentations(
+                file, selection: request.selection, key: "inference.load_mask")
+        }
+        self.request = request
+        predictor = MaskPredictor(
+            networks: [try model.network(.student, on: runtime.device)], source: .student,
+            device: runtime.device,
+            arithmetic: runtime.arithmetic, flipTest: false,
+            repairsBucketBorders: specPath == nil && style == .lossless)
+        self.onEvent = onEvent
+        let folder = URL(fileURLWithPath: outputPath).deletingLastPathComponent().path
+        try makeDirectory(folder)
+        if let overlaysDirectory { try makeDirectory(overlaysDirectory) }
+    }
+
+    /// - Parameter shouldStop: asked between batches.
+    /// - Throws: `LabelingError.interrupted` when `shouldStop` ended it.
+    public func run(
+        isolation: isolated (any Actor)? = #isolation, shouldStop: () -> Bool
+    ) async throws -> LabelSummary {
+        try await Labeler(request: request, predictor: predictor, onEvent: onEvent)
+            .run(file: file, shouldStop: shouldStop)
+    }
+}
+
+/// Reads and validates; warnings go to `onEvent`, the first ones in full.
+func readAnnotations(
+    _ path: String, onEvent: RunEventHandler
+) throws(COCOError) -> AnnotationFile {
+    let file = try AnnotationFile.read(path: path)
+    let shown = 5
+    for problem in file.problems.warnings.prefix(shown) { onEvent(.warning("\(problem)")) }
+    let hidden = file.problems.warningCount - min(shown, file.problems.warnings.count)
+    if hidden > 0 {
+        onEvent(.warning("\(hidden) more findings: `mal validate \(path)` lists them"))
+    }
+    return file
+}
+
+func checkFolder(_ path: String, _ key: String) throws(LabelingError) {
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
+        throw .wrongUse("\(key): the folder \(path) does not exist")
+    }
+    guard isFolder.boolValue else {
+        throw .wrongUse("\(key) must be a folder, \(path) is a file")
+    }
+}
+
+private func checkOutput(_ output: String, isNot input: String) throws(LabelingError) {
+    var isFolder: ObjCBool = false
+    if FileManager.default.fileExists(atPath: output, isDirectory: &isFolder), isFolder.boolValue {
+        throw .wrongUse("the output \(output) is a folder; give a file name")
+    }
+    var first = stat()
+    var second = stat()
+    if stat(output, &first) == 0, stat(input, &second) == 0, first.st_ino == second.st_ino,
+        first.st_dev == second.st_dev
+    {
+        throw .wrongUse("the output \(output) is the input file; give another name")
+    }
+}
+
+/// - Parameter key: the spec key that wants the masks, for the message.
+func requireSegmentations(
+    _ file: AnnotationFile, selection: BoxPlan.Selection, key: String
+) throws(LabelingError) {
+    let missing = file.annotations.filter {
+        $0.segmentationRange == nil && selection.mayUse($0, of: file)
+    }
+    guard missing.isEmpty else {
+        let ids = missing.prefix(5).map { "\($0.id)" }.joined(separator: ", ")
+        throw .wrongUse(
+            "\(file.path): \(key) needs true masks, but \(missing.count) of "
+                + "\(file.annotations.count) annotations have no segmentation (ids \(ids)"
+                + "\(missing.count > 5 ? ", …" : ""))")
+    }
+}

@@ -1,0 +1,33 @@
+import Foundation
+import Glibc
+
+/// The model files that come with the program.
+public enum ModelFiles {
+    public static let defaultName = "default"
+    private static let files = ["default": "mal-vits14-draft.safetensors"]
+
+    /// The file behind `--checkpoint`: a path, or the name of a model that ships.
+    /// - Throws: `LabelingError.wrongUse` when a shipped model is not beside the program.
+    public static func path(for checkpoint: String) throws(LabelingError) -> String {
+        guard let file = files[checkpoint] else { return checkpoint }
+        let folders = searchFolders()
+        for folder in folders where access(folder + "/" + file, R_OK) == 0 {
+            return folder + "/" + file
+        }
+        throw .wrongUse(
+            "the model \(file) was not found in share/mal/Models beside the program or in a folder "
+                + "Models above it; give a file with --checkpoint")
+    }
+
+    /// Beside an installed program, then the folders above a built one.
+    private static func searchFolders() -> [String] {
+        let program = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
+        var folder = program.deletingLastPathComponent()
+        var folders = [folder.deletingLastPathComponent().path + "/share/mal/Models"]
+        for _ in 0..<6 where folder.path != "/" {
+            folders.append(folder.path + "/Models")
+            folder = folder.deletingLastPathComponent()
+        }
+        return folders
+    }
+}

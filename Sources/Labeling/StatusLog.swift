@@ -1,0 +1,84 @@
+import Foundation
+import Glibc
+
+/// `status.json` as TAO writes it: one JSON object a line, appended.
+public struct StatusLog: Sendable {
+    public enum State: String, Sendable {
+        case started = "STARTED"
+        case running = "RUNNING"
+        case success = "SUCCESS"
+        case failure = "FAILURE"
+    }
+
+    let path: String
+
+    /// - Parameter directory: the results folder of the task; it must exist.
+    public init(directory: String) { path = directory + "/status.json" }
+
+    /// Appends one line.
+    /// - Parameter kpi: named results; a number that is not finite is written as null.
+    public func write(
+        _ state: State, _ message: String, kpi: [(name: String, value: Double)] = []
+    ) throws(LabelingError) {
+        let formatter = DateFormatter()
+        formatter.locale = Locale(identifier: "en_US_POSIX")
+        formatter.dateFormat = "M/d/yyyy"
+        let now = Date()
+        let date = formatter.string(from: now)
+        formatter.dateFormat = "HH:mm:ss"
+        let time = formatter.string(from: now)
+        var fields = [
+            "\"date\": \(jsonText(date))", "\"time\": \(jsonText(time))",
+            "\"status\": \(jsonText(state.rawValue))",
+            "\"verbosity\": \"\(state == .failure ? "ERROR" : "INFO")\"",
+            "\"message\": \(jsonText(message))",
+        ]
+        if !kpi.isEmpty {
+            let values = kpi.map { "\(jsonText($0.name)): \(jsonNumber($0.value))" }
+            fields.append("\"kpi\": {\(values.joined(separator: ", "))}")
+        }
+        try appendLine("{" + fields.joined(separator: ", ") + "}", to: path)
+    }
+}
+
+/// A JSON string literal.
+package func jsonText(_ text: String) -> String {
+    var out = "\""
+    for scalar in text.unicodeScalars {
+        switch scalar {
+        case "\"": out += "\\\""
+        case "\\": out += "\\\\"
+        case "\n": out += "\\n"
+        case "\r": out += "\\r"
+        case "\t": out += "\\t"
+        case _ where scalar.value < 0x20:
+            let hex = String(scalar.value, radix: 16)
+            out += "\\u" + String(repeating: "0", count: 4 - hex.count) + hex
+        default: out.unicodeScalars.append(scalar)
+        }
+    }
+    return out + "\""
+}
+
+/// A JSON number; JSON has no infinities and no NaN, so those become null.
+package func jsonNumber(_ value: Double) -> String { value.isFinite ? "\(value)" : "null" }
+
+package func appendLine(_ line: String, to path: String) throws(LabelingError) {
+    let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
+    guard descriptor >= 0 else { throw .fileSystem(path: path, action: "open", errno: errno) }
+    defer { close(descriptor) }
+    let bytes = Array((line + "\n").utf8)
+    guard Glibc.write(descriptor, bytes, bytes.count) == bytes.count else {
+        throw .fileSystem(path: path, action: "write", errno: errno)
+    }
+}
+
+/// Creates a folder and those above it.
+package func makeDirectory(_ path: String) throws(LabelingError) {
+    do {
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    } catch {
+        let cause = errno
+        throw .fileSystem(path: path, action: "create the folder", errno: cause == 0 ? EIO : cause)
+    }
+}

@@ -1,0 +1,70 @@
+import ArgumentParser
+import Labeling
+
+struct CheckpointCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "checkpoint",
+        abstract: "Looks into model files and converts them.",
+        subcommands: [Info.self, Convert.self])
+
+    struct Info: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "info",
+            abstract: "Says what a model file is: source, architecture, parameters.",
+            discussion: """
+                Reads .safetensors, .pth and .ckpt (TAO, Lightning, MAE, timm, Hugging Face ViT \
+                and Dinov2). Nothing in the file is ever executed.
+                """)
+
+        @Argument(help: "Model file, or the name of one that comes with mal (default).")
+        var file: String
+
+        @Flag(help: "List every tensor with its shape and type.")
+        var keys = false
+
+        func run() throws { print(try CheckpointReport(file: file, listsKeys: keys).text) }
+    }
+
+    struct Convert: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "convert",
+            abstract: "Writes a model file of any kind as .safetensors under our names.",
+            discussion: """
+                  mal checkpoint convert mal_model.pth model.safetensors --dtype fp16
+                  mal checkpoint convert backbone.safetensors model.safetensors --heads heads.safetensors
+                """)
+
+        @Argument(help: "Model file to read.")
+        var input: String
+
+        @Argument(help: "File to write; ends in .safetensors.")
+        var output: String
+
+        @Option(help: "File with RoI head and mask head, for an input that is a backbone only.")
+        var heads: String?
+
+        @Option(help: "fp16 or fp32; default: as stored.")
+        var dtype: ElementType?
+
+        @Option(
+            parsing: .singleValue,
+            help: "Metadata to set, KEY=VALUE: crop_size=224, mask_thres=0.5, num_heads=6. Repeatable.")
+        var metadata: [String] = []
+
+        enum ElementType: String, ExpressibleByArgument { case fp16, fp32 }
+
+        func run() throws {
+            var texts: [String: String] = [:]
+            for entry in metadata {
+                guard let sign = entry.firstIndex(of: "="), sign != entry.startIndex else {
+                    throw ValidationError("--metadata must be KEY=VALUE, is \(entry)")
+                }
+                texts[String(entry[..<sign])] = String(entry[entry.index(after: sign)...])
+            }
+            let report = try CheckpointReport(
+                converting: input, to: output, heads: heads,
+                halves: dtype.map { $0 == .fp16 }, metadata: texts)
+            print(report.text)
+        }
+    }
+}

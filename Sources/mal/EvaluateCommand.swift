@@ -1,0 +1,37 @@
+import ArgumentParser
+import Labeling
+
+struct EvaluateCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "evaluate",
+        abstract: "Compares the network's masks with true ones (mIoU).",
+        discussion: """
+            Reads dataset.val_ann_path (with masks), dataset.val_img_dir and evaluate.checkpoint; \
+            writes results.json, per_instance.jsonl and status.json into the results folder.
+
+              mal evaluate -e spec.yaml evaluate.use_flip_test=true train.mask_thres=[0.6]
+            """)
+
+    @OptionGroup var spec: SpecOptions
+    @OptionGroup var run: RunOptions
+
+    @MainActor
+    func run() async throws {
+        let console = ConsoleProgress(quiet: run.quiet)
+        StopSignal.install()
+        let job = try EvaluateJob(
+            specPath: spec.spec, overrides: spec.overrides,
+            settings: spec.settings + run.settings("evaluate"), threads: run.threads,
+            onEvent: console.handle)
+        do {
+            let results = try await job.run(shouldStop: { StopSignal.isRequested })
+            console.finish()
+            print(results.text)
+        } catch let error as LabelingError {
+            console.finish()
+            guard case .interrupted(let done, let total) = error else { throw error }
+            console.handle(.warning("stopped after \(done) of \(total) boxes; nothing was written"))
+            throw ExitCode(130)
+        }
+    }
+}

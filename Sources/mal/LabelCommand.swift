@@ -1,0 +1,133 @@
+import ArgumentParser
+import Labeling
+
+struct LabelCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "label",
+        abstract: "Gives every box of a COCO file its mask.",
+        discussion: """
+            The output holds every annotation of the input as it came, with `segmentation` \
+            (compressed RLE) and `area` set. A box that can't be labelled keeps its record; the \
+            reason is in OUT.unlabelled.jsonl. An interrupted run continues when the same command \
+            is given again.
+
+              mal label photos --boxes boxes.json --out masks.json
+              mal label photos --boxes boxes.json --out masks.json --overlays look train.mask_thres=[0.5]
+            """)
+
+    @Argument(help: "Folder of the images that the boxes file names.")
+    var images: String
+
+    @Option(help: "COCO JSON file with the boxes.")
+    var boxes: String
+
+    @Option(help: "COCO JSON file to write.")
+    var out: String
+
+    @Option(help: "Model file (.safetensors, .pth, .ckpt); default: the one that comes with mal.")
+    var checkpoint = "default"
+
+    @Option(help: "Refuse images with more pixels than this.")
+    var maxPixels: Int?
+
+    @Flag(name: .customLong("apply-exif"), help: "Turn images as their EXIF orientation says.")
+    var appliesEXIF = false
+
+    @OptionGroup var run: RunOptions
+    @OptionGroup var output: OutputOptions
+
+    @Argument(help: "Spec keys to set, dotted: train.mask_thres=[0.5] train.test_margin_rate=[0.4,0.4].")
+    var overrides: [String] = []
+
+    @MainActor
+    func run() async throws {
+        var settings = run.settings("inference")
+        settings += [
+            SpecSetting("IMAGES", "inference.img_dir", .text(images)),
+            SpecSetting("--boxes", "inference.ann_path", .text(boxes)),
+            SpecSetting("--out", "inference.label_dump_path", .text(out)),
+            SpecSetting("--checkpoint", "inference.checkpoint", .text(checkpoint)),
+            SpecSetting("--out", "results_dir", .text(".")),
+            SpecSetting("--out", "inference.results_dir", .text(".")),
+        ]
+        if appliesEXIF {
+            settings.append(SpecSetting("--apply-exif", "dataset.apply_exif", .flag(true)))
+        }
+        if let maxPixels {
+            settings.append(SpecSetting("--max-pixels", "dataset.max_pixels", .integer(maxPixels)))
+        }
+        try await label(
+            specPath: nil, overrides: overrides, settings: settings, run: run, output: output)
+    }
+}
+
+struct InferenceCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "inference",
+        abstract: "Labels boxes as a TAO spec says.",
+        discussion: """
+            Reads inference.ann_path, inference.img_dir and inference.checkpoint, and writes \
+            inference.label_dump_path in the results folder.
+            """)
+
+    @OptionGroup var spec: SpecOptions
+    @OptionGroup var run: RunOptions
+    @OptionGroup var output: OutputOptions
+
+    @MainActor
+    func run() async throws {
+        try await label(
+            specPath: spec.spec, overrides: spec.overrides,
+            settings: spec.settings + run.settings("inference"), run: run, output: output)
+    }
+}
+
+struct AutoLabelCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "auto-label",
+        abstract: "TAO data services' name for `inference`.",
+        subcommands: [Generate.self])
+
+    struct Generate: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "generate",
+            abstract: "Labels boxes as a TAO auto-label spec says (keys below `mal:` or at the top).")
+
+        @OptionGroup var spec: SpecOptions
+        @OptionGroup var run: RunOptions
+        @OptionGroup var output: OutputOptions
+
+        @MainActor
+        func run() async throws {
+            try await label(
+                specPath: spec.spec, overrides: spec.overrides,
+                settings: spec.settings + run.settings("inference"), run: run, output: output)
+        }
+    }
+}
+
+@MainActor
+private func label(
+    specPath: String?, overrides: [String], settings: [SpecSetting], run: RunOptions,
+    output: OutputOptions
+) async throws {
+    let console = ConsoleProgress(quiet: run.quiet)
+    StopSignal.install()
+    let job = try LabelJob(
+        specPath: specPath, overrides: overrides, settings: settings, threads: run.threads,
+        journalMode: output.journalMode, style: output.compat == .tao ? .tao : .lossless,
+        overlaysDirectory: output.overlays, onEvent: console.handle)
+    do {
+        let summary = try await job.run(shouldStop: { StopSignal.isRequested })
+        console.finish()
+        print(summary.text(outputPath: job.outputPath))
+        if output.strict, !summary.unlabelled.isEmpty { throw ExitCode(1) }
+    } catch let error as LabelingError {
+        console.finish()
+        if case .interrupted = error {
+            console.handle(.warning("\(error)"))
+            throw ExitCode(130)
+        }
+        throw error
+    }
+}

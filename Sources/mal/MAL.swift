@@ -1,0 +1,25 @@
+import ArgumentParser
+import Labeling
+
+@main
+struct MAL: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "mal",
+        abstract: "Turns bounding boxes into instance masks (Mask Auto-Labeler).",
+        discussion: """
+            A vision transformer looks at the crop around each box and gives the object's mask. In \
+            and out are COCO JSON files.
+
+              mal label photos --boxes boxes.json --out masks.json --overlays look
+              mal validate boxes.json --images photos
+              mal evaluate -e spec.yaml
+
+            Results go to standard output, progress and messages to standard error. Exit codes: \
+            0 done, 1 failed, 64 wrong usage, 130 stopped by Ctrl-C (the same command continues).
+            """,
+        version: Product.version,
+        subcommands: [
+            LabelCommand.self, EvaluateCommand.self, InferenceCommand.self, AutoLabelCommand.self,
+            ValidateCommand.self, CheckpointCommand.self, SpecCommand.self,
+        ])
+}

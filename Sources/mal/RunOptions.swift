@@ -1,0 +1,91 @@
+import ArgumentParser
+import Labeling
+
+/// Options that the network's commands share. Each one stands for a spec key.
+struct RunOptions: ParsableArguments {
+    @Option(help: "Where to compute: auto (a GPU if there is one), cpu, cuda or cuda:N.")
+    var device: String?
+
+    @Option(help: "auto, fp32, bf16 or fp16. auto: fp32 on a CPU, fp16 on a GPU.")
+    var precision: String?
+
+    @Option(help: "Boxes that go through the network together.")
+    var batchSize: Int?
+
+    @Option(help: "Side of the square crop in pixels, a multiple of the model's patch size.")
+    var cropSize: Int?
+
+    @Option(help: "CPU threads of the network (default: one a core).")
+    var threads: Int?
+
+    @Flag(name: .shortAndLong, help: "No progress, only warnings and errors.")
+    var quiet = false
+
+    /// - Parameter section: the command's section of the spec.
+    func settings(_ section: String) -> [SpecSetting] {
+        var settings: [SpecSetting] = []
+        if let device { settings.append(SpecSetting("--device", "device", .text(device))) }
+        if let precision {
+            settings.append(SpecSetting("--precision", section + ".precision", .text(precision)))
+        }
+        if let batchSize {
+            settings.append(SpecSetting("--batch-size", section + ".batch_size", .integer(batchSize)))
+        }
+        if let cropSize {
+            settings.append(SpecSetting("--crop-size", "dataset.crop_size", .integer(cropSize)))
+        }
+        return settings
+    }
+
+    func validate() throws {
+        if let threads, !(1...4096).contains(threads) {
+            throw ValidationError("--threads must be 1 to 4096, is \(threads)")
+        }
+    }
+}
+
+/// A spec file and what goes on top of it.
+struct SpecOptions: ParsableArguments {
+    @Option(
+        name: [.customShort("e"), .customLong("experiment-spec"), .customLong("experiment_spec_file")],
+        help: "Spec file (YAML), TAO's own unchanged; `mal spec` prints one.")
+    var spec: String
+
+    @Option(
+        name: [.customShort("r"), .customLong("results-dir"), .customLong("results_dir")],
+        help: "Results folder; the command writes into a subfolder of its name.")
+    var resultsDir: String?
+
+    @Argument(help: "Spec keys to set on top of the file, dotted: dataset.crop_size=224.")
+    var overrides: [String] = []
+
+    var settings: [SpecSetting] {
+        resultsDir.map { [SpecSetting("--results-dir", "results_dir", .text($0))] } ?? []
+    }
+}
+
+/// How a labelling run treats what is there already, and what it writes.
+struct OutputOptions: ParsableArguments {
+    @Flag(help: "Continue an interrupted run; an error when there is none.")
+    var resume = false
+
+    @Flag(help: "Start over, dropping what an interrupted run did.")
+    var fresh = false
+
+    @Option(help: "tao: write exactly what TAO writes (drops boxes and keys). Default: lossless.")
+    var compat: Compatibility?
+
+    @Option(help: "Folder for one picture an image with its masks drawn.")
+    var overlays: String?
+
+    @Flag(help: "Exit with 1 when a box could not be labelled.")
+    var strict = false
+
+    enum Compatibility: String, ExpressibleByArgument { case tao }
+
+    var journalMode: JournalMode { resume ? .resume : fresh ? .fresh : .automatic }
+
+    func validate() throws {
+        if resume, fresh { throw ValidationError("--resume and --fresh exclude each other") }
+    }
+}

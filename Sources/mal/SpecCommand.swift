@@ -1,0 +1,21 @@
+import ArgumentParser
+import Labeling
+
+struct SpecCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "spec",
+        abstract: "Prints a complete commented default spec.",
+        discussion: "mal spec inference > spec.yaml")
+
+    @Argument(help: "train, evaluate or inference; markdown prints all keys as docs/spec.md has them.")
+    var command: Topic
+
+    enum Topic: String, ExpressibleByArgument, CaseIterable {
+        case train, evaluate, inference, markdown
+    }
+
+    func run() throws {
+        let command = Spec.Command(rawValue: command.rawValue)
+        print(command.map(SpecText.template) ?? SpecText.markdown(), terminator: "")
+    }
+}
