@@ -17,7 +17,8 @@ namespace {
 using namespace simdjson;
 using namespace cjson;
 
-// Ends the walk: the document is broken (where and why is for cj_diagnose to say), or the visitor had enough.
+// Ends the walk: the document is broken (where and why is for cj_diagnose to say), or the visitor
+// had enough.
 struct Stop {
     cj_status status;
     error_code code;
@@ -29,9 +30,9 @@ public:
         : bytes(bytes), end(bytes + length), visitor(visitor) {}
 
     cj_status run(const cj_table *tables, size_t count) {
-        ondemand::parser parser(size_t(end - bytes));
-        check(parser.iterate(padded_string_view(bytes, size_t(end - bytes), size_t(end - bytes) + CJ_PADDING))
-                  .get(document));
+        size_t length = size_t(end - bytes);
+        ondemand::parser parser(length);
+        check(parser.iterate(padded_string_view(bytes, length, length + CJ_PADDING)).get(document));
         ondemand::json_type type;
         check(document.type().get(type));
         cj_status status = CJ_OK;
@@ -45,7 +46,7 @@ public:
                 ondemand::array top;
                 check(document.get_array().get(top));
                 skip_elements(top, 1);
-            } else if (cj_error error; cj_diagnose(bytes, size_t(end - bytes), &error)) {
+            } else if (cj_error error; cj_diagnose(bytes, length, &error)) {
                 fail();
             } else {
                 return status;
@@ -73,8 +74,8 @@ private:
         return reinterpret_cast<const uint8_t *>(value.raw_json_token().data());
     }
 
-    // Just past the bracket that closed the container whose end was the last thing read: only white space can lie
-    // between it and the next token.
+    // Just past the bracket that closed the container whose end was the last thing read: only white
+    // space can lie between it and the next token.
     const uint8_t *container_end() {
         const char *next;
         const uint8_t *p = document.current_location().get(next)
@@ -154,7 +155,9 @@ private:
                 c = *p++;
                 if (c == 'u') {
                     c = 0;
-                    for (int i = 0; i < 4; i++, p++) c = c * 16 + (is_digit(*p) ? *p - '0' : (*p | 32) - 'a' + 10);
+                    for (int i = 0; i < 4; i++, p++) {
+                        c = c * 16 + (is_digit(*p) ? *p - '0' : (*p | 32) - 'a' + 10);
+                    }
                 } else if (c == '"' || c == '\\' || c == '/') {
                 } else {
                     return false;
@@ -217,7 +220,9 @@ private:
                 check(std::move(member).get(field));
                 Key name = key(field);
                 size_t column = 0;
-                while (column < table.column_count && !matches(name, table.columns[column])) column++;
+                while (column < table.column_count && !matches(name, table.columns[column])) {
+                    column++;
+                }
                 if (column == table.column_count) {
                     skip(field.value(), 3);
                 } else {
@@ -233,9 +238,9 @@ private:
 
     void number(const uint8_t *p, const uint8_t *q, bool plain, cj_value &out) {
         out.kind = CJ_NUMBER;
-        out.is_integer = plain
-            && std::from_chars(reinterpret_cast<const char *>(p), reinterpret_cast<const char *>(q), out.integer).ec
-                == std::errc();
+        const char *first = reinterpret_cast<const char *>(p);
+        const char *last = reinterpret_cast<const char *>(q);
+        out.is_integer = plain && std::from_chars(first, last, out.integer).ec == std::errc();
         out.numbers[0] = number_value(p, q);
     }
 

@@ -14,7 +14,10 @@ using namespace cjson;
 const uint8_t *scan_utf8(const uint8_t *p, const uint8_t *end) {
     uint8_t c = *p;
     if (c < 0x80) return p + 1;
-    int extra = c >= 0xC2 && c <= 0xDF ? 1 : c >= 0xE0 && c <= 0xEF ? 2 : c >= 0xF0 && c <= 0xF4 ? 3 : 0;
+    int extra = 0;
+    if (c >= 0xC2 && c <= 0xDF) extra = 1;
+    if (c >= 0xE0 && c <= 0xEF) extra = 2;
+    if (c >= 0xF0 && c <= 0xF4) extra = 3;
     if (!extra || end - p <= extra) return nullptr;
     for (int i = 1; i <= extra; i++) {
         if ((p[i] & 0xC0) != 0x80) return nullptr;
@@ -24,6 +27,8 @@ const uint8_t *scan_utf8(const uint8_t *p, const uint8_t *end) {
     bool beyond = c == 0xF4 && p[1] > 0x8F;
     return overlong || surrogate || beyond ? nullptr : p + 1 + extra;
 }
+
+bool is_word(uint8_t c) { return is_digit(c) || unsigned((c | 32) - 'a') < 26u; }
 
 class Diagnosis {
 public:
@@ -68,7 +73,7 @@ private:
             std::strcpy(found, "the end of the file");
         } else if (*p > 0x20 && *p < 0x7F) {
             size_t n = 0;
-            while (n < 12 && p + n < end && (is_digit(p[n]) || unsigned((p[n] | 32) - 'a') < 26u)) n++;
+            while (n < 12 && p + n < end && is_word(p[n])) n++;
             if (n == 0) n = 1;
             std::snprintf(found, sizeof found, "'%.*s'", int(n), reinterpret_cast<const char *>(p));
         } else {
@@ -122,7 +127,9 @@ private:
             space();
             if (p >= end) return expected("a value");
             if (*p == '{' || *p == '[') {
-                if (++depth > CJ_MAX_DEPTH) return report(p, "arrays and objects are nested deeper than %d", CJ_MAX_DEPTH);
+                if (++depth > CJ_MAX_DEPTH) {
+                    return report(p, "arrays and objects are nested deeper than %d", CJ_MAX_DEPTH);
+                }
                 in_object[depth] = *p++ == '{';
                 space();
                 if (p < end && *p == (in_object[depth] ? '}' : ']')) {
@@ -147,7 +154,9 @@ private:
                     depth--;
                     continue;
                 }
-                if (p >= end || *p != ',') return expected(in_object[depth] ? "',' or '}'" : "',' or ']'");
+                if (p >= end || *p != ',') {
+                    return expected(in_object[depth] ? "',' or '}'" : "',' or ']'");
+                }
                 p++;
                 if (in_object[depth]) {
                     space();

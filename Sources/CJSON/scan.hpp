@@ -1,4 +1,5 @@
-// The grammar of JSON's scalars, byte by byte: what the walk checks itself, because On-Demand looks only at what is asked for.
+// The grammar of JSON's scalars, byte by byte: what the walk checks itself, because On-Demand looks
+// only at what is asked for.
 #pragma once
 
 #include <charconv>
@@ -17,7 +18,8 @@ inline bool is_hex(uint8_t c) {
 // What may follow a scalar.
 inline bool ends_scalar(uint8_t c) { return is_space(c) || c == ',' || c == ']' || c == '}'; }
 
-// The end of the number that starts at `p`, or null. `plain` is false when it has a fraction or an exponent.
+// The end of the number that starts at `p`, or null. `plain` is false when it has a fraction or an
+// exponent.
 inline const uint8_t *scan_number(const uint8_t *p, const uint8_t *end, bool &plain) {
     plain = true;
     if (p < end && *p == '-') p++;
@@ -39,7 +41,8 @@ inline const uint8_t *scan_number(const uint8_t *p, const uint8_t *end, bool &pl
     return p;
 }
 
-// The end (past the closing quote) of the string whose opening quote is at `p`, or null with `p` at the fault.
+// The end (past the closing quote) of the string whose opening quote is at `p`, or null with `p` at
+// the fault.
 inline const uint8_t *scan_string(const uint8_t *&p, const uint8_t *end) {
     const uint8_t *q = p + 1;
     while (q < end) {
@@ -80,10 +83,12 @@ inline const uint8_t *scan_word(const uint8_t *p, const uint8_t *end) {
 
 // The double nearest to the number in [p, end), which must follow the grammar.
 inline double number_value(const uint8_t *p, const uint8_t *end) {
-    const char *first = reinterpret_cast<const char *>(p), *last = reinterpret_cast<const char *>(end);
+    const char *first = reinterpret_cast<const char *>(p);
+    const char *last = reinterpret_cast<const char *>(end);
     double value = 0;
     if (std::from_chars(first, last, value).ec != std::errc::result_out_of_range) return value;
-    // Too small becomes zero, too large infinite; the exponent's sign cannot tell which (1000…0e-2), so count digits.
+    // Too small becomes zero, too large infinite; the exponent's sign cannot tell which
+    // (1000…0e-2), so count digits.
     bool negative = *first == '-';
     const char *q = first + negative;
     long long magnitude = 0;
@@ -103,7 +108,9 @@ inline double number_value(const uint8_t *p, const uint8_t *end) {
         bool minus = *q == '-';
         if (*q == '+' || *q == '-') q++;
         long long exponent = 0;
-        for (; q < last; q++) exponent = exponent > 1000000000000ll ? exponent : exponent * 10 + (*q - '0');
+        for (; q < last; q++) {
+            if (exponent < 1000000000000ll) exponent = exponent * 10 + (*q - '0');
+        }
         magnitude += minus ? -exponent : exponent;
     }
     double huge = magnitude > 0 ? std::numeric_limits<double>::infinity() : 0.0;

@@ -25,7 +25,7 @@ extension COCOError: CustomStringConvertible {
         case .invalid(let problems): problems.summary()
         case .problem(let problem): problem.description
         case .segmentation(let message): message
-        case .unsafeFileName(let name, let reason): "file name \(name.debugDescription) \(reason)"
+        case .unsafeFileName(let name, let reason): "file name \(name.quoted) \(reason)"
         case .unwritable(let path, let reason): "\(path) can't be written: \(reason)"
         }
     }

@@ -7,12 +7,12 @@ public enum RecordID: Hashable, Sendable {
 }
 
 extension RecordID: CustomStringConvertible {
-    /// A number as it is, a text in quotes with its control characters escaped.
+    /// A number as it is, a text in quotes with its control characters escaped; long ones cut.
     public var description: String {
         switch self {
         case .integer(let value): "\(value)"
-        case .text(let value): value.debugDescription
-        case .large(let digits): digits
+        case .text(let value): value.quoted
+        case .large(let digits): digits.count > 60 ? digits.prefix(60) + "…" : digits
         }
     }
 }
@@ -20,4 +20,12 @@ extension RecordID: CustomStringConvertible {
 extension RecordID: ExpressibleByIntegerLiteral, ExpressibleByStringLiteral {
     public init(integerLiteral value: Int64) { self = .integer(value) }
     public init(stringLiteral value: String) { self = .text(value) }
+}
+
+extension String {
+    /// In quotes for a message: control characters escaped, cut after 60 characters.
+    var quoted: String {
+        let kept = unicodeScalars.prefix(60)
+        return String(kept).debugDescription + (kept.endIndex < endIndex ? "…" : "")
+    }
 }

@@ -155,6 +155,12 @@ import Testing
         #expect(far.area == 600)
         #expect(try RLE(polygon: [5, 5, 5, 5, 5, 5], size: size).area == 0)
         #expect(
+            throws: COCOError.segmentation("a polygon crosses more than 20000000 columns")
+        ) {
+            try RLE(
+                polygon: [0, 0, 1e8, 0, 1e8, 9], size: Size(height: 2, width: 2_000_000_000))
+        }
+        #expect(
             throws: COCOError.segmentation(
                 "a polygon's coordinate is 1e+300, outside ±100000000")
         ) { try RLE(polygon: [0, 0, 1e300, 0, 5, 5], size: size) }

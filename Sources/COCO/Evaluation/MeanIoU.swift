@@ -1,6 +1,7 @@
 public import Imaging
 
-/// The three object sizes of the metrics and thresholds: box area in pixels, above the lower and up to the upper limit.
+/// The three object sizes of the metrics and thresholds: box area in pixels, above the lower and up
+/// to the upper limit.
 public enum SizeBucket: Int, Sendable, CaseIterable, CustomStringConvertible {
     case small, medium, large
 
@@ -14,7 +15,8 @@ public enum SizeBucket: Int, Sendable, CaseIterable, CustomStringConvertible {
         }
     }
 
-    /// The bucket of a box, whose area is taken in single precision as the reference does (SPEC §8).
+    /// The bucket of a box, whose area is taken in single precision as the reference does (SPEC
+    /// §8).
     public init?(_ box: Box) {
         let width = Float(box.maxX) - Float(box.minX)
         let height = Float(box.maxY) - Float(box.minY)
@@ -32,7 +34,8 @@ public enum SizeBucket: Int, Sendable, CaseIterable, CustomStringConvertible {
 
 /// The metrics of SPEC §8 over objects added one by one.
 ///
-/// The area metrics are the intended ones: the reference counts an object for every class of its batch.
+/// The area metrics are the intended ones: the reference counts an object for every class of its
+/// batch.
 public struct MeanIoU: Sendable, Equatable {
     /// Sum of IoUs and number of objects.
     public struct Tally: Sendable, Equatable {

@@ -1,15 +1,17 @@
 public import Imaging
 
-// Polygons become runs as in pycocotools (rleFrPoly): corners are snapped to a grid five times finer, an edge is walked in
-// whole steps of its longer side, and wherever the walk passes the middle of a pixel column the mask flips at the row above
-// which it passes. pycocotools walks every step and sorts what it met; here only the steps at column middles are looked
-// up, so that far-away corners cost nothing.
+// Polygons become runs as in pycocotools (rleFrPoly): corners are snapped to a grid five times
+// finer, an edge is walked in whole steps of its longer side, and wherever the walk passes the
+// middle of a pixel column the mask flips at the row above which it passes. pycocotools walks every
+// step and sorts what it met; here only the steps at column middles are looked up, so that far-away
+// corners cost nothing.
 extension RLE {
     /// The mask of one polygon.
     ///
     /// - Parameter polygon: x and y of each corner in pixels, in turn.
     /// - Throws: ``COCOError/segmentation(_:)`` for an odd count, fewer than three corners, a
-    ///   coordinate beyond ±10⁸ or not finite, or a shape that crosses more columns than memory is for.
+    ///   coordinate beyond ±10⁸ or not finite, or a shape that crosses more columns than memory is
+    ///   for.
     public init(polygon: [Double], size: Size) throws(COCOError) {
         let total = try Self.pixelCount(of: size)
         guard polygon.count >= 6, polygon.count.isMultiple(of: 2) else {
@@ -24,10 +26,7 @@ extension RLE {
         var from = GridPoint(polygon[polygon.count - 2], polygon[polygon.count - 1])
         for corner in 0..<corners {
             let to = GridPoint(polygon[2 * corner], polygon[2 * corner + 1])
-            crossings.addEdge(from, to)
-            guard crossings.places.count <= Self.crossingLimit else {
-                throw .segmentation("a polygon crosses more than \(Self.crossingLimit) columns")
-            }
+            try crossings.addEdge(from, to)
             from = to
         }
         self.init(size, crossings.runs(total: total))
@@ -35,15 +34,14 @@ extension RLE {
 
     /// The union of polygons, as `merge(frPyObjects(…))`.
     public init(polygons: [[Double]], size: Size) throws(COCOError) {
-        var masks: [RLE] = []
-        for polygon in polygons { masks.append(try RLE(polygon: polygon, size: size)) }
-        guard let union = RLE.union(masks) else {
-            throw .segmentation("there is no polygon")
+        var union: RLE?
+        for polygon in polygons {
+            let mask = try RLE(polygon: polygon, size: size)
+            union = union.map { RLE.union([$0, mask]) } ?? mask
         }
+        guard let union else { throw .segmentation("there is no polygon") }
         self = union
     }
-
-    private static let crossingLimit = 50_000_000
 }
 
 /// A corner on the fine grid; rounded as C does, towards zero after adding a half.
@@ -59,43 +57,49 @@ private struct GridPoint {
 private struct Crossings {
     let size: Size
     /// column · height + row of each flip, not sorted
-    var places: [Int] = []
+    private var places: [Int] = []
+
+    private static let limit = 20_000_000
 
     init(size: Size) {
         self.size = size
     }
 
-    mutating func addEdge(_ a: GridPoint, _ b: GridPoint) {
+    mutating func addEdge(_ a: GridPoint, _ b: GridPoint) throws(COCOError) {
         let dx = abs(b.x - a.x)
         let dy = abs(b.y - a.y)
         guard dx > 0 else { return }
         if dx >= dy {
             let (from, to) = a.x <= b.x ? (a, b) : (b, a)
-            addFlat(from, to, slope: Double(to.y - from.y) / Double(dx))
+            try addFlat(from, to, slope: Double(to.y - from.y) / Double(dx))
         } else {
             let (from, to) = a.y <= b.y ? (a, b) : (b, a)
-            addSteep(from, to, slope: Double(to.x - from.x) / Double(dy))
+            try addSteep(from, to, slope: Double(to.x - from.x) / Double(dy))
         }
     }
 
     /// A step is one grid column.
-    private mutating func addFlat(_ from: GridPoint, _ to: GridPoint, slope: Double) {
+    private mutating func addFlat(
+        _ from: GridPoint, _ to: GridPoint, slope: Double
+    ) throws(COCOError) {
         let start = Double(from.y)
         func row(_ step: Int) -> Int { Int(start + slope * Double(step) + 0.5) }
-        for column in columns(from.x, to.x) {
+        for column in try columns(from.x, to.x) {
             let step = 5 * column + 2 - from.x
             add(column: column, gridRow: min(row(step), row(step + 1)))
         }
     }
 
     /// A step is one grid row; the column moves by at most one.
-    private mutating func addSteep(_ from: GridPoint, _ to: GridPoint, slope: Double) {
+    private mutating func addSteep(
+        _ from: GridPoint, _ to: GridPoint, slope: Double
+    ) throws(COCOError) {
         let start = Double(from.x)
         let last = to.y - from.y
         let rises = slope > 0
         func gridColumn(_ step: Int) -> Int { Int(start + slope * Double(step) + 0.5) }
         let ends = (gridColumn(0), gridColumn(last))
-        for column in columns(min(ends.0, ends.1), max(ends.0, ends.1)) {
+        for column in try columns(min(ends.0, ends.1), max(ends.0, ends.1)) {
             // The first step on the far side of the column's middle: guessed by division, then made
             // exact, for rounding may put it a step away.
             let middle = 5 * column + 2
@@ -110,11 +114,15 @@ private struct Crossings {
     }
 
     /// The pixel columns of the image whose middle lies between grid columns `low` and `high`.
-    private func columns(_ low: Int, _ high: Int) -> Range<Int> {
+    private func columns(_ low: Int, _ high: Int) throws(COCOError) -> Range<Int> {
         // 5c + 2 ≥ low and 5c + 3 ≤ high
         let first = max(0, (max(low, 0) + 2) / 5)
         let end = min(size.width, high < 3 ? 0 : (high - 3) / 5 + 1)
-        return first < end ? first..<end : 0..<0
+        guard first < end else { return 0..<0 }
+        guard places.count + end - first <= Self.limit else {
+            throw .segmentation("a polygon crosses more than \(Self.limit) columns")
+        }
+        return first..<end
     }
 
     private mutating func add(column: Int, gridRow: Int) {

@@ -1,7 +1,8 @@
 public import Imaging
 
-// Six bits a character from '0' on: five of the number (least first), one that says that more follow. From the fourth run
-// on the number is the difference to the run before the last, and signed.
+// Six bits a character from '0' on: five of the number (least first), one that says that more
+// follow. From the fourth run on the number is the difference to the run before the last, and
+// signed.
 extension RLE {
     /// The run lengths as pycocotools writes them in `counts`: ASCII characters from '0' to 'o'.
     public var compressed: [UInt8] {

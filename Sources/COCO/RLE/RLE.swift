@@ -2,7 +2,8 @@ public import Imaging
 
 /// A binary mask as run lengths down the columns, left to right; the first run is of zeros.
 ///
-/// The format and the numbers are those of pycocotools 2.0.8 (P. Dollár and T.-Y. Lin, BSD licence).
+/// The format and the numbers are those of pycocotools 2.0.8 (P. Dollár and T.-Y. Lin, BSD
+/// licence).
 public struct RLE: Sendable, Hashable {
     public let size: Size
     /// The lengths of the runs; they sum to the number of pixels.

@@ -1,6 +1,7 @@
 import Imaging
 
-/// A COCO annotation file: its records, and its bytes, so that an output can repeat what it does not change.
+/// A COCO annotation file: its records, and its bytes, so that an output can repeat what it does
+/// not change.
 public struct AnnotationFile: Sendable {
     public let path: String
     public let images: [ImageRecord]
@@ -14,8 +15,9 @@ public struct AnnotationFile: Sendable {
     ///
     /// Masks are not looked at: ``segmentation(of:)`` and ``checkSegmentations()`` do that.
     ///
-    /// - Throws: ``COCOError/unreadable(path:reason:)``, ``COCOError/syntax(path:line:column:message:)``
-    ///   or, with all errors together, ``COCOError/invalid(_:)``.
+    /// - Throws: ``COCOError/unreadable(path:reason:)``,
+    ///   ``COCOError/syntax(path:line:column:message:)`` or, with all errors together,
+    ///   ``COCOError/invalid(_:)``.
     public static func read(path: String) throws(COCOError) -> AnnotationFile {
         let bytes = try FileBytes(path: path)
         let reader = AnnotationReader(path: path, bytes: bytes)

@@ -3,8 +3,8 @@ import Foundation
 
 /// The content of a file, followed by the padding that the JSON reader may look at.
 ///
-/// Read once into memory rather than mapped: a file that shrinks under a mapping ends the process, and one that changes
-/// would no longer be the one that was checked.
+/// Read once into memory rather than mapped: a file that shrinks under a mapping ends the process,
+/// and one that changes would no longer be the one that was checked.
 struct FileBytes: Sendable {
     private let storage: [UInt8]
     let count: Int

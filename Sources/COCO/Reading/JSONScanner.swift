@@ -1,6 +1,7 @@
 import CJSON
 
-/// Walks over JSON that was checked before: it finds where values begin and end, and never runs past its bytes.
+/// Walks over JSON that was checked before: it finds where values begin and end, and never runs
+/// past its bytes.
 struct JSONScanner {
     let bytes: UnsafeBufferPointer<UInt8>
     var position: Int

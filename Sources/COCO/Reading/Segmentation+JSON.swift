@@ -1,7 +1,8 @@
 import Imaging
 
 extension Segmentation {
-    /// Reads a list of polygons, an uncompressed RLE (a list of counts) or a compressed one (a string).
+    /// Reads a list of polygons, an uncompressed RLE (a list of counts) or a compressed one (a
+    /// string).
     init(_ scanner: JSONScanner) throws(COCOError) {
         var scanner = scanner
         switch scanner.peek() {

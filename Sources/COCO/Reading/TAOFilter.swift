@@ -1,7 +1,7 @@
 public import Imaging
 
-/// Which annotations the reference takes as samples (SPEC §2.1): boxes inside the image, with sides above 2 pixels and an
-/// area strictly between two limits.
+/// Which annotations the reference takes as samples (SPEC §2.1): boxes inside the image, with sides
+/// above 2 pixels and an area strictly between two limits.
 public struct TAOFilter: Sendable, Hashable {
     public var minArea: Double
     public var maxArea: Double

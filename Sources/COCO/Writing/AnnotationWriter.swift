@@ -1,5 +1,6 @@
-/// Writes an annotation file again with masks: every byte of the input stays, except the values of `segmentation` and
-/// `area` (and of extra keys) of the annotations that got a result. A key that was absent is added at the record's end.
+/// Writes an annotation file again with masks: every byte of the input stays, except the values of
+/// `segmentation` and `area` (and of extra keys) of the annotations that got a result. A key that
+/// was absent is added at the record's end.
 public struct AnnotationWriter {
     private let file: AnnotationFile
 
@@ -36,8 +37,8 @@ public struct AnnotationWriter {
         let bytes: [UInt8]
     }
 
-    /// New values for the keys of a result, by place. A repeated key is set wherever it occurs, so that every reader sees
-    /// the mask, whichever occurrence it takes.
+    /// New values for the keys of a result, by place. A repeated key is set wherever it occurs, so
+    /// that every reader sees the mask, whichever occurrence it takes.
     private func changes(
         _ annotation: AnnotationRecord, _ result: AnnotationResult,
         _ content: UnsafeBufferPointer<UInt8>, _ isSpaced: Bool
@@ -72,7 +73,8 @@ public struct AnnotationWriter {
             }
         }
         if !added.isEmpty {
-            // After the last value rather than before the brace, so that the lines of an indented file stay whole.
+            // After the last value rather than before the brace, so that the lines of an indented
+            // file stay whole.
             var end = annotation.range.upperBound - 1
             while [0x20, 0x0A, 0x0D, 0x09].contains(content[end - 1]) { end -= 1 }
             changes.append(Change(range: end..<end, bytes: added))

@@ -2,8 +2,8 @@ import Foundation
 
 /// A file that appears under its name only when it is complete.
 ///
-/// It is written under a temporary name in the same folder, flushed to disk and renamed. Given up without ``commit()``, it
-/// leaves nothing behind.
+/// It is written under a temporary name in the same folder, flushed to disk and renamed. Given up
+/// without ``commit()``, it leaves nothing behind.
 public struct OutputFile: ~Copyable {
     private let path: String
     private let temporary: String

@@ -1,8 +1,9 @@
 extension PythonJSON {
-    /// Writes a JSON value as Python would after reading it: numbers and strings in Python's spelling, and of a key that
-    /// occurs twice the last value at the first place.
+    /// Writes a JSON value as Python would after reading it: numbers and strings in Python's
+    /// spelling, and of a key that occurs twice the last value at the first place.
     ///
-    /// - Parameter flush: called between the elements of outer arrays with what is ready; empties the buffer.
+    /// - Parameter flush: called between the elements of outer arrays with what is ready; empties
+    ///   the buffer.
     static func rewrite(
         _ scanner: inout JSONScanner, into output: inout [UInt8],
         flush: ((inout [UInt8]) throws(COCOError) -> Void)? = nil

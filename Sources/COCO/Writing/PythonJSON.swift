@@ -5,7 +5,8 @@ enum PythonJSON {
         if value.isNaN { return "NaN" }
         if value.isInfinite { return value < 0 ? "-Infinity" : "Infinity" }
         if value == 0 { return value.sign == .minus ? "-0.0" : "0.0" }
-        // Swift finds the same shortest digits, but places the point and the exponent by other rules.
+        // Swift finds the same shortest digits, but places the point and the exponent by other
+        // rules.
         var digits: [UInt8] = []
         var exponent = 0
         var pointAt: Int?

@@ -1,7 +1,8 @@
 import Imaging
 
-/// Writes what the reference writes (SPEC §9): the input as Python reads and writes it, with `annotations` replaced by the
-/// predictions. Boxes that the reference filters out are absent, and of two annotations with one id the first stays.
+/// Writes what the reference writes (SPEC §9): the input as Python reads and writes it, with
+/// `annotations` replaced by the predictions. Boxes that the reference filters out are absent, and
+/// of two annotations with one id the first stays.
 public struct TAOWriter {
     public struct Prediction: Sendable, Equatable {
         public var mask: AnnotationResult
@@ -26,8 +27,8 @@ public struct TAOWriter {
     /// - Parameters:
     ///   - path: the output; it may be the input's own path.
     ///   - filter: which annotations are kept.
-    ///   - predictions: the prediction for the annotation at a place in `annotations`, or nil to leave
-    ///     it out. Called once for each kept one, in order.
+    ///   - predictions: the prediction for the annotation at a place in `annotations`, or nil to
+    ///     leave it out. Called once for each kept one, in order.
     public func write(
         to path: String, filter: TAOFilter = .validation,
         predictions: (_ annotation: Int) throws -> Prediction?
@@ -105,7 +106,8 @@ public struct TAOWriter {
             try PythonJSON.rewrite(&value, into: &output)
             return output
         }
-        // The reference holds boxes in single precision and subtracts there, but multiplies in double.
+        // The reference holds boxes in single precision and subtracts there, but multiplies in
+        // double.
         let box = annotation.box
         let (x, y) = (Float(box.minX), Float(box.minY))
         let (width, height) = (Float(box.maxX) - x, Float(box.maxY) - y)
@@ -116,9 +118,8 @@ public struct TAOWriter {
         output += try id("category_id")
         output += Array(", \"segmentation\": ".utf8)
         output += prediction.mask.segmentation(isSpaced: true)
-        output += Array(
-            ", \"iscrowd\": 0, \"area\": \(PythonJSON.number(Double(width) * Double(height))), \"image_id\": "
-                .utf8)
+        let area = PythonJSON.number(Double(width) * Double(height))
+        output += Array(", \"iscrowd\": 0, \"area\": \(area), \"image_id\": ".utf8)
         output += try id("image_id")
         if let score = prediction.score {
             output += Array(", \"score\": \(PythonJSON.number(score))".utf8)
