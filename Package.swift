@@ -24,6 +24,8 @@ let package = Package(
     products: [
         .executable(name: "mal", targets: ["mal"]),
         .library(name: "Labeling", targets: ["Labeling"]),
+        .library(name: "MaskModel", targets: ["MaskModel"]),
+        .library(name: "Torch", targets: ["Torch"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
