@@ -241,10 +241,10 @@ public struct Labeler {
     public static func reportPath(forOutput path: String) -> String { path + ".unlabelled.jsonl" }
 
     /// One line for each box without a mask; no file when there is none.
-    private func writeUnlabelledReport(_ summary: LabelSummary) throws(LabelingError) {
+    private func writeUnlabelledReport(_ summary: LabelSummary) throws {
         let path = Self.reportPath(forOutput: request.outputPath)
         guard !summary.unlabelled.isEmpty else {
-            removeFile(path)
+            try? FileManager.default.removeItem(atPath: path)
             return
         }
         let lines = summary.unlabelled.map {
