@@ -156,7 +156,8 @@ public struct Labeler {
         let done = journal.completedBatches
         let total = plan.boxes.count
         var finished = done.reduce(0) { sum, batch in
-            sum + CropBatchLoader.range(ofBatch: batch, plan: plan, batchSize: request.batchSize)
+            sum
+                + CropBatchLoader.range(ofBatch: batch, plan: plan, batchSize: request.batchSize)
                 .count
         }
         let before = finished

@@ -24,7 +24,8 @@ package final class MaskPredictor {
 
     /// - Parameter networks: one, or student and teacher for `.mixed`.
     package init(
-        networks: [MaskNetwork], source: MaskSource, device: Device, arithmetic: DType, flipTest: Bool,
+        networks: [MaskNetwork], source: MaskSource, device: Device, arithmetic: DType,
+        flipTest: Bool,
         repairsBucketBorders: Bool
     ) {
         self.networks = networks
