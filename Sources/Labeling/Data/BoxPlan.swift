@@ -135,7 +135,7 @@ public struct BoxPlan: Sendable {
             imageSizes[index] = size
             imagePaths[index] = path
         } catch {
-            reason = "\(error)"
+            reason = printable("\(error)", limit: 300)
         }
     }
 }
