@@ -78,14 +78,14 @@ struct CommandLineTests {
         let noFile = try mal(
             "label", ".", "--boxes", "boxes.json", "--out", "masks.json", in: folder)
         #expect(noFile.code == 1)
-        #expect(noFile.errors == "Error: boxes.json: No such file or directory\n")
+        #expect(noFile.errors == "Error: boxes.json: no such file or directory\n")
         let noKey = try mal(
             "label", ".", "--boxes", "boxes.json", "--out", "masks.json", "dataset.cropsize=7",
             in: folder)
         #expect(noKey.code == 1)
         #expect(
             noKey.errors
-                == "Error: override dataset.cropsize=7: dataset.cropsize is not a key; did you mean "
+                == "Error: override dataset.cropsize=7: unknown key dataset.cropsize: did you mean "
                 + "dataset.crop_size?\n")
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder).isEmpty)
     }
