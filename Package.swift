@@ -80,7 +80,7 @@ let package = Package(
         test("Imaging", ["Torch"]),
         test("COCO"),
         test("MaskModel"),
-        test("Labeling"),
+        test("Labeling", ["COCO", "Imaging", "MaskModel", "Torch"]),
         .testTarget(
             name: "MalTests", dependencies: ["mal", "TestSupport", "Labeling"],
             swiftSettings: swiftSettings),

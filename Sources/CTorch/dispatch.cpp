@@ -198,17 +198,26 @@ ct_status call(
     });
 }
 
-// What a call gives when memory was lost and shapes alone could not be run through it either.
-ct_status callNothing(const ct::Op &op, ct_value *rets, int32_t nrets, int32_t *count) {
+// What a call gives when memory was lost and libtorch could not run shapes alone through it either:
+// the shape of its first tensor, which is right for what works element by element.
+ct_status callNothing(
+    ct::Op &op, const ct_value *args, int32_t nargs, ct_value *rets, int32_t nrets,
+    int32_t *count) {
     return ct::guard([&] {
         const auto &expected = op.schema.returns();
         TORCH_CHECK(static_cast<size_t>(nrets) >= expected.size());
+        at::Tensor like;
+        for (int32_t k = 0; k < nargs && !like.defined(); k++) {
+            if (args[k].tag != CT_TENSOR) continue;
+            like = argument(static_cast<ct_tensor>(const_cast<void *>(args[k].p)));
+        }
+        if (!like.defined()) like = placeholder({0}, IValue());
         for (size_t k = 0; k < expected.size(); k++) {
             rets[k] = ct_value{};
             const auto kind = expected[k].type()->kind();
             if (kind == c10::TypeKind::TensorType) {
                 rets[k].tag = CT_TENSOR;
-                rets[k].p = given(placeholder({0}, IValue()));
+                rets[k].p = given(at::Tensor(like));
             } else if (kind == c10::TypeKind::ListType) {
                 rets[k].tag = CT_TENSORS;
             } else if (kind == c10::TypeKind::NumberType || kind == c10::TypeKind::IntType) {
@@ -239,14 +248,18 @@ ct_status ct_call(
         ct::guard([] { recoveryMessage = ct_last_error(); });
         status = call(found, args, nargs, rets, nrets, count);
     }
-    if (status != CT_OK && recovery == lost) status = callNothing(found, rets, nrets, count);
+    if (status != CT_OK && recovery == lost) {
+        status = callNothing(found, args, nargs, rets, nrets, count);
+    }
     return status;
 }
 
 void ct_free(const void *list) { std::free(const_cast<void *>(list)); }
 
-ct_status ct_placeholder(const int64_t *sizes, int32_t ndim, ct_tensor *out) {
-    return ct::guard([&] { *out = given(placeholder(c10::IntArrayRef(sizes, ndim), IValue())); });
+ct_status ct_placeholder(const int64_t *sizes, int32_t ndim, int32_t dtype, ct_tensor *out) {
+    return ct::guard([&] {
+        *out = given(placeholder(c10::IntArrayRef(sizes, ndim), IValue(int64_t{dtype})));
+    });
 }
 
 int32_t ct_recovery_begin(void) {

@@ -12,6 +12,9 @@
 namespace ct {
 
 static_assert(sizeof(at::TensorBase) == sizeof(ct_tensor));
+static_assert(static_cast<int>(c10::DeviceType::CPU) == CT_CPU);
+static_assert(static_cast<int>(c10::DeviceType::CUDA) == CT_CUDA);
+static_assert(static_cast<int>(c10::DeviceType::Meta) == CT_META);
 
 inline AtenTensorHandle handle(ct_tensor &t) { return reinterpret_cast<AtenTensorHandle>(&t); }
 

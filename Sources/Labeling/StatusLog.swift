@@ -72,13 +72,3 @@ package func appendLine(_ line: String, to path: String) throws(LabelingError) {
         throw .fileSystem(path: path, action: "write", errno: errno)
     }
 }
-
-/// Creates a folder and those above it.
-package func makeDirectory(_ path: String) throws(LabelingError) {
-    do {
-        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    } catch {
-        let cause = errno
-        throw .fileSystem(path: path, action: "create the folder", errno: cause == 0 ? EIO : cause)
-    }
-}

@@ -10,7 +10,8 @@ public struct PositionEmbedding {
     let layout: BackboneConfiguration.Layout
     private let cache = Cache()
 
-    init(_ scope: ParameterScope, _ configuration: BackboneConfiguration) {
+    /// Key: `pos_embed`.
+    public init(_ scope: ParameterScope, _ configuration: BackboneConfiguration) {
         side = configuration.tableSide
         layout = configuration.layout
         table = scope.parameter(

@@ -20,9 +20,10 @@ public struct OutputFile: ~Copyable {
             throw .unwritable(path: path, reason: "it is a folder")
         }
         let url = URL(fileURLWithPath: path)
-        let name = ".mal-output.\(getpid()).\(UInt32.random(in: 0...(.max)))"
+        // A fixed name: the next attempt takes the place of what a killed process left.
+        let name = ".\(url.lastPathComponent).partial"
         let temporary = url.deletingLastPathComponent().appendingPathComponent(name).path
-        let file = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+        let file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0o666)
         guard file >= 0 else { throw Self.failure(path) }
         self.path = path
         self.temporary = temporary

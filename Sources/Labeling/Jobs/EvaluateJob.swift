@@ -20,10 +20,11 @@ public struct EvaluateJob {
             path: specPath, overrides: overrides, settings: settings, command: .evaluate)
         for warning in warnings { onEvent(.warning(warning)) }
         let evaluate = spec.evaluate
-        guard !evaluate.computesClustering else {
-            throw LabelingError.wrongUse(
-                "evaluate.comp_clustering: TAO declares this score and never computes it; "
-                    + "leave it false")
+        if evaluate.computesClustering {
+            onEvent(
+                .warning(
+                    "evaluate.comp_clustering has no effect: TAO declares this score and never "
+                        + "computes it"))
         }
         guard spec.dataset.loadsMasks else {
             throw LabelingError.wrongUse(
@@ -37,7 +38,9 @@ public struct EvaluateJob {
             file, selection: .tao(.validation), key: "mal evaluate")
         let broken = file.checkSegmentations()
         guard broken.errorCount == 0 else { throw COCOError.invalid(broken) }
-        let runtime = try Runtime(spec: spec, command: .evaluate, threads: threads, onEvent: onEvent)
+        let runtime = try Runtime(
+            spec: spec, command: .evaluate, isFromFile: specPath != nil, threads: threads,
+            onEvent: onEvent)
         let model = try LabelingModel(
             checkpoint: evaluate.checkpoint ?? ModelFiles.defaultName, spec: spec.model,
             onEvent: onEvent)

@@ -6,6 +6,8 @@ struct LabelingModel {
     let path: String
     let configuration: MaskNetworkConfiguration
     private let checkpoint: MaskCheckpoint
+    /// What the network is, for messages.
+    private let architecture: String
 
     /// - Parameters:
     ///   - checkpoint: a path, or the name of a model that ships.
@@ -20,19 +22,17 @@ struct LabelingModel {
                 "\(path): labelling needs a backbone and heads; this file has "
                     + (info.hasBackbone ? "no heads" : "no backbone") + " (\(info.what))")
         }
-        let fileLayout = info.architecture?.backboneLayout
         var backbone: BackboneConfiguration
-        let isLeftOpen = spec.arch == Spec.standard.model.arch
-        if isLeftOpen, let own = info.architecture, let layout = own.backboneLayout,
-            let patch = info.number(.patchSize) ?? own.patchSize
-        {
-            backbone = BackboneConfiguration(
-                layout: layout, width: spec.embedDim ?? own.embedDim, depth: spec.depth ?? own.depth,
-                headCount: try info.requiredHeadCount(override: spec.headCount), patchSize: patch)
+        if spec.arch == Spec.standard.model.arch {
+            backbone = try info.backboneConfiguration(headCount: spec.headCount)
+            backbone.width = spec.embedDim ?? backbone.width
+            backbone.depth = spec.depth ?? backbone.depth
             try backbone.validate()
+            architecture = info.arch ?? "the file's own sizes"
         } else {
+            architecture = "model.arch \(spec.arch)"
             backbone = try BackboneConfiguration(
-                arch: spec.arch, layout: fileLayout ?? .patchConv,
+                arch: spec.arch, layout: try info.backboneConfiguration(headCount: 1).layout,
                 embedDim: spec.embedDim ?? info.number(.embedDim),
                 depth: spec.depth ?? info.number(.depth),
                 headCount: spec.headCount ?? info.number(.headCount))
@@ -84,29 +84,10 @@ struct LabelingModel {
         }
     }
 
-    func network(_ role: MaskCheckpoint.Role, on device: Device) throws -> MaskNetwork {
-        let stored = role == .student ? checkpoint.student : checkpoint.teacher
-        guard !stored.isEmpty else {
-            throw LabelingError.wrongUse("\(path): there is no \(role.rawValue) in this file")
-        }
-        do {
-            return try MaskNetwork(
-                configuration, parameters: stored.mapValues { $0.tensor() }, device: device)
-        } catch {
-            throw LabelingError.wrongUse(
-                "\(path) does not fit the network of the spec.\n  found: "
-                    + "\(checkpoint.info.architecture?.summary ?? checkpoint.info.what)\n\(error)")
-        }
-    }
-}
-
-extension CheckpointArchitecture {
-    var backboneLayout: BackboneConfiguration.Layout? {
-        switch layout {
-        case .patchConv: .patchConv
-        case .convStem: .convStem
-        case .dinov2: .dinov2
-        case .fan: nil
-        }
+    func network(_ role: MaskCheckpoint.Role, on device: Device) throws(CheckpointError)
+        -> MaskNetwork
+    {
+        try checkpoint.network(
+            role, configuration, architecture: architecture, device: device)
     }
 }

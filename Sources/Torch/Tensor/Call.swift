@@ -31,6 +31,14 @@ func call(_ op: Op, _ arguments: Argument...) -> Tensor {
     withBoxed(op, arguments, resultCount: 1) { results, _ in take(op, results[0]) }
 }
 
+/// Calls an operator whose result has another shape than its first tensor and that libtorch cannot run
+/// on shapes alone; `shape` is the result's when memory was lost (see ``withRecoverableMemory(_:)``).
+@inline(__always)
+func call(_ op: Op, _ arguments: Argument..., shapeIfLost shape: () -> [Int]) -> Tensor {
+    let result = withBoxed(op, arguments, resultCount: 1) { results, _ in take(op, results[0]) }
+    return isMemoryLost ? .placeholder(shape(), result.dtype) : result
+}
+
 /// Calls an operator that gives a list of tensors.
 func callList(_ op: Op, _ arguments: Argument...) -> [Tensor] {
     withBoxed(op, arguments, resultCount: 1) { results, _ in

@@ -11,14 +11,14 @@ public func linear(_ x: Tensor, weight: Tensor, bias: Tensor?) -> Tensor {
 public func conv2d(
     _ x: Tensor, weight: Tensor, bias: Tensor?, stride: Int = 1, padding: Int = 0
 ) -> Tensor {
-    let result = call(
-        ops.conv2d, .tensor(x), .tensor(weight), .optional(bias), .int(stride), .int(padding))
-    guard isMemoryLost else { return result }
-    // libtorch alone cannot run a convolution on shapes; PyTorch does that in Python.
-    func extent(_ dimension: Int) -> Int {
-        max(0, (x.size(dimension) + 2 * padding - weight.size(dimension)) / stride + 1)
+    call(
+        ops.conv2d, .tensor(x), .tensor(weight), .optional(bias), .int(stride), .int(padding)
+    ) {
+        func extent(_ dimension: Int) -> Int {
+            max(0, (x.size(dimension) + 2 * padding - weight.size(dimension)) / stride + 1)
+        }
+        return [x.size(0), weight.size(0), extent(2), extent(3)]
     }
-    return .placeholder([x.size(0), weight.size(0), extent(2), extent(3)])
 }
 
 /// Normalises the last dimension with its biased variance.
@@ -65,7 +65,9 @@ public func product(consuming x: Tensor, _ y: Tensor) -> Tensor {
 ///
 /// - Parameters: q, k, v: (B, heads, N, D)
 public func attention(_ q: Tensor, _ k: Tensor, _ v: Tensor) -> Tensor {
-    call(ops.scaledDotProductAttention, .tensor(q), .tensor(k), .tensor(v))
+    call(ops.scaledDotProductAttention, .tensor(q), .tensor(k), .tensor(v)) {
+        q.shape.dropLast() + [v.size(-1)]
+    }
 }
 
 /// How ``interpolate(_:height:width:_:scale:)`` weighs its neighbours. Pixel centres are at one half.
@@ -107,5 +109,6 @@ public func unfold(_ x: Tensor, kernel: Int) -> Tensor {
     let padding = kernel / 2
     return call(
         ops.unfold, .tensor(x), .ints([kernel, kernel]), .ints([1, 1]),
-        .ints([padding, padding]), .ints([1, 1]))
+        .ints([padding, padding]), .ints([1, 1])
+    ) { [x.size(0), x.size(1) * kernel * kernel, x.size(2) * x.size(3)] }
 }

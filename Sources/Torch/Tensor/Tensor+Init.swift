@@ -80,10 +80,14 @@ extension Tensor {
         call(ops.empty, .ints(shape), .dtype(dtype), .none, .device(device))
     }
 
-    /// A tensor without memory on no device: what a parameter is that could not be loaded.
-    static func placeholder(_ shape: [Int]) -> Tensor {
+    /// A tensor without memory on no device: what a parameter is that could not be loaded, and what
+    /// operators give after memory was lost.
+    static func placeholder(_ shape: [Int], _ dtype: DType = .float32) -> Tensor {
         var made: ct_tensor?
-        check(ct_placeholder(shape.map(Int64.init), Int32(shape.count), &made), "a placeholder")
+        check(
+            ct_placeholder(
+                shape.map(Int64.init), Int32(shape.count), dtype.rawValue, &made),
+            "a placeholder")
         guard let made else { trap("a placeholder") }
         return Tensor(owning: made)
     }

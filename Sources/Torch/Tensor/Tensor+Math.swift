@@ -97,8 +97,8 @@ extension Tensor {
 
     /// Whether every element is finite.
     public var isFinite: Bool {
-        call(ops.amin, .tensor(call(ops.isFinite, .tensor(self))), .ints([]))
-            .to(.float32).item() != 0
+        let each = call(ops.isFinite, .tensor(self))
+        return call(ops.amin, .tensor(each), .ints([])).to(.float32).item() != 0
     }
 
     /// Adds `other` into this tensor's memory.

@@ -62,7 +62,9 @@ extension Tensor {
     /// The rows (entries of the first dimension) `rows`, in that order; a copy.
     public func rows(_ rows: [Int]) -> Tensor {
         let index = Tensor(integers: rows.map(Int64.init), [rows.count], device: device)
-        return call(ops.indexSelect, .tensor(self), .int(0), .tensor(index))
+        return call(ops.indexSelect, .tensor(self), .int(0), .tensor(index)) {
+            [rows.count] + shape.dropFirst()
+        }
     }
 
     /// Reversed along `dimension`; a copy.

@@ -73,8 +73,9 @@ public final class Tensor {
     /// The elements as bytes, in row-major order; for masks and images. Booleans give 0 and 1.
     public func bytes() -> [UInt8] { values(.uint8, zero: UInt8(0)) }
 
-    /// The one element of a tensor that has one.
+    /// The one element of a tensor that has one; 0 for a placeholder.
     public func item() -> Float {
+        if isPlaceholder { return 0 }
         precondition(count == 1, "item() of a tensor of shape \(shape)")
         return floats()[0]
     }
