@@ -17,6 +17,7 @@ struct EvaluateCommand: AsyncParsableCommand {
 
     @MainActor
     func run() async throws {
+        prepareForComputing()
         let console = ConsoleProgress(quiet: run.quiet)
         StopSignal.install()
         let job = try EvaluateJob(

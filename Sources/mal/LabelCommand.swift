@@ -113,6 +113,7 @@ private func label(
     specPath: String?, overrides: [String], settings: [SpecSetting], run: RunOptions,
     output: OutputOptions
 ) async throws {
+    prepareForComputing()
     let console = ConsoleProgress(quiet: run.quiet)
     StopSignal.install()
     let job = try LabelJob(

@@ -47,3 +47,7 @@ extension TrainSpec {
         return [Float(small), Float(medium), Float(large)]
     }
 }
+
+/// For the first line of a command that computes; may start the program over (see
+/// `Libtorch.letIdleThreadsSleep`).
+public func prepareForComputing() { Libtorch.letIdleThreadsSleep() }
