@@ -1,13 +1,8 @@
-#!/usr/bin/env python3
 """Peak memory of `mal label` as the number of boxes grows, with a very small network.
 
-Makes photographs and boxes in a temporary folder, labels them, and prints a row a run. Needs the
-standard library only; being small itself, it can read a child's peak from wait4 (which counts the
-parent's size at the fork as well).
-
-  memory.py --mal PATH [--json FILE]
+Makes photographs and boxes in a temporary folder and labels them, a row a run. Standard library
+only: wait4 gives a child's peak, but not below the size of the parent that forked it.
 """
-import argparse
 import json
 import os
 import random
@@ -19,7 +14,7 @@ import time
 import zlib
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-# 48 channels, 3 blocks; the numbers that its keys do not tell.
+# A network of 48 channels and 3 blocks, with the numbers that its file does not tell.
 MODEL = os.path.join(HERE, "..", "Tests", "Fixtures", "micro_vit_trained.safetensors")
 NETWORK = ["model.embed_dim=48", "model.depth=3", "model.num_heads=3"]
 # Images, their size, boxes in all.
@@ -30,7 +25,7 @@ CASES = [
 
 
 def png(width, height, shade):
-    """A slope with a ring of its colours, compressed fast."""
+    """A picture of slopes, compressed fast."""
     def chunk(kind, data):
         return (struct.pack(">I", len(data)) + kind + data
                 + struct.pack(">I", zlib.crc32(kind + data)))
@@ -68,7 +63,7 @@ def scene(folder, image_count, size, box_count):
 
 
 def label(mal, folder, boxes, threads):
-    """Seconds and peak MiB of one run."""
+    """Seconds, seconds of CPU time, peak MiB and output MiB of one run."""
     out = os.path.join(folder, "masks.json")
     command = [
         mal, "label", folder, "--boxes", boxes, "--out", out, "--checkpoint", MODEL,
@@ -77,41 +72,35 @@ def label(mal, folder, boxes, threads):
     start = time.monotonic()
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(child.pid, 0)
+    seconds = time.monotonic() - start
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode != 0:
         sys.exit(f"exit code {child.returncode}: {' '.join(command)}")
-    return time.monotonic() - start, usage.ru_maxrss / 1024, os.path.getsize(out) / 2**20
+    return (
+        seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024,
+        os.path.getsize(out) / 2**20)
 
 
-def main():
-    a = argparse.ArgumentParser()
-    a.add_argument("--mal", required=True, help="the built executable")
-    a.add_argument("--threads", type=int, default=2)
-    a.add_argument("--json", help="where to write every number")
-    o = a.parse_args()
+def run(o):
+    """All rows, printed as they come."""
     rows = []
     print("mal label, crop 64, batch 16, a network of 3 blocks")
-    print("images       size   boxes   peak MiB   seconds   boxes/s   output MiB")
+    print("images       size   boxes  peak MiB   seconds  CPU seconds  boxes/s  output MiB")
     with tempfile.TemporaryDirectory() as folder:
         for images, size, count in CASES:
             boxes = scene(folder, images, size, count)
-            seconds, peak, output = label(o.mal, folder, boxes, o.threads)
+            seconds, busy, peak, output = label(o.mal, folder, boxes, o.threads)
             rows.append({
                 "images": images, "size": size, "boxes": count, "peak_mib": round(peak, 1),
-                "seconds": round(seconds, 2), "output_mib": round(output, 2)})
+                "seconds": round(seconds, 2), "cpu_seconds": round(busy, 2),
+                "output_mib": round(output, 2)})
             print(
-                f"{images:6d}{size[0]:6d}x{size[1]:<4d}{count:8d}{peak:11.0f}{seconds:10.1f}"
-                f"{count / seconds:10.1f}{output:13.1f}", flush=True)
+                f"{images:6d}{size[0]:6d}x{size[1]:<4d}{count:8d}{peak:10.0f}{seconds:10.1f}"
+                f"{busy:13.1f}{count / seconds:9.0f}{output:12.1f}", flush=True)
     for images in dict.fromkeys(row["images"] for row in rows):
         group = [row for row in rows if row["images"] == images]
         first, last = group[0], group[-1]
         print(
-            f"{images} images: {last['boxes'] // first['boxes']} times the boxes, "
+            f"images {images}: {last['boxes'] // first['boxes']} times the boxes, "
             f"{last['peak_mib'] / first['peak_mib']:.2f} times the memory")
-    if o.json:
-        with open(o.json, "w") as file:
-            json.dump(rows, file)
-
-
-if __name__ == "__main__":
-    main()
+    return rows

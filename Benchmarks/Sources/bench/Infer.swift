@@ -43,6 +43,7 @@ struct Infer: ParsableCommand {
     }
 
     func run() throws {
+        Libtorch.letIdleThreadsSleep()
         try Libtorch.start()
         if let threads { Libtorch.threadCount = threads }
         let network = MaskNetwork(ParameterStore(seed: 0).root, network)
