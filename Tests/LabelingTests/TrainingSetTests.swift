@@ -51,7 +51,7 @@ import Testing
             "boxes.json",
             """
             {"images": [{"id": 1, "file_name": "a.png"}, {"id": 2, "file_name": "gone.png"},
-            {"id": 3, "file_name": "../a.png", "width": 200, "height": 150},
+            {"id": 3, "file_name": "boxes.json"},
             {"id": 4, "file_name": "c_gray.png", "width": 200, "height": 150}],
             "categories": [{"id": 3, "name": "disc"}],
             "annotations": [{"id": 10, "image_id": 1, \(boxes)}, {"id": 11, "image_id": 2, \(boxes)},
@@ -64,6 +64,7 @@ import Testing
         #expect(set.dropCounts == [.unusableImage: 3, .unknownImage: 1])
         #expect(set.unusableImages.map(\.image) == [1, 2])
         #expect(set.unusableImages[0].reason.contains("gone.png"))
+        #expect(set.unusableImages[1].reason.contains("boxes.json"))
         // The header of the last one contradicts the file.
         let broken = set.brokenImages()
         #expect(broken.map(\.image) == [3])
