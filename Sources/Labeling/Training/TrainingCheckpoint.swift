@@ -28,7 +28,7 @@ package struct TrainingCheckpoint {
                 "\(statePath): damaged (it does not decode); remove the folder \(path) and repeat "
                     + "the command to go on from the checkpoint before it")
         }
-        guard state.format == 1, state.step >= 0, state.epoch >= 0, state.position >= 0,
+        guard state.format == 1, state.step >= 0, state.epoch >= 0,
             state.stepInEpoch >= 0, state.lossCount >= 0
         else {
             throw LabelingError.wrongUse(

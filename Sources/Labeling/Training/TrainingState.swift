@@ -9,10 +9,8 @@ package struct TrainingState: Codable, Sendable, Equatable {
     package var step = 0
     /// The epoch of the next step, from 0.
     package var epoch = 0
-    /// Steps done in it.
+    /// Steps done in it: with the seed all there is to the loader's position and to what is drawn.
     package var stepInEpoch = 0
-    /// Samples of the epoch's order that are behind us.
-    package var position = 0
     /// How many samples an epoch has; another number would be another order.
     package var sampleCount = 0
     /// What all random numbers come from.
@@ -25,10 +23,11 @@ package struct TrainingState: Codable, Sendable, Equatable {
     /// Sum and count of losses since the last checkpoint: the score of runs without masks.
     package var lossSum = 0.0
     package var lossCount = 0
-    /// Indices of annotations whose image could not be read.
+    /// Places of annotations whose image could not be read.
     package var broken: Set<Int> = []
-    /// Numbers of the optimizer, the loss scaler and the generators.
-    package var numbers: [String: Double] = [:]
+    /// Of the loss scaler.
+    package var lossScale = 65536.0
+    package var goodStepCount = 0
 
     package struct Best: Codable, Sendable, Equatable {
         package var step: Int
