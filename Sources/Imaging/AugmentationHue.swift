@@ -1,14 +1,14 @@
 extension RGBImage {
-    /// Through 8-bit HSV, whose hue is shifted by `turn`·255 cut to a whole number, modulo 256.
-    mutating func turnHue(by turn: Double) {
-        let shift = UInt8(truncatingIfNeeded: Int(clamping: turn * 255, to: 1e9))
+    /// Through 8-bit HSV, whose hue is shifted by `share`·255 cut to a whole number, modulo 256.
+    mutating func turnHue(by share: Double) {
+        let shift = UInt8(truncatingIfNeeded: Int(clamping: share * 255, to: 1e9))
         let sectors = (0..<256).map(HueSector.init)
         pixels.withUnsafeMutableBufferPointer { pixels in
             sectors.withUnsafeBufferPointer { sectors in
                 var pixel = pixels.baseAddress
                 for _ in 0..<pixels.count / 3 {
                     guard let rgb = pixel else { return }
-                    turnHue(of: rgb, by: shift, sectors: sectors)
+                    turnHueOfPixel(rgb, by: shift, sectors: sectors)
                     pixel = rgb + 3
                 }
             }
@@ -37,8 +37,8 @@ private struct HueSector {
 /// Pillow's conversions to HSV and back on one pixel (SPEC §3.4): single precision where Pillow
 /// stores a `float`, double where C computes in double.
 @inline(__always)
-private func turnHue(
-    of rgb: UnsafeMutablePointer<UInt8>, by shift: UInt8,
+private func turnHueOfPixel(
+    _ rgb: UnsafeMutablePointer<UInt8>, by shift: UInt8,
     sectors: UnsafeBufferPointer<HueSector>
 ) {
     let (red, green, blue) = (rgb[0], rgb[1], rgb[2])

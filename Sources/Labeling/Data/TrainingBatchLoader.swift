@@ -1,3 +1,4 @@
+import COCO
 import Imaging
 import Torch
 

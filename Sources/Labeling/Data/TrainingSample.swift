@@ -107,8 +107,7 @@ enum TrainingRandom {
         _ seed: UInt64, purpose: UInt64, _ epoch: Int, _ position: Int
     ) -> Generator {
         var state = seed
-        for part in [purpose, UInt64(bitPattern: Int64(epoch)), UInt64(bitPattern: Int64(position))]
-        {
+        for part in [purpose, UInt64(epoch), UInt64(position)] {
             var mixer = Generator(seed: state)
             state = mixer.next() ^ part
         }
