@@ -1,4 +1,5 @@
-import Imaging
+import Foundation
+package import Imaging
 import SwiftProtobuf
 
 /// What TensorBoard shows of a run: `tensorboard --logdir FOLDER`.
@@ -50,7 +51,7 @@ package struct TrainingBoard {
         value.image.height = Int32(clamping: picture.size.height)
         value.image.width = Int32(clamping: picture.size.width)
         value.image.colorspace = 3
-        value.image.encodedImageString = .init(try ImageCodec.encodePNG(picture))
+        value.image.encodedImageString = Data(try ImageCodec.encodePNG(picture))
         var event = Mal_Tensorboard_Event()
         event.summary.value = [value]
         try file.write(&event, step: step)

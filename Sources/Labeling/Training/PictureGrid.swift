@@ -1,4 +1,5 @@
 import Imaging
+import MaskModel
 import Torch
 
 /// One row a crop: the image with its box, and on it the student's mask, the teacher's, and the

@@ -73,8 +73,9 @@ public struct TrainingSummary: Sendable {
             lines.append("best: \(best.path) (\(best.metric) \(value))")
         }
         if brokenCount > 0 { lines.append("\(brokenCount) boxes had an image that can't be read") }
-        lines.append("label with it: mal label IMAGES --boxes BOXES --out OUT --checkpoint "
-            + "\((best?.path ?? checkpoint) + "/student.safetensors")")
+        lines.append(
+            "label with it: mal label IMAGES --boxes BOXES --out OUT --checkpoint "
+                + "\((best?.path ?? checkpoint) + "/student.safetensors")")
         return lines.joined(separator: "\n")
     }
 }

@@ -1,7 +1,7 @@
 import Foundation
 import Imaging
 import MaskModel
-package import Torch
+import Torch
 
 /// The training loop: schedule, step, validate, save.
 ///
@@ -201,12 +201,15 @@ package final class Trainer {
         isolation: isolated (any Actor)? = #isolation, shouldStop: () -> Bool
     ) async throws -> Bool {
         guard let validation = run.validation else { return false }
+        try makeDirectory(validation.request.resultsDirectory)
         let onEvent = onEvent
         let results = try await validation.evaluator(of: step.pair) { onEvent(.run($0)) }
             .run(shouldStop: shouldStop)
         let scores = ValidationScores(
             step: state.step, epoch: state.stepInEpoch == 0 ? state.epoch - 1 : state.epoch,
-            scores: results.kpi.map { .init(name: $0.name, value: $0.value.isFinite ? $0.value : nil) })
+            scores: results.kpi.map {
+                .init(name: $0.name, value: $0.value.isFinite ? $0.value : nil)
+            })
         try logs.metrics.write(scores)
         try logs.board.write(scores)
         try logs.status.write(

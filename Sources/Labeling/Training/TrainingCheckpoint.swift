@@ -55,7 +55,8 @@ package struct TrainingCheckpoint {
         optimizer: [(name: String, tensor: Tensor)]
     ) throws {
         func write(
-            _ tensors: [(name: String, tensor: Tensor)], _ file: String, _ metadata: [String: String]
+            _ tensors: [(name: String, tensor: Tensor)], _ file: String,
+            _ metadata: [String: String]
         ) throws(CheckpointError) {
             try Safetensors.write(
                 tensors.map { StoredTensor(name: $0.name, $0.tensor.detached()) },

@@ -1,6 +1,6 @@
-package import COCO
+import COCO
 import Imaging
-package import MaskModel
+import MaskModel
 package import Torch
 
 /// What a training run is made of and does not change: its spec, data, device and length.

@@ -1,4 +1,4 @@
-import Foundation
+package import Foundation
 
 /// All of a run that is no tensor: `state.json` of a checkpoint.
 package struct TrainingState: Codable, Sendable, Equatable {
