@@ -44,6 +44,9 @@ package final class Trainer {
     ) async throws -> TrainingSummary {
         let start = ContinuousClock.now
         try logs.status.write(.started, "Starting MAL training.")
+        if state.step >= run.stepCount {
+            onEvent(.run(.note("the run is finished: all \(run.stepCount) steps are done")))
+        }
         do {
             try await train(shouldStop: shouldStop)
             try logs.status.write(.success, "Training finished successfully.")
