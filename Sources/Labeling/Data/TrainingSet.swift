@@ -9,7 +9,7 @@ package struct TrainingSet: Sendable {
     /// Why an annotation is not trained on; the first that applies counts.
     package enum DropReason: Int, Sendable, CaseIterable, CustomStringConvertible {
         case unknownImage
-        /// Neither the annotation file nor the image tells its size, or its name is not allowed.
+        /// The annotation file does not give the image's size and its header cannot be read.
         case unusableImage
         case reachesOutsideImage
         case sideTooShort
