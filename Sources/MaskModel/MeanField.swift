@@ -57,6 +57,7 @@ public struct MeanField: Sendable, Equatable {
             let foreground = inside.selecting(0, 1)
             let windows = neighbours.map { ($0.affinity, shifted($0.row, $0.column)) }
             let weights = Tensor.zeros([2, batch, height, width], device: image.device)
+            let product = Tensor.zeros([2, batch, height, width], device: image.device)
             let backgroundWeight = weights.selecting(0, 0)
             let foregroundWeight = weights.selecting(0, 1)
 
@@ -65,8 +66,12 @@ public struct MeanField: Sendable, Equatable {
                 background.copy(from: 1 - x)
                 foreground.copy(from: x)
                 inside.takeLog()
-                weights.copy(from: inside)  // a pixel is its own neighbour with weight 1
-                for (affinity, window) in windows { weights.addProduct(window, affinity) }
+                // In the order of the window and rounded after each product, because the updates
+                // amplify what is rounded differently.
+                weights.zero()
+                for (affinity, window) in windows {
+                    weights.add(affinity.map { product.setToProduct(window, $0) } ?? window)
+                }
                 weights.takeExp()
                 if let mask { foregroundWeight.multiply(by: mask) }
                 x.copy(from: foregroundWeight)
@@ -80,11 +85,11 @@ public struct MeanField: Sendable, Equatable {
     private struct Neighbour {
         let row: Int
         let column: Int
-        /// exp(−‖colour difference‖² / 2ζ²): (B, H, W)
-        let affinity: Tensor
+        /// exp(−‖colour difference‖² / 2ζ²): (B, H, W). Nil, which is 1, for the pixel itself.
+        let affinity: Tensor?
     }
 
-    /// All neighbours but the pixel itself, whose affinity is 1.
+    /// All places of the window, row by row.
     private func neighbours(of image: Tensor) -> [Neighbour] {
         let (height, width) = (image.size(2), image.size(3))
         let margin = kernelSize / 2
@@ -95,9 +100,11 @@ public struct MeanField: Sendable, Equatable {
             device: image.device)
         padded.narrowed(2, margin..<margin + height).narrowed(3, margin..<margin + width)
             .copy(from: colours)
-        return (0..<kernelSize * kernelSize).compactMap { place in
+        return (0..<kernelSize * kernelSize).map { place in
             let (row, column) = (place / kernelSize, place % kernelSize)
-            if row == margin && column == margin { return nil }
+            if row == margin && column == margin {
+                return Neighbour(row: row, column: column, affinity: nil)
+            }
             let there = padded.narrowed(2, row..<row + height)
                 .narrowed(3, column..<column + width)
             let distance = ((there - colours).squared() / (2 * zeta * zeta)).sum(1)
@@ -107,9 +114,8 @@ public struct MeanField: Sendable, Equatable {
 
     /// The affinities of every window, row by row: (B, k², H·W).
     package func affinities(of image: Tensor) -> Tensor {
-        let centre = kernelSize * kernelSize / 2
-        var maps = neighbours(of: image).map(\.affinity)
-        maps.insert(.ones([image.size(0), image.size(2), image.size(3)]), at: centre)
-        return Tensor.stacked(maps, along: 1).flattened(from: 2)
+        let one = Tensor.ones([image.size(0), image.size(2), image.size(3)])
+        return Tensor.stacked(neighbours(of: image).map { $0.affinity ?? one }, along: 1)
+            .flattened(from: 2)
     }
 }

@@ -116,19 +116,7 @@ package final class TrainingStep {
     package func run(
         _ batches: [TrainingTensors], epoch: Int, step: Int, wantsMaps: Bool = false
     ) -> StepResult {
-        let weights = lossWeights(epoch: epoch, step: step)
-        let total = batches.reduce(0) { $0 + $1.areas.count }
-        var generator = Generator(seed: settings.seed ^ UInt64(truncatingIfNeeded: epoch) << 32)
-        generator.state = generator.next() ^ UInt64(truncatingIfNeeded: step)
-
-        optimizer.clearGradients()
-        var losses = Losses()
-        var maps: StepMaps?
-        for (index, batch) in batches.enumerated() {
-            let isLast = index == batches.count - 1
-            maps = accumulate(
-                batch, of: total, weights, &losses, &generator, wantsMaps: wantsMaps && isLast)
-        }
+        let losses = backward(batches, epoch: epoch, step: step, wantsMaps: wantsMaps)
         let rate = optimizer.learningRate
         let (norm, isSkipped) = update(lossIsFinite: (losses.mil + losses.crf).isFinite)
         optimizer.clearGradients()
@@ -138,12 +126,32 @@ package final class TrainingStep {
         return StepResult(
             lossMIL: losses.mil, lossCRF: losses.crf, learningRate: rate,
             nextLearningRate: optimizer.learningRate, gradientNorm: norm, isSkipped: isSkipped,
-            maps: maps)
+            maps: losses.maps)
     }
 
-    private struct Losses {
-        var mil = 0.0
-        var crf = 0.0
+    package struct Losses {
+        package var mil = 0.0
+        package var crf = 0.0
+        package var maps: StepMaps?
+    }
+
+    /// The first half of ``run(_:epoch:step:wantsMaps:)``: leaves the gradients (scaled, with float16
+    /// arithmetic) and moves nothing.
+    package func backward(
+        _ batches: [TrainingTensors], epoch: Int, step: Int, wantsMaps: Bool = false
+    ) -> Losses {
+        let weights = lossWeights(epoch: epoch, step: step)
+        let total = batches.reduce(0) { $0 + $1.areas.count }
+        var generator = Generator(seed: settings.seed ^ UInt64(truncatingIfNeeded: epoch) << 32)
+        generator.state = generator.next() ^ UInt64(truncatingIfNeeded: step)
+        optimizer.clearGradients()
+        var losses = Losses()
+        for (index, batch) in batches.enumerated() {
+            accumulate(
+                batch, of: total, weights, &losses, &generator,
+                wantsMaps: wantsMaps && index == batches.count - 1)
+        }
+        return losses
     }
 
     private var isScaled: Bool { settings.options.arithmetic == .float16 }
@@ -161,7 +169,7 @@ package final class TrainingStep {
     private func accumulate(
         _ batch: TrainingTensors, of total: Int, _ weights: Losses, _ losses: inout Losses,
         _ generator: inout Generator, wantsMaps: Bool
-    ) -> StepMaps? {
+    ) {
         // First, while no activations of the student are held.
         let teacher = teacherProbabilities(batch)  // (B, o, o)
         let pass = TrainingPass(
@@ -181,8 +189,9 @@ package final class TrainingStep {
         pass.backward(isScaled ? loss * scaler.scale : loss)
         losses.mil += Double(mil.item())
         losses.crf += Double(crf.item())
-        guard wantsMaps else { return nil }
-        return StepMaps(student: student.detached(), teacher: teacher, target: target)
+        if wantsMaps {
+            losses.maps = StepMaps(student: student.detached(), teacher: teacher, target: target)
+        }
     }
 
     func teacherProbabilities(_ batch: TrainingTensors) -> Tensor {

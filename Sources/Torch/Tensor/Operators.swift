@@ -20,7 +20,6 @@ struct Op: Sendable {
 struct OperatorTable: Sendable {
     let abs = Op("abs")
     let add = Op("add.Tensor")
-    let addcmulInPlace = Op("addcmul_")
     let addInPlace = Op("add_.Tensor")
     let addInPlaceScalar = Op("add_.Scalar")
     let addScalar = Op("add.Scalar")
@@ -71,6 +70,7 @@ struct OperatorTable: Sendable {
     let minimum = Op("minimum")
     let mul = Op("mul.Tensor")
     let mulInPlace = Op("mul_.Tensor")
+    let mulInto = Op("mul.out")
     let mulScalar = Op("mul.Scalar")
     let narrow = Op("narrow")
     let neg = Op("neg")

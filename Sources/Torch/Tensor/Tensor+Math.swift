@@ -131,10 +131,10 @@ extension Tensor {
         call(ops.addInPlaceScalar, .tensor(self), .double(other))
     }
 
-    /// Adds the product of two tensors into this tensor's memory.
+    /// Overwrites this tensor's memory with the product of two tensors.
     @discardableResult
-    public func addProduct(_ a: Tensor, _ b: Tensor) -> Tensor {
-        call(ops.addcmulInPlace, .tensor(self), .tensor(a), .tensor(b))
+    public func setToProduct(_ a: Tensor, _ b: Tensor) -> Tensor {
+        call(ops.mulInto, .tensor(a), .tensor(b), .tensor(self))
     }
 
     /// Overwrites this tensor's memory with its elements' logarithms.
