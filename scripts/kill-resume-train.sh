@@ -53,7 +53,7 @@ for ((i = 1; killed < kills; i++)); do
     0) echo "  run $i ended by itself after $killed kills"; break ;;
     *) fail "run $i ended with $code: $(tail -n 5 "$log")" ;;
     esac
-    newest=$(find "$folder/killed" -maxdepth 2 -name 'model_epoch_*' 2>/dev/null | sort | tail -n 1)
+    newest=$(find "$folder/killed" -maxdepth 2 -name 'model_epoch_*' 2>/dev/null | sort | tail -n 1 || true)
     printf '  kill %2d after %5d ms, newest checkpoint %s\n' "$killed" "$wait_ms" "${newest##*/}"
 done
 train killed "$@" >"$folder/killed.last.log" 2>&1 || fail "the last run failed: $(tail -n 5 "$folder/killed.last.log")"

@@ -25,7 +25,7 @@ BOXES = {
 def train(sandbox, *arguments, spec=SPEC, boxes=None):
     sandbox.write("spec.yaml", spec)
     sandbox.write("boxes.json", boxes if boxes is not None else BOXES)
-    return ["train", "-e", "spec.yaml", "--threads", "1", *arguments]
+    return ["train", "-e", "spec.yaml", "--threads", "1", "--quiet", *arguments]
 
 
 def changed(**values):

@@ -55,8 +55,10 @@ public struct TrainJob {
                 maxPixels: spec.dataset.maxPixelCount, applyEXIF: spec.dataset.appliesEXIF))
         guard set.count > 0 else {
             throw LabelingError.wrongUse(
-                "\(path): none of its \(file.annotations.count) boxes can be trained on: "
-                    + dropLines(of: set).joined(separator: "; "))
+                file.annotations.isEmpty
+                    ? "\(path): has no annotations to train on"
+                    : "\(path): none of its \(file.annotations.count) boxes can be trained on: "
+                        + dropLines(of: set).joined(separator: "; "))
         }
         broken = set.brokenImages()
         validation = try Self.validation(spec, runtime) { onEvent(.run($0)) }

@@ -21,24 +21,36 @@ package struct TrainingCheckpoint {
                 "\(path): not a checkpoint of mal train (no state.json in it). Weights of another "
                     + "program go to train.pretrained_model_path")
         }
-        do {
-            state = try JSONDecoder().decode(TrainingState.self, from: data)
-        } catch {
-            throw LabelingError.wrongUse(
-                "\(statePath): damaged (it does not decode); remove the folder \(path) and repeat "
-                    + "the command to go on from the checkpoint before it")
+        guard let state = try? JSONDecoder().decode(TrainingState.self, from: data) else {
+            throw Self.damaged(path, "\(statePath): it does not decode")
         }
-        guard state.format == 1, state.step >= 0, state.epoch >= 0,
-            state.stepInEpoch >= 0, state.lossCount >= 0
-        else {
+        guard state.format == 1 else {
             throw LabelingError.wrongUse(
-                "\(statePath): of format \(state.format) by mal \(state.version), this is "
+                "\(statePath): of format \(state.format) by mal \(state.version); this is mal "
                     + "\(Product.version), which reads format 1")
         }
-        spec = try Spec.read(path: path + "/spec.yaml", command: .train, environment: [:]).spec
-        student = try Self.tensors(path + "/student.safetensors")
-        teacher = try Self.tensors(path + "/teacher.safetensors")
-        optimizer = try Self.tensors(path + "/optimizer.safetensors")
+        guard state.step >= 0, state.epoch >= 0, state.stepInEpoch >= 0, state.lossCount >= 0,
+            max(state.step, state.epoch, state.stepInEpoch) < 1 << 50
+        else {
+            throw Self.damaged(
+                path, "\(statePath): step \(state.step), epoch \(state.epoch) cannot be")
+        }
+        self.state = state
+        do {
+            spec =
+                try Spec.read(path: path + "/spec.yaml", command: .train, environment: [:]).spec
+            student = try Self.tensors(path + "/student.safetensors")
+            teacher = try Self.tensors(path + "/teacher.safetensors")
+            optimizer = try Self.tensors(path + "/optimizer.safetensors")
+        } catch {
+            throw Self.damaged(path, "\(error)")
+        }
+    }
+
+    private static func damaged(_ path: String, _ reason: String) -> LabelingError {
+        .wrongUse(
+            "\(path): a damaged checkpoint: \(reason). Remove that folder and repeat the command to "
+                + "go on from the checkpoint before it")
     }
 
     private static func tensors(_ path: String) throws(CheckpointError) -> [String: StoredTensor] {
