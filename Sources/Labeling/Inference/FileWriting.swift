@@ -17,13 +17,14 @@ package func writeWholeFile(_ text: String, to path: String) throws(COCOError) {
 func makeDirectory(_ path: String) throws(LabelingError) {
     var isFolder: ObjCBool = false
     if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) {
-        if isFolder.boolValue { return }
-        throw .fileSystem(path: path, action: "be a folder", errno: EEXIST)
+        guard isFolder.boolValue else {
+            throw .fileSystem(path: path, action: "create the folder", errno: EEXIST)
+        }
+        return
     }
-    do {
-        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    } catch {
-        let cause = errno
-        throw .fileSystem(path: path, action: "create the folder", errno: cause == 0 ? EIO : cause)
+    let parent = (path as NSString).deletingLastPathComponent
+    if !parent.isEmpty, parent != path { try makeDirectory(parent) }
+    guard mkdir(path, 0o777) == 0 || errno == EEXIST else {
+        throw .fileSystem(path: path, action: "create the folder", errno: errno)
     }
 }

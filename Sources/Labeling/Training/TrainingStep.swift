@@ -194,7 +194,7 @@ package final class TrainingStep {
         }
     }
 
-    private func teacherProbabilities(_ batch: TrainingTensors) -> Tensor {
+    func teacherProbabilities(_ batch: TrainingTensors) -> Tensor {
         withoutGradients {
             autocast(settings.options.arithmetic, on: pair.device) {
                 pair.teacher(image: batch.teacherImage, areas: batch.areas)
@@ -203,7 +203,7 @@ package final class TrainingStep {
     }
 
     /// The mean field of both networks' average (SPEC §6): (B, t, t).
-    private func crfTarget(
+    func crfTarget(
         _ batch: TrainingTensors, student: Tensor, teacher: Tensor, side: Int
     ) -> Tensor {
         withoutGradients {
