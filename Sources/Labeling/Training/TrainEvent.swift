@@ -75,7 +75,7 @@ public struct TrainingSummary: Sendable {
         if brokenCount > 0 { lines.append("\(brokenCount) boxes had an image that can't be read") }
         lines.append(
             "label with it: mal label IMAGES --boxes BOXES --out OUT --checkpoint "
-                + "\((best?.path ?? checkpoint) + "/student.safetensors")")
+                + "\(best?.path ?? checkpoint)")
         return lines.joined(separator: "\n")
     }
 }
