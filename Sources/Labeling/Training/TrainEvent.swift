@@ -48,6 +48,17 @@ public struct ValidationScores: Sendable, Equatable {
         public var name: String
         /// Nil without objects of that kind.
         public var value: Double?
+
+        public init(name: String, value: Double?) {
+            self.name = name
+            self.value = value
+        }
+    }
+
+    public init(step: Int, epoch: Int, scores: [Score]) {
+        self.step = step
+        self.epoch = epoch
+        self.scores = scores
     }
 
     /// The number that the best checkpoint has most of.
