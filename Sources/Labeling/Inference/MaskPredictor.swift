@@ -2,7 +2,7 @@ package import MaskModel
 package import Torch
 
 /// Which network's logits make the mask (SPEC §8). Logits are averaged, not probabilities.
-public enum MaskSource: String, Sendable, Equatable {
+package enum MaskSource: String, Sendable, Equatable {
     case student
     case teacher
     /// The mean of both.

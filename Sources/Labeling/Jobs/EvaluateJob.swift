@@ -39,7 +39,8 @@ public struct EvaluateJob {
         let broken = file.checkSegmentations()
         guard broken.errorCount == 0 else { throw COCOError.invalid(broken) }
         let runtime = try Runtime(
-            spec: spec, command: .evaluate, threads: threads, onEvent: onEvent)
+            spec: spec, command: .evaluate, isFromFile: specPath != nil, threads: threads,
+            onEvent: onEvent)
         let model = try LabelingModel(
             checkpoint: evaluate.checkpoint ?? ModelFiles.defaultName, spec: spec.model,
             onEvent: onEvent)

@@ -36,7 +36,8 @@ public struct LabelJob {
 
         file = try readAnnotations(boxesPath, onEvent: onEvent)
         let runtime = try Runtime(
-            spec: spec, command: .inference, threads: threads, onEvent: onEvent)
+            spec: spec, command: .inference, isFromFile: specPath != nil, threads: threads,
+            onEvent: onEvent)
         let model = try LabelingModel(
             checkpoint: inference.checkpoint ?? ModelFiles.defaultName, spec: spec.model,
             onEvent: onEvent)
