@@ -71,7 +71,7 @@ struct TrainJobTests {
         #expect(scores.last?.meanIoU != nil)
         #expect(summary.best?.metric == "mIoU")
 
-        let student = directory("run") + "/model_latest/student.safetensors"
+        let student = directory("run") + "/model_latest"
         let out = folder.path + "/out.json"
         let label = try LabelJob(
             specPath: nil, overrides: [],

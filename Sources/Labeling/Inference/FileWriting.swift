@@ -17,10 +17,8 @@ package func writeWholeFile(_ text: String, to path: String) throws(COCOError) {
 func makeDirectory(_ path: String) throws(LabelingError) {
     var isFolder: ObjCBool = false
     if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) {
-        guard isFolder.boolValue else {
-            throw .fileSystem(path: path, action: "create the folder", errno: EEXIST)
-        }
-        return
+        if isFolder.boolValue { return }
+        throw .fileSystem(path: path, action: "be a folder", errno: EEXIST)
     }
     let parent = (path as NSString).deletingLastPathComponent
     if !parent.isEmpty, parent != path { try makeDirectory(parent) }

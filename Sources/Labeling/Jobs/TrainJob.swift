@@ -38,9 +38,9 @@ public struct TrainJob {
         self.spec = spec
         self.onEvent = onEvent
         asksToResume = resume
-        runtime = try Runtime(spec: spec, command: .train, threads: threads) {
-            onEvent(.run($0))
-        }
+        runtime = try Runtime(
+            spec: spec, command: .train, isFromFile: specPath != nil, threads: threads
+        ) { onEvent(.run($0)) }
         model = try TrainingModel(spec)
         let path = spec.dataset.trainAnnotationPath ?? ""
         let file = try readAnnotations(path) { onEvent(.run($0)) }

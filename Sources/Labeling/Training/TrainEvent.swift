@@ -48,6 +48,17 @@ public struct ValidationScores: Sendable, Equatable {
         public var name: String
         /// Nil without objects of that kind.
         public var value: Double?
+
+        public init(name: String, value: Double?) {
+            self.name = name
+            self.value = value
+        }
+    }
+
+    public init(step: Int, epoch: Int, scores: [Score]) {
+        self.step = step
+        self.epoch = epoch
+        self.scores = scores
     }
 
     /// The number that the best checkpoint has most of.
@@ -75,7 +86,7 @@ public struct TrainingSummary: Sendable {
         if brokenCount > 0 { lines.append("\(brokenCount) boxes had an image that can't be read") }
         lines.append(
             "label with it: mal label IMAGES --boxes BOXES --out OUT --checkpoint "
-                + "\((best?.path ?? checkpoint) + "/student.safetensors")")
+                + "\(best?.path ?? checkpoint)")
         return lines.joined(separator: "\n")
     }
 }

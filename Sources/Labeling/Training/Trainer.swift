@@ -272,7 +272,7 @@ package final class Trainer {
             checkpoints.last.map {
                 "what was saved is whole: the same command continues from \($0.path)"
             } ?? "nothing was saved yet: the same command starts again"
-        onEvent(.run(.note(advice)))
+        onEvent(.run(.warning(advice)))
     }
 }
 
