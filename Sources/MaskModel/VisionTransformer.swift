@@ -109,14 +109,14 @@ public struct VisionTransformer {
     /// The tokens the first block sees, class token first: (B, 1 + h·w, C).
     package func embedded(_ patches: Tensor) -> Tensor {
         let (height, width) = (patches.size(2), patches.size(3))
+        // Under autocast the patches are half precision; joining promotes them, so that the
+        // residual stream stays float32.
         let tokens = Tensor.concatenated(
             [
-                clsToken.to(patches.dtype).expanded(patches.size(0), -1, -1),
+                clsToken.expanded(patches.size(0), -1, -1),
                 patches.flattened(from: 2).transposed(1, 2),  // (B, h·w, C)
             ], along: 1)
-        let table = positions(height: height, width: width)
-        // Half-precision patches must not keep the residual stream in half precision.
-        return tokens.dtype == table.dtype ? sum(consuming: tokens, table) : tokens + table
+        return sum(consuming: tokens, positions(height: height, width: width))
     }
 
     /// All tokens after the final norm: (B, 1 + h·w, C).

@@ -48,7 +48,9 @@ struct CheckpointCommand: ParsableCommand {
 
         @Option(
             parsing: .singleValue,
-            help: "Metadata to set, KEY=VALUE: crop_size=224, mask_thres=0.5, num_heads=6. Repeatable.")
+            help:
+                "Metadata to set, KEY=VALUE: crop_size=224, mask_thres=0.5, num_heads=6. Repeatable."
+        )
         var metadata: [String] = []
 
         enum ElementType: String, ExpressibleByArgument { case fp16, fp32 }

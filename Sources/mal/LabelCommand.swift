@@ -36,7 +36,8 @@ struct LabelCommand: AsyncParsableCommand {
     @OptionGroup var run: RunOptions
     @OptionGroup var output: OutputOptions
 
-    @Argument(help: "Spec keys to set, dotted: train.mask_thres=[0.5] train.test_margin_rate=[0.4,0.4].")
+    @Argument(
+        help: "Spec keys to set, dotted: train.mask_thres=[0.5] train.test_margin_rate=[0.4,0.4].")
     var overrides: [String] = []
 
     @MainActor
@@ -91,7 +92,8 @@ struct AutoLabelCommand: AsyncParsableCommand {
     struct Generate: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "generate",
-            abstract: "Labels boxes as a TAO auto-label spec says (keys below `mal:` or at the top).")
+            abstract:
+                "Labels boxes as a TAO auto-label spec says (keys below `mal:` or at the top).")
 
         @OptionGroup var spec: SpecOptions
         @OptionGroup var run: RunOptions

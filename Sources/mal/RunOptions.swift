@@ -29,7 +29,8 @@ struct RunOptions: ParsableArguments {
             settings.append(SpecSetting("--precision", section + ".precision", .text(precision)))
         }
         if let batchSize {
-            settings.append(SpecSetting("--batch-size", section + ".batch_size", .integer(batchSize)))
+            settings.append(
+                SpecSetting("--batch-size", section + ".batch_size", .integer(batchSize)))
         }
         if let cropSize {
             settings.append(SpecSetting("--crop-size", "dataset.crop_size", .integer(cropSize)))
@@ -47,7 +48,9 @@ struct RunOptions: ParsableArguments {
 /// A spec file and what goes on top of it.
 struct SpecOptions: ParsableArguments {
     @Option(
-        name: [.customShort("e"), .customLong("experiment-spec"), .customLong("experiment_spec_file")],
+        name: [
+            .customShort("e"), .customLong("experiment-spec"), .customLong("experiment_spec_file"),
+        ],
         help: "Spec file (YAML), TAO's own unchanged; `mal spec` prints one.")
     var spec: String
 

@@ -7,7 +7,8 @@ struct SpecCommand: ParsableCommand {
         abstract: "Prints a complete commented default spec.",
         discussion: "mal spec inference > spec.yaml")
 
-    @Argument(help: "train, evaluate or inference; markdown prints all keys as docs/spec.md has them.")
+    @Argument(
+        help: "train, evaluate or inference; markdown prints all keys as docs/spec.md has them.")
     var command: Topic
 
     enum Topic: String, ExpressibleByArgument, CaseIterable {

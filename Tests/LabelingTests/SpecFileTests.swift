@@ -60,7 +60,7 @@ import Testing
         #expect(throws: problem(missing, "can't be opened: No such file or directory")) {
             try read(missing)
         }
-        #expect(throws: problem(folder.path, "can't be read: Is a directory")) {
+        #expect(throws: problem(folder.path, "must be a file, is a folder")) {
             try read(folder.path)
         }
         #expect(throws: problem("", "can't be opened: No such file or directory")) { try read("") }
@@ -68,7 +68,7 @@ import Testing
         #expect(throws: problem(path, "must be UTF-8 text, has other bytes")) { try read(path) }
         path = try file(Array(repeating: 0x23, count: 300_000))
         #expect(throws: problem(path, "must be 256 KiB or less, is larger")) { try read(path) }
-        #expect(throws: problem("/dev/zero", "must be 256 KiB or less, is larger")) {
+        #expect(throws: problem("/dev/zero", "must be a file, is a pipe or device")) {
             try read("/dev/zero")
         }
         path = try file([0x61, 0x00])

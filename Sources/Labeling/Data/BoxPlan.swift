@@ -1,37 +1,37 @@
-public import COCO
-public import Imaging
+package import COCO
+package import Imaging
 
 /// One box on its way to the network.
-public struct PlannedBox: Sendable {
+package struct PlannedBox: Sendable {
     /// Position in the annotation file.
-    public let annotation: Int
+    package let annotation: Int
     /// Position in the file's images.
-    public let image: Int
+    package let image: Int
     /// In pixels of the image, as the network's crop takes it.
-    public let box: Box
+    package let box: Box
     /// (y1−y0)(x1−x0) in float32, the area that chooses the size bucket (SPEC §5).
-    public let area: Float
+    package let area: Float
 }
 
 /// Which boxes are labelled, in which order, and which are not and why. The order groups boxes by
 /// image, so that an image is decoded once; it depends on the inputs alone, so that a resumed run
 /// forms the same batches.
-public struct BoxPlan: Sendable {
-    public private(set) var boxes: [PlannedBox] = []
+package struct BoxPlan: Sendable {
+    package private(set) var boxes: [PlannedBox] = []
     /// Annotations without a mask in the output, in file order.
-    public private(set) var unlabelled: [(annotation: Int, reason: String)] = []
+    package private(set) var unlabelled: [(annotation: Int, reason: String)] = []
     /// Boxes that reached over the image's edge and were clipped for labelling.
-    public private(set) var clippedCount = 0
+    package private(set) var clippedCount = 0
     /// Size of each image as decoded, by position; nil for images that are not needed or broken.
-    public private(set) var imageSizes: [Size?]
+    package private(set) var imageSizes: [Size?]
     /// Absolute or relative path of each image, by position.
-    public private(set) var imagePaths: [String?]
+    package private(set) var imagePaths: [String?]
 
     /// Images that have boxes and cannot be used.
-    public private(set) var brokenImages: [(image: Int, reason: String)] = []
+    package private(set) var brokenImages: [(image: Int, reason: String)] = []
 
     /// How boxes are chosen.
-    public enum Selection: Equatable, Sendable {
+    package enum Selection: Equatable, Sendable {
         /// Every box that has pixels in its image, clipped to it.
         case all
         /// What the reference takes (SPEC §2.1); other boxes are left out.
@@ -48,7 +48,7 @@ public struct BoxPlan: Sendable {
     }
 
     /// Reads the header of every image that has boxes; nothing is decoded.
-    public init(
+    package init(
         file: AnnotationFile, imagesDirectory: String, selection: Selection,
         decoding: DecodeOptions, onEvent: RunEventHandler
     ) {
@@ -135,7 +135,7 @@ public struct BoxPlan: Sendable {
             imageSizes[index] = size
             imagePaths[index] = path
         } catch {
-            reason = "\(error)"
+            reason = printable("\(error)", limit: 300)
         }
     }
 }

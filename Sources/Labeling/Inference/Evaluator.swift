@@ -59,7 +59,8 @@ public struct EvaluationResults: Sendable {
         }
         if !skipped.isEmpty {
             lines.append("")
-            lines.append("\(skipped.count) objects could not be read and are in none of the numbers:")
+            lines.append(
+                "\(skipped.count) objects could not be read and are in none of the numbers:")
             lines += skipped.prefix(5).map { "  annotation \($0.id): \($0.reason)" }
         }
         lines.append("")

@@ -15,6 +15,11 @@ package func writeWholeFile(_ text: String, to path: String) throws(COCOError) {
 
 /// Creates a folder and those above it.
 func makeDirectory(_ path: String) throws(LabelingError) {
+    var isFolder: ObjCBool = false
+    if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) {
+        if isFolder.boolValue { return }
+        throw .fileSystem(path: path, action: "be a folder", errno: EEXIST)
+    }
     do {
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     } catch {

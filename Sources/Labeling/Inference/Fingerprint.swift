@@ -33,7 +33,9 @@ package struct FNV1a: Sendable {
                 throw .fileSystem(path: path, action: "read", errno: errno)
             }
             if count == 0 { return hasher.value }
-            buffer.withUnsafeBytes { hasher.combine(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
+            buffer.withUnsafeBytes {
+                hasher.combine(UnsafeRawBufferPointer(rebasing: $0[..<count]))
+            }
         }
     }
 }
@@ -50,7 +52,8 @@ package struct RunFingerprint: Equatable, Sendable {
 
     /// "batch size (was 4, is 8)" for every entry that differs.
     package func differences(from old: RunFingerprint) -> [String] {
-        let before = Dictionary(old.entries.map { ($0.name, $0.value) }, uniquingKeysWith: { a, _ in a })
+        let before = Dictionary(
+            old.entries.map { ($0.name, $0.value) }, uniquingKeysWith: { a, _ in a })
         let after = Dictionary(entries.map { ($0.name, $0.value) }, uniquingKeysWith: { a, _ in a })
         return Set(before.keys).union(after.keys).sorted().compactMap { name in
             let was = before[name] ?? "absent"

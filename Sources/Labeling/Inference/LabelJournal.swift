@@ -1,9 +1,9 @@
 import Foundation
 import Glibc
-public import Imaging
+package import Imaging
 
 /// What became of one box.
-public enum BoxOutcome: Equatable, Sendable {
+package enum BoxOutcome: Equatable, Sendable {
     /// `counts` is COCO's compressed RLE at the image's size, `area` the number of mask pixels.
     case mask(counts: [UInt8], area: Int, size: Size, iou: Double?)
     case unlabelled(reason: String)

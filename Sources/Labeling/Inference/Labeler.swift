@@ -1,7 +1,7 @@
-public import COCO
+package import COCO
 import Foundation
-public import Imaging
-public import Torch
+package import Imaging
+package import Torch
 
 /// How the output file looks.
 public enum OutputStyle: String, Sendable, Equatable {
@@ -12,33 +12,33 @@ public enum OutputStyle: String, Sendable, Equatable {
 }
 
 /// Everything that a labelling run depends on.
-public struct LabelRequest: Sendable {
-    public var imagesDirectory: String
-    public var boxesPath: String
-    public var outputPath: String
+package struct LabelRequest: Sendable {
+    package var imagesDirectory: String
+    package var boxesPath: String
+    package var outputPath: String
     /// Folder for one PNG an image with its masks drawn; nil for none.
-    public var overlaysDirectory: String?
-    public var checkpointPath: String
-    public var source = MaskSource.student
-    public var flipTest = false
-    public var cropSize: Int
+    package var overlaysDirectory: String?
+    package var checkpointPath: String
+    package var source = MaskSource.student
+    package var flipTest = false
+    package var cropSize: Int
     /// `test_margin_rate[0]`.
-    public var marginRate = 0.6
+    package var marginRate = 0.6
     /// For small, medium and large boxes.
-    public var thresholds: [Float]
-    public var batchSize: Int
-    public var device: Device
+    package var thresholds: [Float]
+    package var batchSize: Int
+    package var device: Device
     /// float32, or what autocast computes in.
-    public var arithmetic: DType
-    public var style = OutputStyle.lossless
+    package var arithmetic: DType
+    package var style = OutputStyle.lossless
     /// Adds the IoU with the annotation's own mask (`load_mask`).
-    public var measuresIoU = false
-    public var decoding = DecodeOptions()
-    public var journalMode = JournalMode.automatic
+    package var measuresIoU = false
+    package var decoding = DecodeOptions()
+    package var journalMode = JournalMode.automatic
     /// Names of the overrides and options that shape the network, for the fingerprint.
-    public var modelDescription = ""
+    package var modelDescription = ""
 
-    public init(
+    package init(
         imagesDirectory: String, boxesPath: String, outputPath: String, checkpointPath: String,
         cropSize: Int, thresholds: [Float], batchSize: Int, device: Device, arithmetic: DType
     ) {
@@ -122,7 +122,7 @@ extension LabelSummary {
 }
 
 /// From boxes to masks: the whole run, restartable at any moment.
-public struct Labeler {
+package struct Labeler {
     private let request: LabelRequest
     private let predictor: MaskPredictor
     private let onEvent: RunEventHandler
@@ -135,13 +135,13 @@ public struct Labeler {
         self.onEvent = onEvent
     }
 
-    public static func journalPath(forOutput path: String) -> String { path + ".journal" }
+    package static func journalPath(forOutput path: String) -> String { path + ".journal" }
 
     /// - Parameters:
     ///   - file: the annotations, already validated.
     ///   - shouldStop: asked between batches; true ends the run with `.interrupted`.
     /// - Throws: `LabelingError`, `COCOError`.
-    public func run(
+    package func run(
         file: AnnotationFile, isolation: isolated (any Actor)? = #isolation,
         shouldStop: () -> Bool
     ) async throws -> LabelSummary {
@@ -156,7 +156,8 @@ public struct Labeler {
         let done = journal.completedBatches
         let total = plan.boxes.count
         var finished = done.reduce(0) { sum, batch in
-            sum + CropBatchLoader.range(ofBatch: batch, plan: plan, batchSize: request.batchSize)
+            sum
+                + CropBatchLoader.range(ofBatch: batch, plan: plan, batchSize: request.batchSize)
                 .count
         }
         let before = finished
@@ -238,7 +239,7 @@ public struct Labeler {
         return summary
     }
 
-    public static func reportPath(forOutput path: String) -> String { path + ".unlabelled.jsonl" }
+    package static func reportPath(forOutput path: String) -> String { path + ".unlabelled.jsonl" }
 
     /// One line for each box without a mask; no file when there is none.
     private func writeUnlabelledReport(_ summary: LabelSummary) throws {

@@ -2,7 +2,7 @@ package import MaskModel
 package import Torch
 
 /// Which network's logits make the mask (SPEC §8). Logits are averaged, not probabilities.
-public enum MaskSource: String, Sendable, Equatable {
+package enum MaskSource: String, Sendable, Equatable {
     case student
     case teacher
     /// The mean of both.
@@ -24,7 +24,8 @@ package final class MaskPredictor {
 
     /// - Parameter networks: one, or student and teacher for `.mixed`.
     package init(
-        networks: [MaskNetwork], source: MaskSource, device: Device, arithmetic: DType, flipTest: Bool,
+        networks: [MaskNetwork], source: MaskSource, device: Device, arithmetic: DType,
+        flipTest: Bool,
         repairsBucketBorders: Bool
     ) {
         self.networks = networks

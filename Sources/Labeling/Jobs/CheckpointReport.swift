@@ -9,7 +9,8 @@ public struct CheckpointReport: Sendable {
     /// - Throws: `CheckpointError` for what is no checkpoint.
     public init(file: String, listsKeys: Bool) throws {
         let info = try MaskCheckpoint(path: try ModelFiles.path(for: file)).info
-        let keys = listsKeys ? info.parameters.map { "\($0.name) \($0.shape) \($0.elementType)" } : []
+        let keys =
+            listsKeys ? info.parameters.map { "\($0.name) \($0.shape) \($0.elementType)" } : []
         text = ([info.description] + keys).joined(separator: "\n")
     }
 

@@ -38,7 +38,9 @@ public struct EvaluateJob {
             file, selection: .tao(.validation), key: "mal evaluate")
         let broken = file.checkSegmentations()
         guard broken.errorCount == 0 else { throw COCOError.invalid(broken) }
-        let runtime = try Runtime(spec: spec, command: .evaluate, threads: threads, onEvent: onEvent)
+        let runtime = try Runtime(
+            spec: spec, command: .evaluate, isFromFile: specPath != nil, threads: threads,
+            onEvent: onEvent)
         let model = try LabelingModel(
             checkpoint: evaluate.checkpoint ?? ModelFiles.defaultName, spec: spec.model,
             onEvent: onEvent)

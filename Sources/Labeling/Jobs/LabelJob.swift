@@ -35,7 +35,9 @@ public struct LabelJob {
         try checkOutput(outputPath, isNot: boxesPath)
 
         file = try readAnnotations(boxesPath, onEvent: onEvent)
-        let runtime = try Runtime(spec: spec, command: .inference, threads: threads, onEvent: onEvent)
+        let runtime = try Runtime(
+            spec: spec, command: .inference, isFromFile: specPath != nil, threads: threads,
+            onEvent: onEvent)
         let model = try LabelingModel(
             checkpoint: inference.checkpoint ?? ModelFiles.defaultName, spec: spec.model,
             onEvent: onEvent)

@@ -7,8 +7,10 @@ struct Runtime {
     /// float32, or what autocast computes in.
     let arithmetic: DType
 
+    /// - Parameter isFromFile: whether somebody wrote a spec, which always names GPUs.
     init(
-        spec: Spec, command: Spec.Command, threads: Int?, onEvent: RunEventHandler
+        spec: Spec, command: Spec.Command, isFromFile: Bool, threads: Int?,
+        onEvent: RunEventHandler
     ) throws(TorchError) {
         try Libtorch.start()
         if let threads { Libtorch.threadCount = threads }
@@ -21,9 +23,11 @@ struct Runtime {
                 device = try Device(named: "cuda:\(wanted)")
             } else {
                 device = .cpu
-                if spec.asksForGPU(command) {
+                if isFromFile {
                     onEvent(
-                        .note("no GPU (\(Device.cudaProblem)): running on the CPU"))
+                        .note(
+                            "\(command.rawValue).gpu_ids: no GPU here (\(Device.cudaProblem)), "
+                                + "running on the CPU"))
                 }
             }
         }
@@ -33,13 +37,6 @@ struct Runtime {
             case .bf16: .bfloat16
             case .fp16: .float16
             }
-    }
-}
-
-extension Spec {
-    /// A spec that was left at TAO's default does not ask for a GPU in so many words.
-    fileprivate func asksForGPU(_ command: Command) -> Bool {
-        gpus(for: command) != Spec.standard.gpus(for: command)
     }
 }
 

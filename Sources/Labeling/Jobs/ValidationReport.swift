@@ -28,7 +28,9 @@ public struct ValidationReport: Sendable {
                 decoding: DecodeOptions(maxPixels: maxPixels, applyEXIF: appliesEXIF),
                 onEvent: onEvent)
             let broken = plan.brokenImages
-            findings += broken.map { "\(file.path): image \(file.images[$0.image].id): \($0.reason)" }
+            findings += broken.map {
+                "\(file.path): image \(file.images[$0.image].id): \($0.reason)"
+            }
             count += broken.count
             imageLine = ", \(plan.imageSizes.filter { $0 != nil }.count) images readable"
         }

@@ -84,7 +84,9 @@ struct LabelingModel {
         }
     }
 
-    func network(_ role: MaskCheckpoint.Role, on device: Device) throws(CheckpointError) -> MaskNetwork {
+    func network(_ role: MaskCheckpoint.Role, on device: Device) throws(CheckpointError)
+        -> MaskNetwork
+    {
         try checkpoint.network(
             role, configuration, architecture: architecture, device: device)
     }

@@ -44,8 +44,7 @@ func quoted(_ text: some StringProtocol) -> String {
 }
 
 /// `quoted` without the quotes.
-func printable(_ text: some StringProtocol) -> String {
-    let limit = 80
+func printable(_ text: some StringProtocol, limit: Int = 80) -> String {
     var shown = ""
     for scalar in text.unicodeScalars.prefix(limit) {
         switch scalar {

@@ -57,6 +57,13 @@ struct SpecFile {
     // MARK: Reading
 
     private static func bytes(path: String, name: String) throws(SpecError) -> [UInt8] {
+        // Opening a pipe would wait for its writer, perhaps for ever.
+        var status = stat()
+        if stat(path, &status) == 0, status.st_mode & S_IFMT != S_IFREG {
+            let isFolder = status.st_mode & S_IFMT == S_IFDIR
+            throw SpecError(
+                place: name, "must be a file, is \(isFolder ? "a folder" : "a pipe or device")")
+        }
         guard !path.isEmpty, !path.utf8.contains(0), let file = fopen(path, "rb") else {
             let reason = path.isEmpty || path.utf8.contains(0) ? ENOENT : errno
             throw SpecError(place: name, "can't be opened: \(String(cString: strerror(reason)))")

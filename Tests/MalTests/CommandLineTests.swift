@@ -1,0 +1,141 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// The executable as a user meets it: texts, exit codes, what goes to which stream.
+@Suite("Command line")
+struct CommandLineTests {
+    struct Outcome {
+        let code: Int32
+        let output: String
+        let errors: String
+    }
+
+    /// Runs `mal`, which is built beside the tests.
+    func mal(_ arguments: String..., in folder: String? = nil) throws -> Outcome {
+        let tests = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
+        let process = Process()
+        process.executableURL = tests.deletingLastPathComponent().appendingPathComponent("mal")
+        process.arguments = arguments
+        if let folder { process.currentDirectoryURL = URL(fileURLWithPath: folder) }
+        let output = Pipe()
+        let errors = Pipe()
+        process.standardOutput = output
+        process.standardError = errors
+        try process.run()
+        // Both streams of these commands fit a pipe's buffer, so reading after each other is safe.
+        let outputText = String(
+            decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        let errorText = String(
+            decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        return Outcome(code: process.terminationStatus, output: outputText, errors: errorText)
+    }
+
+    func temporaryFolder() throws -> String {
+        let path = NSTemporaryDirectory() + "mal-" + UUID().uuidString
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        return path
+    }
+
+    @Test("--help lists the commands and teaches by example")
+    func help() throws {
+        let result = try mal("--help")
+        #expect(result.code == 0)
+        #expect(result.errors.isEmpty)
+        for command in [
+            "label", "evaluate", "inference", "auto-label", "validate", "checkpoint", "spec",
+        ] {
+            #expect(result.output.contains("\n  \(command) "), "\(command)")
+        }
+        #expect(result.output.contains("mal label photos --boxes boxes.json --out masks.json"))
+    }
+
+    @Test("Wrong usage ends with 64 and says what is missing")
+    func usage() throws {
+        let result = try mal("label", "photos")
+        #expect(result.code == 64)
+        #expect(result.output.isEmpty)
+        #expect(result.errors.hasPrefix("Error: Missing expected argument '--boxes <boxes>'"))
+    }
+
+    @Test("--resume and --fresh exclude each other")
+    func exclusive() throws {
+        let result = try mal(
+            "label", "p", "--boxes", "b", "--out", "o", "--resume", "--fresh")
+        #expect(result.code == 64)
+        #expect(result.errors.hasPrefix("Error: --resume and --fresh exclude each other"))
+    }
+
+    @Test("A missing folder, file and an unknown key are named; nothing is written")
+    func wrongInputs() throws {
+        let folder = try temporaryFolder()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let noFolder = try mal(
+            "label", "photos", "--boxes", "boxes.json", "--out", "masks.json", in: folder)
+        #expect(noFolder.code == 1)
+        #expect(noFolder.errors == "Error: inference.img_dir: the folder photos does not exist\n")
+        let noFile = try mal(
+            "label", ".", "--boxes", "boxes.json", "--out", "masks.json", in: folder)
+        #expect(noFile.code == 1)
+        #expect(noFile.errors == "Error: boxes.json: no such file or directory\n")
+        let noKey = try mal(
+            "label", ".", "--boxes", "boxes.json", "--out", "masks.json", "dataset.cropsize=7",
+            in: folder)
+        #expect(noKey.code == 1)
+        #expect(
+            noKey.errors
+                == "Error: override dataset.cropsize=7: unknown key dataset.cropsize: did you mean "
+                + "dataset.crop_size?\n")
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder).isEmpty)
+    }
+
+    @Test("label, validate and checkpoint info work from any folder")
+    func labels() throws {
+        let folder = try temporaryFolder()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let result = try mal(
+            "label", fixture("coco/images"), "--boxes", fixture("coco/instances.json"), "--out",
+            "out/masks.json",
+            "--checkpoint", fixture("micro_vit_trained.pth"), "--crop-size", "64", "--device",
+            "cpu",
+            "--overlays", "look", "model.num_heads=3", in: folder)
+        #expect(result.code == 0, "\(result.errors)")
+        #expect(result.output.hasPrefix("out/masks.json: 18 of 18 boxes have a mask ("))
+        #expect(result.output.contains("\n4 overlays drawn\n"))
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder + "/look").count == 4)
+        let again = try mal(
+            "validate", "out/masks.json", "--images", fixture("coco/images"), in: folder)
+        #expect(
+            again.output.hasSuffix(
+                "4 images, 18 annotations, 4 categories, 4 images readable; no problems\n"))
+        #expect(again.code == 0)
+        let info = try mal("checkpoint", "info", fixture("micro_vit_trained.pth"))
+        #expect(info.code == 0)
+        #expect(
+            info.output.contains(
+                "what: Mask Auto-Labeler (TAO 6.25 or later, or this program), student and teacher")
+        )
+    }
+
+    @Test("A network that needs its head count asks for it by name")
+    func asksForHeads() throws {
+        let folder = try temporaryFolder()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let result = try mal(
+            "label", fixture("coco/images"), "--boxes", fixture("coco/instances.json"), "--out",
+            "masks.json",
+            "--checkpoint", fixture("micro_vit_trained.pth"), "--crop-size", "64", in: folder)
+        #expect(result.code == 1)
+        #expect(result.errors.contains("set model.num_heads"))
+    }
+
+    @Test("A printed spec is a spec")
+    func spec() throws {
+        for command in ["train", "evaluate", "inference"] {
+            let result = try mal("spec", command)
+            #expect(result.code == 0)
+            #expect(result.output.contains("dataset:\n"))
+        }
+    }
+}
