@@ -30,6 +30,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
@@ -62,7 +63,11 @@ let package = Package(
         .target(name: "MaskModel", dependencies: ["Torch"], swiftSettings: swiftSettings),
         .target(
             name: "Labeling",
-            dependencies: ["MaskModel", "COCO", "Imaging", "Torch", .product(name: "Yams", package: "Yams")],
+            dependencies: [
+                "MaskModel", "COCO", "Imaging", "Torch",
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+                .product(name: "Yams", package: "Yams"),
+            ],
             swiftSettings: swiftSettings),
         .executableTarget(
             name: "mal",
@@ -71,6 +76,10 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
+            swiftSettings: swiftSettings),
+
+        .executableTarget(
+            name: "TrainExample", dependencies: ["Labeling"], path: "Examples/TrainExample",
             swiftSettings: swiftSettings),
 
         .target(
@@ -82,7 +91,7 @@ let package = Package(
         test("MaskModel"),
         test("Labeling", ["COCO", "Imaging", "MaskModel", "Torch"]),
         .testTarget(
-            name: "MalTests", dependencies: ["mal", "TestSupport", "Labeling"],
+            name: "MalTests", dependencies: ["mal", "TrainExample", "TestSupport", "Labeling"],
             swiftSettings: swiftSettings),
     ],
     swiftLanguageModes: [.v6],

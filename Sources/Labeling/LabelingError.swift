@@ -15,6 +15,15 @@ public enum LabelingError: Error, Equatable, Sendable, CustomStringConvertible {
     case outOfMemory(batchSize: Int, cropSize: Int, reason: String)
     case interrupted(done: Int, total: Int)
     case wrongUse(String)
+    /// Ctrl-C or SIGTERM; everything is in the checkpoint.
+    case trainingStopped(step: Int, stepCount: Int, checkpoint: String)
+    /// `terms` in words; `record` is the file that holds more.
+    case lossNotFinite(step: Int, terms: String, annotationIDs: [String], record: String)
+    /// More than one sample in a hundred.
+    case tooManyBrokenImages(broken: Int, total: Int, reasons: [String])
+    /// The run folder belongs to a run with another spec; each key that differs is named.
+    case specChanged(directory: String, differences: [String])
+    case trainingOutOfMemory(batchSize: Int, cropSize: Int, reason: String)
 
     public var description: String {
         switch self {
@@ -43,6 +52,28 @@ public enum LabelingError: Error, Equatable, Sendable, CustomStringConvertible {
                 + "continues from here"
         case .wrongUse(let message):
             return message
+        case .trainingStopped(let step, let stepCount, let checkpoint):
+            return "stopped after step \(step) of \(stepCount), saved in \(checkpoint); nothing is "
+                + "lost: the same command continues from here"
+        case .lossNotFinite(let step, let terms, let ids, let record):
+            return "step \(step): the loss is not finite (\(terms)); the batch was annotations "
+                + ids.prefix(20).joined(separator: ", ") + (ids.count > 20 ? ", …" : "")
+                + ". Written aside: \(record). A lower train.lr or train.clip_grad_norm may help; "
+                + "the last checkpoint is as it was"
+        case .tooManyBrokenImages(let broken, let total, let reasons):
+            return "\(broken) of \(total) boxes have an image that cannot be used, more than 1 %:\n"
+                + reasons.prefix(5).map { "  " + $0 }.joined(separator: "\n")
+                + "\nCheck the images folder (mal validate BOXES --images FOLDER) and repeat the "
+                + "command: it continues from the last checkpoint"
+        case .specChanged(let directory, let differences):
+            return "\(directory): a run with another spec is there; changed: "
+                + differences.joined(separator: "; ")
+                + ". Add --resume to go on from its newest checkpoint with the new values, or "
+                + "choose another results_dir"
+        case .trainingOutOfMemory(let batchSize, let cropSize, let reason):
+            return "out of memory with a batch of \(batchSize) at crop \(cropSize): \(reason). Try "
+                + "train.activation_checkpoint=true, or a smaller train.batch_size with "
+                + "train.accum_grad_batches, or a smaller dataset.crop_size"
         }
     }
 }

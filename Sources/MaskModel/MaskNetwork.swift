@@ -49,8 +49,13 @@ public struct MaskNetwork {
     ///   Rows whose area is in no bucket are 0.
     public func callAsFunction(image: Tensor, areas: [Float]) -> Tensor {
         precondition(image.rank == 4 && image.size(2) == image.size(3), "image \(image.shape)")
-        precondition(image.size(0) == areas.count, "\(areas.count) areas for \(image.shape)")
-        let features = backbone(image)  // (B, C, h, h)
+        return logits(backbone(image), areas: areas)
+    }
+
+    /// Mask logits from the feature map (B, C, h, h).
+    func logits(_ features: Tensor, areas: [Float]) -> Tensor {
+        precondition(
+            features.size(0) == areas.count, "\(areas.count) areas for \(features.shape)")
         let keys = roiHead(features)  // (B, K)
         return configuration.adjustsScale
             ? bucketed(features, keys, areas) : plain(features, keys)

@@ -73,10 +73,19 @@ package struct TransformerBlock {
 
     /// - Parameter x: (B, N, C); overwritten when no gradient is recorded.
     package func callAsFunction(consuming x: Tensor) -> Tensor {
-        let attended = attn(norm1(x))
-        let x = sum(consuming: x, ls1?(attended) ?? attended)
-        let changed = mlp(norm2(x))
-        return sum(consuming: x, ls2?(changed) ?? changed)
+        self(consuming: x, BranchFactors(attention: nil, mlp: nil))
+    }
+
+    /// - Parameter factors: what drop path multiplies each branch by.
+    func callAsFunction(consuming x: Tensor, _ factors: BranchFactors) -> Tensor {
+        var attended = attn(norm1(x))
+        attended = ls1?(attended) ?? attended
+        if let factor = factors.attention { attended = attended * factor }
+        let x = sum(consuming: x, attended)
+        var changed = mlp(norm2(x))
+        changed = ls2?(changed) ?? changed
+        if let factor = factors.mlp { changed = changed * factor }
+        return sum(consuming: x, changed)
     }
 }
 
@@ -121,18 +130,27 @@ public struct VisionTransformer {
 
     /// All tokens after the final norm: (B, 1 + h·w, C).
     public func tokens(_ image: Tensor) -> Tensor {
-        norm(blocks.reduce(embedded(patches(image))) { $1(consuming: $0) })
+        norm(blockOutput(image))
+    }
+
+    private func blockOutput(_ image: Tensor) -> Tensor {
+        blocks.reduce(embedded(patches(image))) { $1(consuming: $0) }
     }
 
     /// The feature map (B, C, h, w) of an image (B, 3, H, W), whose sides are multiples of the token
     /// stride. A channels-last view of the tokens.
     public func callAsFunction(_ image: Tensor) -> Tensor {
+        featureMap(blockOutput(image), of: image)
+    }
+
+    /// The feature map of what the last block gave for `image`.
+    func featureMap(_ tokens: Tensor, of image: Tensor) -> Tensor {
         let stride = configuration.tokenStride
         let (height, width) = (image.size(2) / stride, image.size(3) / stride)
         precondition(
             height * stride == image.size(2) && width * stride == image.size(3),
             "an image of \(image.shape) for tokens every \(stride) pixels")
-        return tokens(image).narrowed(1, from: 1)  // (B, h·w, C)
+        return norm(tokens).narrowed(1, from: 1)  // (B, h·w, C)
             .reshaped(image.size(0), height, width, configuration.width)
             .permuted(0, 3, 1, 2)
     }

@@ -12,6 +12,7 @@ struct MAL: AsyncParsableCommand {
 
               mal label photos --boxes boxes.json --out masks.json --overlays look
               mal validate boxes.json --images photos
+              mal train -e spec.yaml
               mal evaluate -e spec.yaml
 
             Results go to standard output, progress and messages to standard error. Exit codes: \
@@ -19,7 +20,7 @@ struct MAL: AsyncParsableCommand {
             """,
         version: Product.version,
         subcommands: [
-            LabelCommand.self, EvaluateCommand.self, InferenceCommand.self, AutoLabelCommand.self,
-            ValidateCommand.self, CheckpointCommand.self, SpecCommand.self,
+            LabelCommand.self, TrainCommand.self, EvaluateCommand.self, InferenceCommand.self,
+            AutoLabelCommand.self, ValidateCommand.self, CheckpointCommand.self, SpecCommand.self,
         ])
 }

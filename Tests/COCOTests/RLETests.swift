@@ -155,10 +155,17 @@ import Testing
         #expect(far.area == 600)
         #expect(try RLE(polygon: [5, 5, 5, 5, 5, 5], size: size).area == 0)
         #expect(
-            throws: COCOError.segmentation("a polygon crosses more than 20000000 columns")
+            throws: COCOError.segmentation("polygons cross more than 4000000 columns")
         ) {
             try RLE(
                 polygon: [0, 0, 1e8, 0, 1e8, 9], size: Size(height: 2, width: 2_000_000_000))
+        }
+        // The limit is one for all polygons of a mask.
+        let wide = [0, 0, 1.5e6, 0, 1.5e6, 9]
+        #expect(
+            throws: COCOError.segmentation("polygons cross more than 4000000 columns")
+        ) {
+            try RLE(polygons: [wide, wide], size: Size(height: 2, width: 2_000_000_000))
         }
         #expect(
             throws: COCOError.segmentation(
@@ -172,5 +179,20 @@ import Testing
             throws: COCOError.segmentation(
                 "a polygon needs an even count of at least 6 numbers, has 4")
         ) { try RLE(polygon: [0, 0, 1, 1], size: size) }
+    }
+
+    @Test("the union of thousands of polygons is that of all of them")
+    func manyPolygons() throws {
+        let size = Size(height: 16, width: 4000)
+        let columns = (0..<1999).map { column -> [Double] in
+            let x = Double(2 * column)
+            return [x, 2, x + 1, 2, x + 1, 9, x, 9]
+        }
+        let union = try RLE(polygons: columns, size: size)
+        let first = try RLE(polygon: columns[0], size: size)
+        #expect(first.area == 7)
+        #expect(union.area == 1999 * 7)
+        #expect(union.counts.count == 2 * 1999 + 1)
+        #expect(try RLE(polygons: columns.reversed(), size: size) == union)
     }
 }

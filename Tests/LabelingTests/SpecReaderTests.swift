@@ -230,4 +230,16 @@ import Testing
             #expect(error.description.hasSuffix("\nand 30 more problems"))
         }
     }
+
+    @Test("a flood of unknown keys is listed, with suggestions for the first ones only")
+    func unknownKeys() {
+        let text = (0..<14_000).map { "train.lr\($0): 1\n" }.joined()
+        let error = #expect(throws: SpecError.self) {
+            try Spec.read(text: text, name: "train.yaml", command: .train)
+        }
+        let messages = error?.problems.map(\.message) ?? []
+        #expect(messages.count >= 14_000)
+        #expect(messages.contains("unknown key train.lr0: did you mean train.lr?"))
+        #expect(messages.contains("unknown key train.lr13999"))
+    }
 }

@@ -10,9 +10,14 @@ extension RLE {
     ///
     /// - Parameter polygon: x and y of each corner in pixels, in turn.
     /// - Throws: ``COCOError/segmentation(_:)`` for an odd count, fewer than three corners, a
-    ///   coordinate beyond ±10⁸ or not finite, or a shape that crosses more columns than memory is
-    ///   for.
+    ///   coordinate beyond ±10⁸ or not finite, or a shape that crosses over four million columns.
     public init(polygon: [Double], size: Size) throws(COCOError) {
+        var budget = Crossings.limit
+        try self.init(polygon: polygon, size: size, budget: &budget)
+    }
+
+    /// - Parameter budget: how many columns edges may cross; lowered by those that they do.
+    private init(polygon: [Double], size: Size, budget: inout Int) throws(COCOError) {
         let total = try Self.pixelCount(of: size)
         guard polygon.count >= 6, polygon.count.isMultiple(of: 2) else {
             throw .segmentation(
@@ -21,7 +26,7 @@ extension RLE {
         if let wrong = polygon.first(where: { !(abs($0) <= 1e8) }) {
             throw .segmentation("a polygon's coordinate is \(wrong), outside ±100000000")
         }
-        var crossings = Crossings(size: size)
+        var crossings = Crossings(size: size, budget: budget)
         let corners = polygon.count / 2
         var from = GridPoint(polygon[polygon.count - 2], polygon[polygon.count - 1])
         for corner in 0..<corners {
@@ -29,17 +34,28 @@ extension RLE {
             try crossings.addEdge(from, to)
             from = to
         }
+        budget = crossings.budget
         self.init(size, crossings.runs(total: total))
     }
 
     /// The union of polygons, as `merge(frPyObjects(…))`.
     public init(polygons: [[Double]], size: Size) throws(COCOError) {
-        var union: RLE?
+        var budget = Crossings.limit
+        // Unions of 1, 2, 4, … polygons, the largest first: thousands of polygons are merged a few
+        // times each instead of once for every later one.
+        var unions: [(polygonCount: Int, mask: RLE)] = []
         for polygon in polygons {
-            let mask = try RLE(polygon: polygon, size: size)
-            union = union.map { RLE.union([$0, mask]) } ?? mask
+            var mask = try RLE(polygon: polygon, size: size, budget: &budget)
+            var count = 1
+            while let last = unions.last, last.polygonCount == count {
+                mask = RLE.union([last.mask, mask]) ?? mask
+                count += unions.removeLast().polygonCount
+            }
+            unions.append((count, mask))
         }
-        guard let union else { throw .segmentation("there is no polygon") }
+        guard let union = RLE.union(unions.reversed().map(\.mask)) else {
+            throw .segmentation("there is no polygon")
+        }
         self = union
     }
 }
@@ -59,10 +75,15 @@ private struct Crossings {
     /// column · height + row of each flip, not sorted
     private var places: [Int] = []
 
-    private static let limit = 20_000_000
+    /// How many more may be added.
+    private(set) var budget: Int
 
-    init(size: Size) {
+    /// More than any drawn shape needs, and little memory.
+    static let limit = 4_000_000
+
+    init(size: Size, budget: Int) {
         self.size = size
+        self.budget = budget
     }
 
     mutating func addEdge(_ a: GridPoint, _ b: GridPoint) throws(COCOError) {
@@ -114,14 +135,15 @@ private struct Crossings {
     }
 
     /// The pixel columns of the image whose middle lies between grid columns `low` and `high`.
-    private func columns(_ low: Int, _ high: Int) throws(COCOError) -> Range<Int> {
+    private mutating func columns(_ low: Int, _ high: Int) throws(COCOError) -> Range<Int> {
         // 5c + 2 ≥ low and 5c + 3 ≤ high
         let first = max(0, (max(low, 0) + 2) / 5)
         let end = min(size.width, high < 3 ? 0 : (high - 3) / 5 + 1)
         guard first < end else { return 0..<0 }
-        guard places.count + end - first <= Self.limit else {
-            throw .segmentation("a polygon crosses more than \(Self.limit) columns")
+        guard end - first <= budget else {
+            throw .segmentation("polygons cross more than \(Self.limit) columns")
         }
+        budget -= end - first
         return first..<end
     }
 

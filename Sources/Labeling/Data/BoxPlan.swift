@@ -102,6 +102,9 @@ package struct BoxPlan: Sendable {
         boxes = byImage.flatMap { $0 }
     }
 
+    /// Leaves out all boxes but the first `count`.
+    package mutating func keepFirst(_ count: Int) { boxes = Array(boxes.prefix(count)) }
+
     private mutating func append(
         _ box: Box, annotation: Int, image: Int, to byImage: inout [[PlannedBox]],
         slots: inout [Int?]

@@ -20,10 +20,9 @@ func makeDirectory(_ path: String) throws(LabelingError) {
         if isFolder.boolValue { return }
         throw .fileSystem(path: path, action: "be a folder", errno: EEXIST)
     }
-    do {
-        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    } catch {
-        let cause = errno
-        throw .fileSystem(path: path, action: "create the folder", errno: cause == 0 ? EIO : cause)
+    let parent = (path as NSString).deletingLastPathComponent
+    if !parent.isEmpty, parent != path { try makeDirectory(parent) }
+    guard mkdir(path, 0o777) == 0 || errno == EEXIST else {
+        throw .fileSystem(path: path, action: "create the folder", errno: errno)
     }
 }

@@ -6,10 +6,14 @@ public enum ModelFiles {
     public static let defaultName = "default"
     private static let files = ["default": "mal-vits14-draft.safetensors"]
 
-    /// The file behind `--checkpoint`: a path, or the name of a model that ships.
+    /// The file behind `--checkpoint`: a path, a checkpoint folder of `mal train` (its student), or
+    /// the name of a model that ships.
     /// - Throws: `LabelingError.wrongUse` when a shipped model is not beside the program.
     public static func path(for checkpoint: String) throws(LabelingError) -> String {
-        guard let file = files[checkpoint] else { return checkpoint }
+        guard let file = files[checkpoint] else {
+            let student = checkpoint + "/student.safetensors"
+            return access(student, R_OK) == 0 ? student : checkpoint
+        }
         let folders = searchFolders()
         for folder in folders where access(folder + "/" + file, R_OK) == 0 {
             return folder + "/" + file

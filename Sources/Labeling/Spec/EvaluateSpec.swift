@@ -24,14 +24,16 @@ public struct EvaluateSpec: Sendable, Equatable {
         batchSize = reader.int("batch_size", default: 3, in: 1...65536, "Objects in a batch.")
         precision = reader.choice("precision", default: .auto, ours: true, precisionSummary)
         usesMixedModel = reader.flag(
-            "use_mixed_model_test", default: false,
+            "use_mixed_model_test", default: false, usedBy: [.train, .evaluate],
             "Evaluate the mean of student and teacher; goes before use_teacher_test.")
         usesTeacher = reader.flag(
-            "use_teacher_test", default: false, "Evaluate the teacher instead of the student.")
+            "use_teacher_test", default: false, usedBy: [.train, .evaluate],
+            "Evaluate the teacher instead of the student.")
         computesClustering = reader.flag(
             "comp_clustering", default: false, usedBy: [],
             "TAO's clustering score, which TAO never computes.")
         usesFlip = reader.flag(
-            "use_flip_test", default: false, "Average with the result on the mirrored crop.")
+            "use_flip_test", default: false, usedBy: [.train, .evaluate],
+            "Average with the result on the mirrored crop.")
     }
 }

@@ -1,8 +1,14 @@
 /// The network.
 public struct ModelSpec: Sendable, Equatable {
+    /// What the numbers of `frozen_stages` are (SPEC §4.5).
+    public enum FrozenStagesMeaning: String, Sendable, CaseIterable {
+        case ids, range
+    }
+
     /// As in the spec: `vit-mae-base/16`.
     public let arch: String
     public let frozenStages: [Int]
+    public let frozenStagesMeaning: FrozenStagesMeaning
     public let maskHeadConvCount: Int
     public let maskHeadHiddenChannelCount: Int
     public let maskHeadOutChannelCount: Int
@@ -25,6 +31,10 @@ public struct ModelSpec: Sendable, Equatable {
         frozenStages = reader.ints(
             "frozen_stages", default: [-1], in: -1...1024, counts: 0...1024, usedBy: [.train],
             "Stages to keep as they are: 0 the patch embedding, i block i-1; -1 none.")
+        frozenStagesMeaning = reader.choice(
+            "frozen_stages_meaning", default: .ids, ours: true, usedBy: [.train],
+            "ids: the listed stages (TAO 6.25); range: one number k is 0 to k, two are first and "
+                + "last (older TAO, NVlabs).")
         maskHeadConvCount = reader.int(
             "mask_head_num_convs", default: 4, in: 4...16, "Convolutions of the mask head.")
         maskHeadHiddenChannelCount = reader.int(

@@ -24,6 +24,8 @@ public struct Spec: Sendable, Equatable {
     public let train: TrainSpec
     public let evaluate: EvaluateSpec
     public let inference: InferenceSpec
+    /// Every key with its value, in the order of documentation.
+    public let values: [SpecValue]
 
     init(_ reader: SpecReader) {
         let all = Set(Command.allCases)
@@ -52,6 +54,7 @@ public struct Spec: Sendable, Equatable {
             "inference", usedBy: [.inference], "Boxes to masks.", InferenceSpec.init)
         wandb = reader.section(
             "wandb", usedBy: [], "Weights & Biases. Nothing is sent anywhere.", WandBSpec.init)
+        values = reader.values
     }
 }
 

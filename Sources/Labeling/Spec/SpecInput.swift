@@ -152,18 +152,23 @@ struct SpecInput {
 
     // MARK: Unknown keys
 
+    /// A search among all keys is worth its time for the first ones, which are those that are shown.
+    private static let suggestionLimit = 50
+
     private mutating func suggestUnknown() {
-        for (key, place) in unknown {
-            let hint = nearest(to: key).map { ": did you mean \($0)?" } ?? ""
+        let known = unknown.isEmpty ? [] : leaves.union(sections).sorted()
+        for (index, (key, place)) in unknown.enumerated() {
+            let suggestion =
+                index < Self.suggestionLimit ? nearest(to: key, among: known) : nil
+            let hint = suggestion.map { ": did you mean \($0)?" } ?? ""
             problems.append((place, "unknown key \(printable(key))\(hint)"))
         }
     }
 
     /// The known key or section that `key` was most likely meant to be.
-    private func nearest(to key: String) -> String? {
+    private func nearest(to key: String, among known: [String]) -> String? {
         guard key.utf8.count <= 100 else { return nil }
         let lastWord = key.split(separator: ".").last.map(String.init) ?? key
-        let known = leaves.union(sections).sorted()
         let distances = known.map { candidate in
             let candidateWord = candidate.split(separator: ".").last.map(String.init) ?? candidate
             // The right word in the wrong section is as near as a slip of the finger.

@@ -136,3 +136,10 @@ struct SpecBounds<Value: Comparable & Sendable>: Sendable {
         return text.hasSuffix(".0") ? String(text.dropLast(2)) : text
     }
 }
+
+/// A key and the value that a spec has for it.
+public struct SpecValue: Sendable, Equatable {
+    /// Dotted.
+    public let key: String
+    public let value: SpecKey.Default
+}

@@ -5,6 +5,8 @@
 /// Problems are collected, never thrown here: a key with a wrong value reads as its default.
 final class SpecReader {
     private(set) var layout = SpecLayout()
+    /// Every key with the value it was read as, in the order of the layout.
+    private(set) var values: [SpecValue] = []
     private(set) var problems: [(place: SpecPlace, message: String)] = []
 
     private let command: Spec.Command?
@@ -54,7 +56,8 @@ final class SpecReader {
         let bounds = SpecBounds(range)
         let key = declare(
             name, .integer(value), "whole number, \(bounds.prose)", summary, usedBy, ours: ours)
-        return scalar(key, SpecReader.whole, "a whole number", bounds) ?? value
+        let read = scalar(key, SpecReader.whole, "a whole number", bounds) ?? value
+        return keep(read, key, .integer(read))
     }
 
     /// A whole number that may be left out.
@@ -65,22 +68,26 @@ final class SpecReader {
         let bounds = SpecBounds(range)
         let key = declare(
             name, .null, "null or whole number, \(bounds.prose)", summary, usedBy, ours: ours)
-        return scalar(key, SpecReader.whole, "a whole number", bounds, isOptional: true)
+        let read = scalar(key, SpecReader.whole, "a whole number", bounds, isOptional: true)
+        return keep(read, key, read.map { .integer($0) } ?? .null)
     }
 
     func number(
         _ name: String, default value: Double, in bounds: SpecBounds<Double>,
-        usedBy: Set<Spec.Command>? = nil, _ summary: String
+        ours: Bool = false, usedBy: Set<Spec.Command>? = nil, _ summary: String
     ) -> Double {
-        let key = declare(name, .number(value), "number, \(bounds.prose)", summary, usedBy)
-        return scalar(key, SpecReader.number, "a number", bounds) ?? value
+        let key = declare(
+            name, .number(value), "number, \(bounds.prose)", summary, usedBy, ours: ours)
+        let read = scalar(key, SpecReader.number, "a number", bounds) ?? value
+        return keep(read, key, .number(read))
     }
 
     func number(
         _ name: String, default value: Double, in range: some RangeExpression<Double>,
-        usedBy: Set<Spec.Command>? = nil, _ summary: String
+        ours: Bool = false, usedBy: Set<Spec.Command>? = nil, _ summary: String
     ) -> Double {
-        number(name, default: value, in: SpecBounds(range), usedBy: usedBy, summary)
+        number(
+            name, default: value, in: SpecBounds(range), ours: ours, usedBy: usedBy, summary)
     }
 
     func flag(
@@ -88,23 +95,26 @@ final class SpecReader {
         usedBy: Set<Spec.Command>? = nil, _ summary: String
     ) -> Bool {
         let key = declare(name, .flag(value), "true or false", summary, usedBy, ours: ours)
-        return convert(key, SpecReader.flag, "must be true or false") ?? value
+        let read = convert(key, SpecReader.flag, "must be true or false") ?? value
+        return keep(read, key, .flag(read))
     }
 
     func text(
         _ name: String, default value: String, usedBy: Set<Spec.Command>? = nil, _ summary: String
     ) -> String {
         let key = declare(name, .text(value), "text", summary, usedBy)
-        return convert(key, SpecReader.text, "must be text") ?? value
+        let read = convert(key, SpecReader.text, "must be text") ?? value
+        return keep(read, key, .text(read))
     }
 
     func optionalText(
         _ name: String, usedBy: Set<Spec.Command>? = nil, _ summary: String
     ) -> String? {
         let key = declare(name, .null, "null or text", summary, usedBy)
-        return given(key, isOptional: true).flatMap {
+        let read = given(key, isOptional: true).flatMap {
             convert($0, key, SpecReader.text, "must be text")
         }
+        return keep(read, key, read.map { .text($0) } ?? .null)
     }
 
     /// A path. `null`, the empty text and `???` all mean that there is none, which is a problem
@@ -115,11 +125,16 @@ final class SpecReader {
     ) -> String? {
         let values = mandatoryFor.isEmpty ? "null or path" : "path"
         let key = declare(name, value, values, summary, usedBy, mandatoryFor: mandatoryFor)
+        let read = path(key, value)
+        return keep(read, key, read.map { .text($0) } ?? .null)
+    }
+
+    private func path(_ key: SpecKey, _ value: SpecKey.Default) -> String? {
         let problemCount = problems.count
         guard let given = given(key, isOptional: true) else {
             if problems.count > problemCount { return nil }
             if case .text(let path) = value, input?.values[key.name] == nil { return path }
-            if let command, mandatoryFor.contains(command) {
+            if let command, key.mandatoryFor.contains(command) {
                 report(
                     place(of: key.name),
                     "\(key.name) is mandatory: set it in the file or with \(key.name)=PATH")
@@ -138,7 +153,8 @@ final class SpecReader {
         let key = declare(
             name, .text(value.rawValue), words.joined(separator: ", "), summary, usedBy, ours: ours)
         let requirement = words.count == 1 ? words[0] : "one of " + words.joined(separator: ", ")
-        return convert(key, { Choice(rawValue: $0.text) }, "must be \(requirement)") ?? value
+        let read = convert(key, { Choice(rawValue: $0.text) }, "must be \(requirement)") ?? value
+        return keep(read, key, .text(read.rawValue))
     }
 
     /// A text with a form of its own; `parse` returns `nil` for a wrong one.
@@ -150,7 +166,15 @@ final class SpecReader {
         guard let standard = parse(value) else {
             preconditionFailure("\(key.name) has a default that is not one of its values")
         }
-        return convert(key, { parse($0.text) }, "must be \(values)") ?? standard
+        var text = value
+        let read = convert(
+            key,
+            { node in
+                let found = parse(node.text)
+                if found != nil { text = node.text }
+                return found
+            }, "must be \(values)")
+        return keep(read ?? standard, key, .text(text))
     }
 
     // MARK: Lists
@@ -162,7 +186,9 @@ final class SpecReader {
         let bounds = SpecBounds(range)
         let key = declare(
             name, .integers(value), "list of whole numbers, \(bounds.prose)", summary, usedBy)
-        return list(key, SpecReader.whole, "a list of whole numbers", bounds, counts) ?? value
+        let read =
+            list(key, SpecReader.whole, "a list of whole numbers", bounds, counts) ?? value
+        return keep(read, key, .integers(read))
     }
 
     func numbers(
@@ -173,22 +199,27 @@ final class SpecReader {
         let lengths = counts.sorted().map(String.init).joined(separator: " or ")
         let key = declare(
             name, .numbers(value), "list of \(lengths) numbers, \(bounds.prose)", summary, usedBy)
-        guard let found = list(key, SpecReader.number, "a list of numbers", bounds, 0...64) else {
-            return value
-        }
-        guard counts.contains(found.count) else {
+        let found = list(key, SpecReader.number, "a list of numbers", bounds, 0...64)
+        if let found, !counts.contains(found.count) {
             report(key, "must be a list of \(lengths) numbers, is a list of \(found.count)")
             return value
         }
-        return found
+        return keep(found ?? value, key, .numbers(found ?? value))
     }
 
     func texts(
         _ name: String, default value: [String], usedBy: Set<Spec.Command>? = nil, _ summary: String
     ) -> [String] {
         let key = declare(name, .texts(value), "list of texts", summary, usedBy)
-        return convert(key, { SpecReader.elements($0, SpecReader.text) }, "must be a list of texts")
+        let read =
+            convert(key, { SpecReader.elements($0, SpecReader.text) }, "must be a list of texts")
             ?? value
+        return keep(read, key, .texts(read))
+    }
+
+    private func keep<Value>(_ read: Value, _ key: SpecKey, _ value: SpecKey.Default) -> Value {
+        values.append(SpecValue(key: key.name, value: value))
+        return read
     }
 
     // MARK: Checks over several keys

@@ -32,6 +32,29 @@ public enum SpecText {
         return lines.joined(separator: "\n") + "\n"
     }
 
+    /// What a spec says, as a spec file: every key that `command` uses, with its value.
+    public static func yaml(of spec: Spec, for command: Spec.Command) -> String {
+        let layout = SpecLayout.standard
+        let values = Dictionary(
+            spec.values.map { ($0.key, $0.value) }, uniquingKeysWith: { first, _ in first })
+        var lines = ["# The spec of a run of `mal \(command.rawValue)`, with overrides."]
+        var open: [String] = []
+        for key in layout.keys where key.usedBy.contains(command) {
+            let path = key.name.split(separator: ".").map(String.init)
+            let sections = Array(path.dropLast())
+            let sharedCount = zip(sections, open).prefix { $0 == $1 }.count
+            for depth in sharedCount..<sections.count {
+                lines.append(String(repeating: "  ", count: depth) + sections[depth] + ":")
+            }
+            open = sections
+            let value = values[key.name] ?? key.defaultValue
+            lines.append(
+                String(repeating: "  ", count: sections.count) + "\(path[path.count - 1]): \(value)"
+            )
+        }
+        return lines.joined(separator: "\n") + "\n"
+    }
+
     private static func comment(_ text: String, indent: String) -> [String] {
         let width = 100
         var lines: [String] = []

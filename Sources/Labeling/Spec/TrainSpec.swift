@@ -66,6 +66,18 @@ public struct TrainSpec: Sendable, Equatable {
     public let crfSizeRatio: Int
     public let crfHighThreshold: Double
     public let crfLowThreshold: Double
+    /// Ends the run early; the schedule is that of all epochs.
+    public let maxStepCount: Int?
+    /// Begin with equal heads instead of TAO's independent ones (SPEC §7).
+    public let initializesTeacherFromStudent: Bool
+    /// The teacher follows the student's buffers too, not its parameters alone.
+    public let averagesBuffers: Bool
+    public let checkpointsActivations: Bool
+    /// 0: off.
+    public let gradientClipNorm: Double
+    public let exemptsNormsAndBiases: Bool
+    /// 0: all.
+    public let keptCheckpointCount: Int
 
     init(_ reader: SpecReader) {
         let all = Set(Spec.Command.allCases)
@@ -155,6 +167,29 @@ public struct TrainSpec: Sendable, Equatable {
             "crf_value_high_thres", default: 0.9, in: 0.0...1, "Highest mean-field probability.")
         crfLowThreshold = reader.number(
             "crf_value_low_thres", default: 0.1, in: 0.0...1, "Lowest mean-field probability.")
+        maxStepCount = reader.optionalInt(
+            "max_steps", in: 1...1_000_000_000_000, ours: true,
+            "Stop after this many steps even if epochs are left; the schedule stays that of "
+                + "num_epochs.")
+        initializesTeacherFromStudent = reader.flag(
+            "init_teacher_from_student", default: false, ours: true,
+            "Begin with the student's heads in the teacher. TAO draws them independently.")
+        averagesBuffers = reader.flag(
+            "ema_buffers", default: false, ours: true,
+            "The teacher also takes the student's buffers (batch-norm statistics). TAO leaves "
+                + "them.")
+        checkpointsActivations = reader.flag(
+            "activation_checkpoint", default: false, ours: true,
+            "Compute each block again in the backward pass: less memory, more time, same result.")
+        gradientClipNorm = reader.number(
+            "clip_grad_norm", default: 0, in: 0.0...1e9, ours: true,
+            "Scale gradients down to this norm; 0 does not.")
+        exemptsNormsAndBiases = reader.flag(
+            "wd_skip_norms_and_biases", default: false, ours: true,
+            "No weight decay on norms, biases and tokens. TAO decays all.")
+        keptCheckpointCount = reader.int(
+            "keep_checkpoints", default: 0, in: 0...1_000_000, ours: true,
+            "Checkpoints to keep besides the best one: the newest so many; 0 keeps all, as TAO.")
         reader.check(
             marginRate[0] <= marginRate[1], "margin_rate", "must rise", found: "\(marginRate)")
         reader.check(

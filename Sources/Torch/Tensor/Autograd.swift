@@ -22,6 +22,14 @@ extension Tensor {
         callVoid(ops.backward, .tensor(self), .tensors([]), .none, .bool(false), .bool(false))
     }
 
+    /// Continues a backward pass: adds the derivative of Σ self · `gradient` to the gradient of every
+    /// leaf this tensor came from.
+    public func backward(from gradient: Tensor) {
+        callVoid(
+            ops.backward, .tensor(self), .tensors([]), .tensor(gradient), .bool(false),
+            .bool(false))
+    }
+
     /// The same memory without its history.
     public func detached() -> Tensor { call(ops.detach, .tensor(self)) }
 

@@ -39,6 +39,13 @@ func call(_ op: Op, _ arguments: Argument..., shapeIfLost shape: () -> [Int]) ->
     return isMemoryLost ? .placeholder(shape(), result.dtype) : result
 }
 
+/// Calls an operator that gives two tensors.
+func callPair(_ op: Op, _ arguments: Argument...) -> (Tensor, Tensor) {
+    withBoxed(op, arguments, resultCount: 2) { results, _ in
+        (take(op, results[0]), take(op, results[1]))
+    }
+}
+
 /// Calls an operator that gives a list of tensors.
 func callList(_ op: Op, _ arguments: Argument...) -> [Tensor] {
     withBoxed(op, arguments, resultCount: 1) { results, _ in

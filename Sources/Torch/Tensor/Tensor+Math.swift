@@ -95,6 +95,12 @@ extension Tensor {
         call(ops.amin, .tensor(self), .ints(dimensions), .bool(keeping))
     }
 
+    /// The largest of each line along `dimension`, which disappears. Of equal ones the gradient goes to
+    /// one alone (``amax(_:keeping:)`` shares it out).
+    public func maximum(along dimension: Int) -> Tensor {
+        callPair(ops.maxAlong, .tensor(self), .int(dimension), .bool(false)).0
+    }
+
     /// Whether every element is finite.
     public var isFinite: Bool {
         let each = call(ops.isFinite, .tensor(self))
@@ -111,6 +117,40 @@ extension Tensor {
     @discardableResult
     public func multiply(by other: Tensor) -> Tensor {
         call(ops.mulInPlace, .tensor(self), .tensor(other))
+    }
+
+    /// Divides this tensor's memory by `other`.
+    @discardableResult
+    public func divide(by other: Tensor) -> Tensor {
+        call(ops.divInPlace, .tensor(self), .tensor(other))
+    }
+
+    /// Adds a number into this tensor's memory.
+    @discardableResult
+    public func add(_ other: Double) -> Tensor {
+        call(ops.addInPlaceScalar, .tensor(self), .double(other))
+    }
+
+    /// Overwrites this tensor's memory with the product of two tensors.
+    @discardableResult
+    public func setToProduct(_ a: Tensor, _ b: Tensor) -> Tensor {
+        call(ops.mulInto, .tensor(a), .tensor(b), .tensor(self))
+    }
+
+    /// Overwrites this tensor's memory with its elements' logarithms.
+    @discardableResult
+    public func takeLog() -> Tensor { call(ops.logInPlace, .tensor(self)) }
+
+    /// Overwrites this tensor's memory with e to the power of its elements.
+    @discardableResult
+    public func takeExp() -> Tensor { call(ops.expInPlace, .tensor(self)) }
+
+    /// Brings this tensor's memory into `bounds`.
+    @discardableResult
+    public func clamp(_ bounds: ClosedRange<Double>) -> Tensor {
+        call(
+            ops.clampInPlace, .tensor(self), .double(bounds.lowerBound),
+            .double(bounds.upperBound))
     }
 
     /// Overwrites this tensor's memory with `other`'s elements.

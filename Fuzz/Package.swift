@@ -1,0 +1,15 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+// A package of its own, so that the main build has nothing to do with it. Built by scripts/fuzz.sh.
+let package = Package(
+    name: "Fuzz",
+    dependencies: [.package(name: "MaskAutoLabeler", path: "..")],
+    targets: [
+        .target(name: "CFuzz"),
+        .executableTarget(
+            name: "fuzz",
+            dependencies: ["CFuzz", .product(name: "Labeling", package: "MaskAutoLabeler")]),
+    ],
+    swiftLanguageModes: [.v6]
+)

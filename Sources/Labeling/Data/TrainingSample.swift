@@ -1,0 +1,117 @@
+package import Imaging
+import Torch
+
+/// How training samples are made (SPEC §3.4).
+package struct TrainingSampleSettings: Sendable, Equatable {
+    /// Side S of the square crop in pixels.
+    package var cropSize: Int
+    /// `margin_rate`, in half sides of the box.
+    package var marginRate: ClosedRange<Double>
+    package var mirrorProbability: Double
+    package var augmentation: Augmentation
+    package var decoding: DecodeOptions
+
+    package init(
+        cropSize: Int, marginRate: ClosedRange<Double> = 0...1.2, mirrorProbability: Double = 0.5,
+        augmentation: Augmentation = Augmentation(), decoding: DecodeOptions = DecodeOptions()
+    ) {
+        self.cropSize = cropSize
+        self.marginRate = marginRate
+        self.mirrorProbability = mirrorProbability
+        self.augmentation = augmentation
+        self.decoding = decoding
+    }
+
+    package init(_ spec: Spec) {
+        self.init(
+            cropSize: spec.dataset.cropSize,
+            marginRate: spec.train.marginRate[0]...spec.train.marginRate[1],
+            decoding: DecodeOptions(
+                maxPixels: spec.dataset.maxPixelCount, applyEXIF: spec.dataset.appliesEXIF))
+    }
+}
+
+/// All that is random in one training sample.
+package struct TrainingDraw: Sendable, Equatable {
+    package var margins: Margins
+    package var isMirrored: Bool
+    package var augmentation: AugmentationDraw
+
+    package init(margins: Margins, isMirrored: Bool, augmentation: AugmentationDraw) {
+        self.margins = margins
+        self.isMirrored = isMirrored
+        self.augmentation = augmentation
+    }
+
+    /// Margins with gates, mirroring, changes of the student's image; always the same amount of
+    /// random numbers.
+    package init(
+        _ settings: TrainingSampleSettings, using generator: inout some RandomNumberGenerator
+    ) {
+        let sides = (
+            generator.unitNumber(), generator.unitNumber(), generator.unitNumber(),
+            generator.unitNumber()
+        )
+        let gates = (generator.unitNumber(), generator.unitNumber())
+        margins = .train(
+            from: settings.marginRate.lowerBound, to: settings.marginRate.upperBound,
+            sides: sides, gates: gates)
+        isMirrored = generator.unitNumber() < settings.mirrorProbability
+        augmentation = settings.augmentation.draw(using: &generator)
+    }
+}
+
+/// One crop for the student and the teacher.
+package struct TrainingSample: Sendable, Equatable {
+    /// S·S, augmented.
+    package let image: RGBImage
+    /// The same crop without colour changes.
+    package let teacherImage: RGBImage
+    /// The box inside the crop; it wraps around as the image does.
+    package let mask: Mask
+
+    /// - Parameter box: in pixels of `image`.
+    /// - Throws: ``ImageError`` for a box so large that no crop can be made.
+    package init(
+        box: Box, image: RGBImage, draw: TrainingDraw, cropSize: Int
+    ) throws(ImageError) {
+        let side = Size(square: cropSize)
+        let window = CropWindow(around: box, margins: draw.margins)
+        var crop = try image.wrappedCrop(window, resizedTo: side)
+        var mask = try Mask(
+            box: box, image: image.size, wrappedCrop: window, resizedTo: side)
+        if draw.isMirrored {
+            crop.mirror()
+            mask.mirror()
+        }
+        self.image = crop.augmented(draw.augmentation)
+        teacherImage = crop
+        self.mask = mask
+    }
+}
+
+/// Random numbers that depend on nothing but the run's seed and what they are for, so that samples
+/// come out the same in any order and on any number of threads.
+enum TrainingRandom {
+    /// For the order of the boxes in `epoch`.
+    static func order(seed: UInt64, epoch: Int) -> Generator {
+        generator(seed, purpose: 1, epoch, 0)
+    }
+
+    /// For the sample at `position` in the order of `epoch`.
+    static func sample(seed: UInt64, epoch: Int, position: Int) -> Generator {
+        generator(seed, purpose: 2, epoch, position)
+    }
+
+    private static func generator(
+        _ seed: UInt64, purpose: UInt64, _ epoch: Int, _ position: Int
+    ) -> Generator {
+        var state = seed
+        for part in [purpose, UInt64(epoch), UInt64(position)] {
+            var mixer = Generator(seed: state)
+            state = mixer.next() ^ part
+        }
+        var mixer = Generator(seed: state)
+        return Generator(seed: mixer.next())
+    }
+}

@@ -1,0 +1,257 @@
+import COCO
+import Foundation
+import Imaging
+import MaskModel
+import Torch
+
+/// A training run from a spec: reads and checks everything first, then trains.
+public struct TrainJob {
+    private let spec: Spec
+    private let set: TrainingSet
+    private let broken: [(image: Int, reason: String)]
+    private let validation: TrainingValidation?
+    private let runtime: Runtime
+    private let model: TrainingModel
+    private let annotationHash: String
+    private let asksToResume: Bool
+    private let onEvent: TrainEventHandler
+
+    /// - Parameters:
+    ///   - overrides: `key=value`, as after the command.
+    ///   - threads: CPU threads of the network; nil leaves libtorch's choice.
+    ///   - resume: go on in a run folder even if the spec has changed since.
+    /// - Throws: `SpecError`, `COCOError`, `CheckpointError`, `MaskModelError`, `TorchError`,
+    ///   `LabelingError`: what is wrong with the inputs, before any training.
+    public init(
+        specPath: String?, overrides: [String] = [], settings: [SpecSetting] = [],
+        threads: Int? = nil, resume: Bool = false, onEvent: @escaping TrainEventHandler
+    ) throws {
+        let (spec, warnings) = try Spec.read(
+            path: specPath, overrides: overrides, settings: settings, command: .train)
+        for warning in warnings { onEvent(.run(.warning(warning))) }
+        guard spec.train.gpus.count == 1, spec.train.gpus.nodeCount == 1 else {
+            throw LabelingError.wrongUse(
+                "train.num_gpus and train.num_nodes must be 1, are \(spec.train.gpus.count) and "
+                    + "\(spec.train.gpus.nodeCount): training runs on one device. The same batch "
+                    + "comes from train.accum_grad_batches; multiply train.lr yourself")
+        }
+        self.spec = spec
+        self.onEvent = onEvent
+        asksToResume = resume
+        runtime = try Runtime(
+            spec: spec, command: .train, isFromFile: specPath != nil, threads: threads
+        ) { onEvent(.run($0)) }
+        model = try TrainingModel(spec)
+        let path = spec.dataset.trainAnnotationPath ?? ""
+        let file = try readAnnotations(path) { onEvent(.run($0)) }
+        annotationHash = String(try FNV1a.hash(file: path), radix: 16)
+        let imagesDirectory = spec.dataset.trainImageDir ?? ""
+        try checkFolder(imagesDirectory, "dataset.train_img_dir")
+        set = try TrainingSet(
+            file: file, imagesDirectory: imagesDirectory,
+            filter: TAOFilter(
+                minArea: spec.dataset.minObjectSize, maxArea: spec.dataset.maxObjectSize),
+            decoding: DecodeOptions(
+                maxPixels: spec.dataset.maxPixelCount, applyEXIF: spec.dataset.appliesEXIF))
+        guard set.count > 0 else {
+            throw LabelingError.wrongUse(
+                file.annotations.isEmpty
+                    ? "\(path): has no annotations to train on"
+                    : "\(path): none of its \(file.annotations.count) boxes can be trained on: "
+                        + dropLines(of: set).joined(separator: "; "))
+        }
+        broken = set.brokenImages()
+        validation = try Self.validation(spec, runtime) { onEvent(.run($0)) }
+    }
+
+    /// - Parameter shouldStop: asked after every step; true saves and throws.
+    /// - Throws: `LabelingError.trainingStopped` when `shouldStop` ended it.
+    public func run(
+        isolation: isolated (any Actor)? = #isolation, shouldStop: () -> Bool = { false }
+    ) async throws -> TrainingSummary {
+        try requireImages()
+        let directory = try RunDirectory(spec.resultsDirectory(for: .train))
+        let checkpoint = try checkpointToResume(in: directory)
+        var state = checkpoint?.state ?? TrainingState()
+        if checkpoint == nil {
+            state.seed =
+                spec.train.seed < 0 ? .random(in: 0...UInt64.max) : UInt64(spec.train.seed)
+        }
+        state.version = Product.version
+        state.sampleCount = set.count
+        state.annotations = annotationHash
+        let run = TrainingRun(
+            spec: spec, set: set, device: runtime.device, seed: state.seed,
+            validation: validation, metadata: model.metadata)
+        if state.stepInEpoch >= run.stepsPerEpoch {
+            // Only after a change of the data or the batch size.
+            state.epoch += 1
+            state.stepInEpoch = 0
+        }
+        let step = try trainingStep(run, state, checkpoint)
+        onEvent(
+            .run(
+                .note(
+                    "training on \(set.count) boxes, \(run.stepsPerEpoch) steps an epoch, "
+                        + "\(run.stepCount) steps in all, on \(runtime.device) in "
+                        + "\(runtime.arithmetic); results in \(directory.path)")))
+        return try await Trainer(
+            run, step: step, state: state, newest: checkpoint?.path, directory: directory,
+            onEvent: onEvent
+        ).run(shouldStop: shouldStop)
+    }
+
+    /// What a run would do, without one; and a picture of a batch in the results folder.
+    public func dryRun(
+        isolation: isolated (any Actor)? = #isolation
+    ) async throws -> DryRunReport {
+        let run = TrainingRun(
+            spec: spec, set: set, device: runtime.device,
+            seed: UInt64(max(spec.train.seed, 0)), validation: validation,
+            metadata: model.metadata)
+        let pair = try model.freshPair(seed: run.seed, device: .cpu, onEvent: onEvent)
+        return try await DryRunReport(
+            run: run, pair: pair, broken: broken.map(\.reason),
+            directory: spec.resultsDirectory(for: .train))
+    }
+
+    private func trainingStep(
+        _ run: TrainingRun, _ state: TrainingState, _ checkpoint: TrainingCheckpoint?
+    ) throws -> TrainingStep {
+        let pair: StudentTeacher
+        if let checkpoint {
+            pair = try model.pair(of: checkpoint, device: runtime.device)
+        } else {
+            pair = try model.freshPair(
+                seed: state.seed, device: runtime.device, onEvent: onEvent)
+        }
+        let optimizer = model.optimizer(for: pair)
+        if let checkpoint {
+            try optimizer.importState(
+                checkpoint.optimizer.mapValues { $0.tensor(device: runtime.device) })
+        }
+        var settings = run.stepSettings
+        settings.options = TrainingOptions(
+            arithmetic: runtime.arithmetic, dropPathRate: spec.model.dropPathRate,
+            recomputesActivations: spec.train.checkpointsActivations)
+        let step = TrainingStep(pair, optimizer, settings)
+        step.scaler = LossScaler(scale: state.lossScale, goodStepCount: state.goodStepCount)
+        return step
+    }
+
+    /// The checkpoint to go on from; nil starts a run.
+    private func checkpointToResume(in directory: RunDirectory) throws -> TrainingCheckpoint? {
+        let newest = directory.checkpoints.last
+        if let path = spec.train.resumePath {
+            let checkpoint = try TrainingCheckpoint(
+                path: URL(fileURLWithPath: path).resolvingSymlinksInPath().path)
+            if let newest, newest.step > checkpoint.state.step {
+                throw LabelingError.wrongUse(
+                    "train.resume_training_checkpoint_path is of step \(checkpoint.state.step), but "
+                        + "\(directory.path) goes to step \(newest.step); choose another "
+                        + "results_dir or remove the later checkpoints")
+            }
+            return announced(checkpoint, differences: differences(from: checkpoint))
+        }
+        guard let newest else {
+            guard !asksToResume else {
+                throw LabelingError.wrongUse(
+                    "\(directory.path): no checkpoint to resume there; leave --resume out to start")
+            }
+            return nil
+        }
+        let checkpoint = try TrainingCheckpoint(path: newest.path)
+        let differences = differences(from: checkpoint)
+        guard differences.isEmpty || asksToResume else {
+            throw LabelingError.specChanged(
+                directory: directory.path, differences: differences)
+        }
+        return announced(checkpoint, differences: differences)
+    }
+
+    private func differences(from checkpoint: TrainingCheckpoint) -> [String] {
+        let content =
+            checkpoint.state.annotations == annotationHash
+            ? [] : ["the content of dataset.train_ann_path"]
+        return spec.trainingDifferences(from: checkpoint.spec) + content
+    }
+
+    private func announced(
+        _ checkpoint: TrainingCheckpoint, differences: [String]
+    ) -> TrainingCheckpoint {
+        let state = checkpoint.state
+        onEvent(
+            .run(.note("resuming \(checkpoint.path): step \(state.step), epoch \(state.epoch)")))
+        if !differences.isEmpty {
+            onEvent(
+                .run(
+                    .warning(
+                        "going on with another spec; changed: "
+                            + differences.joined(separator: "; "))))
+        }
+        return checkpoint
+    }
+
+    private func requireImages() throws(LabelingError) {
+        guard !broken.isEmpty else { return }
+        let images = Set(broken.map(\.image))
+        let count = set.annotations.count {
+            set.file.annotations[$0].imageIndex.map(images.contains) ?? false
+        }
+        guard count * 100 <= set.count else {
+            throw .tooManyBrokenImages(
+                broken: count, total: set.count, reasons: broken.map(\.reason))
+        }
+    }
+
+    /// Nil without a validation set or without its masks.
+    private static func validation(
+        _ spec: Spec, _ runtime: Runtime, onEvent: RunEventHandler
+    ) throws -> TrainingValidation? {
+        guard let path = spec.dataset.validationAnnotationPath else {
+            onEvent(.note("no validation: dataset.val_ann_path is null"))
+            return nil
+        }
+        guard spec.dataset.loadsMasks else {
+            onEvent(.note("no validation: dataset.load_mask is false"))
+            return nil
+        }
+        let imagesDirectory = spec.dataset.validationImageDir ?? ""
+        let file: AnnotationFile
+        do {
+            try checkFolder(imagesDirectory, "dataset.val_img_dir")
+            file = try readAnnotations(path, onEvent: onEvent)
+        } catch {
+            throw LabelingError.wrongUse(
+                "\(error)\n(validation; dataset.val_ann_path=null trains without it)")
+        }
+        try requireSegmentations(file, selection: .tao(.validation), key: "validation")
+        let masks = file.checkSegmentations()
+        guard masks.errorCount == 0 else { throw COCOError.invalid(masks) }
+        guard file.annotations.contains(where: { TAOFilter.validation.keeps($0, in: file) }) else {
+            throw LabelingError.wrongUse(
+                "\(path): no box to validate on; TAO's filter keeps boxes inside their image with "
+                    + "sides above 2 pixels. dataset.val_ann_path=null trains without validation")
+        }
+        let directory = spec.resultsDirectory(for: .train) + "/validation"
+        return TrainingValidation(
+            request: Evaluator.Request(
+                file: file, imagesDirectory: imagesDirectory, resultsDirectory: directory,
+                settings: CropSettings(
+                    cropSize: spec.dataset.cropSize, marginRate: spec.train.testMarginRate,
+                    batchSize: spec.train.batchSize,
+                    decoding: DecodeOptions(
+                        maxPixels: spec.dataset.maxPixelCount,
+                        applyEXIF: spec.dataset.appliesEXIF)),
+                thresholds: spec.train.thresholds),
+            source: spec.evaluate.usesMixedModel
+                ? .mixed : spec.evaluate.usesTeacher ? .teacher : .student,
+            usesFlip: spec.evaluate.usesFlip, arithmetic: runtime.arithmetic,
+            device: runtime.device)
+    }
+}
+
+/// `12 × the area is dataset.min_obj_size or less`, a line a reason.
+func dropLines(of set: TrainingSet) -> [String] {
+    set.dropCounts.sorted { $0.key.rawValue < $1.key.rawValue }.map { "\($1) × \($0)" }
+}

@@ -1,0 +1,290 @@
+import Foundation
+import Imaging
+import MaskModel
+import Torch
+
+/// The training loop: schedule, step, validate, save.
+///
+/// A step's weights follow from the spec, the seed and the steps before it, whether or not the run
+/// was broken off and resumed in between (bit for bit on the CPU).
+package final class Trainer {
+    private let run: TrainingRun
+    private let step: TrainingStep
+    private let directory: RunDirectory
+    private let logs: TrainingLogs
+    private let onEvent: TrainEventHandler
+    package private(set) var state: TrainingState
+
+    private var clock = StepClock()
+    private var newest: String
+    private var savedStep: Int
+    private var skippedInARow = 0
+    private var brokenReasons: [String] = []
+
+    /// - Parameters:
+    ///   - newest: the checkpoint that `state` comes from, if any.
+    package init(
+        _ run: TrainingRun, step: TrainingStep, state: TrainingState, newest: String?,
+        directory: RunDirectory, onEvent: @escaping TrainEventHandler
+    ) throws {
+        self.run = run
+        self.step = step
+        self.state = state
+        self.directory = directory
+        self.onEvent = onEvent
+        self.newest = newest ?? ""
+        savedStep = newest == nil ? -1 : state.step
+        logs = try TrainingLogs(directory: directory.path, step: state.step)
+    }
+
+    /// - Parameter shouldStop: asked after every step; true saves and throws.
+    /// - Throws: `LabelingError.trainingStopped` when `shouldStop` ended it.
+    package func run(
+        isolation: isolated (any Actor)? = #isolation, shouldStop: () -> Bool
+    ) async throws -> TrainingSummary {
+        let start = ContinuousClock.now
+        try logs.status.write(.started, "Starting MAL training.")
+        if state.step >= run.stepCount {
+            onEvent(.run(.note("the run is finished: all \(run.stepCount) steps are done")))
+        }
+        do {
+            try await train(shouldStop: shouldStop)
+            try logs.status.write(.success, "Training finished successfully.")
+        } catch {
+            try? logs.status.write(.failure, "\(error)")
+            if case LabelingError.trainingStopped = error { throw error }
+            explain()
+            throw error
+        }
+        return TrainingSummary(
+            directory: directory.path, stepCount: state.step,
+            seconds: (ContinuousClock.now - start) / .seconds(1), checkpoint: newest,
+            best: state.best.flatMap { best in
+                directory.checkpoints.first { $0.step == best.step }
+                    .map { ($0.path, best.metric, best.value) }
+            }, brokenCount: state.broken.count)
+    }
+
+    private func train(
+        isolation: isolated (any Actor)? = #isolation, shouldStop: () -> Bool
+    ) async throws {
+        var loader = run.loader(epoch: state.epoch, stepInEpoch: state.stepInEpoch)
+        defer { loader.cancel() }
+        // A run that was stopped between an epoch's last step and its validation.
+        if state.step > 0 { try await finishStep(shouldStop: shouldStop) }
+        while state.step < run.stepCount {
+            clock.start()
+            let batches = await nextBatches(&loader)
+            guard !batches.isEmpty else { break }
+            let epoch = state.epoch
+            let result = try advance(batches)
+            try report(result, batches, epoch: epoch)
+            try await finishStep(shouldStop: shouldStop)
+            if shouldStop() { try stop() }
+        }
+    }
+
+    /// The batches of one step, whose gradients are summed.
+    private func nextBatches(
+        isolation: isolated (any Actor)? = #isolation, _ loader: inout TrainingBatchLoader
+    ) async -> [TrainingBatch] {
+        var batches: [TrainingBatch] = []
+        while batches.count < run.batchesPerStep, let batch = await loader.next() {
+            batches.append(batch)
+            if batch.endsEpoch { break }
+        }
+        return batches
+    }
+
+    /// One step of the method. Nil when no image of the batch could be read.
+    private func advance(_ batches: [TrainingBatch]) throws -> StepResult? {
+        try note(batches.flatMap(\.failures))
+        step.optimizer.learningRate = step.settings.schedule.rate(
+            ofStep: state.stepInEpoch, epoch: state.epoch,
+            stepsPerEpoch: step.settings.stepsPerEpoch)
+        let tensors = batches.filter { $0.count > 0 }.map {
+            TrainingTensors(
+                image: $0.image, teacherImage: $0.teacherImage, mask: $0.mask, areas: $0.areas,
+                cropSize: $0.cropSize, device: run.device)
+        }
+        var result: StepResult?
+        if !tensors.isEmpty {
+            do {
+                result = try withRecoverableMemory {
+                    step.run(tensors, epoch: state.epoch, step: state.stepInEpoch)
+                }
+            } catch TorchError.outOfMemory(let reason) {
+                throw LabelingError.trainingOutOfMemory(
+                    batchSize: run.spec.train.batchSize, cropSize: run.spec.dataset.cropSize,
+                    reason: reason)
+            }
+        }
+        if let result { try requireFinite(result, batches) }
+        state.step += 1
+        state.stepInEpoch += 1
+        if state.stepInEpoch == run.stepsPerEpoch {
+            state.epoch += 1
+            state.stepInEpoch = 0
+        }
+        return result
+    }
+
+    /// With float16 single overflows are part of the method; a long row of them is not.
+    private func requireFinite(_ result: StepResult, _ batches: [TrainingBatch]) throws {
+        let isScaled = step.settings.options.arithmetic == .float16
+        skippedInARow = result.isSkipped ? skippedInARow + 1 : 0
+        guard !result.isFinite, !isScaled || skippedInARow > 40 else { return }
+        let number = state.step + 1
+        let ids = batches.flatMap(\.annotationIDs).map { "\($0)" }
+        let terms =
+            "loss_mil \(result.lossMIL), loss_crf \(result.lossCRF), gradient norm "
+            + "\(result.gradientNorm)"
+        let record = directory.path + "/nonfinite_step_\(number).json"
+        try writeWholeFile(
+            """
+            {"step": \(number), "epoch": \(state.epoch), "learning_rate": \
+            \(jsonNumber(result.learningRate)), "terms": \(jsonText(terms)), "annotation_ids": \
+            [\(batches.flatMap(\.annotationIDs).map(jsonID).joined(separator: ", "))]}
+
+            """, to: record)
+        throw LabelingError.lossNotFinite(
+            step: number, terms: terms, annotationIDs: ids, record: record)
+    }
+
+    /// Counts and names broken images; too many of them end the run.
+    private func note(_ failures: [TrainingBatch.Failure]) throws {
+        for failure in failures where state.broken.insert(failure.annotation).inserted {
+            let reason = "annotation \(failure.annotationID): \(failure.reason)"
+            brokenReasons.append(reason)
+            onEvent(.run(.warning("left out: \(reason)")))
+        }
+        guard state.broken.count * 100 > run.set.count, !failures.isEmpty else { return }
+        throw LabelingError.tooManyBrokenImages(
+            broken: state.broken.count, total: run.set.count, reasons: brokenReasons)
+    }
+
+    private func report(_ result: StepResult?, _ batches: [TrainingBatch], epoch: Int) throws {
+        guard let result else { return }
+        if run.hasFullLossWeight(epoch: epoch, stepInEpoch: state.stepInEpoch) {
+            state.lossSum += result.loss
+            state.lossCount += 1
+        }
+        let progress = clock.progress(
+            TrainingProgress(
+                step: state.step, stepCount: run.stepCount, epoch: epoch,
+                epochCount: run.spec.train.epochCount, loss: result.loss, lossMIL: result.lossMIL,
+                lossCRF: result.lossCRF, learningRate: result.learningRate,
+                isSkipped: result.isSkipped, boxCount: batches.reduce(0) { $0 + $1.count },
+                seconds: 0, secondsPerStep: 0, boxesPerSecond: 0, secondsLeft: 0,
+                memory: residentMemory()))
+        try logs.metrics.write(progress)
+        try logs.board.write(progress)
+        onEvent(.step(progress))
+    }
+
+    // MARK: Between steps
+
+    /// Validates and saves when it is time to.
+    private func finishStep(
+        isolation: isolated (any Actor)? = #isolation, shouldStop: () -> Bool
+    ) async throws {
+        var isBest = false
+        if run.isValidationDue(state), state.validatedStep != state.step {
+            do {
+                isBest = try await validate(shouldStop: shouldStop)
+            } catch LabelingError.interrupted {
+                try stop()
+            }
+        }
+        if run.isCheckpointDue(state) || isBest, savedStep != state.step { try save() }
+    }
+
+    /// - Returns: whether the network is better than at every validation before.
+    private func validate(
+        isolation: isolated (any Actor)? = #isolation, shouldStop: () -> Bool
+    ) async throws -> Bool {
+        guard let validation = run.validation else { return false }
+        try makeDirectory(validation.request.resultsDirectory)
+        let onEvent = onEvent
+        let results = try await validation.evaluator(of: step.pair) { onEvent(.run($0)) }
+            .run(shouldStop: shouldStop)
+        let scores = ValidationScores(
+            step: state.step, epoch: state.stepInEpoch == 0 ? state.epoch - 1 : state.epoch,
+            scores: results.kpi.map {
+                .init(name: $0.name, value: $0.value.isFinite ? $0.value : nil)
+            })
+        try logs.metrics.write(scores)
+        try logs.board.write(scores)
+        try logs.status.write(
+            .running, "Validation metrics generated.",
+            kpi: (state.meanLoss.map { [("train_loss", $0)] } ?? []) + results.kpi)
+        if let tensors = await validation.pictureTensors(device: run.device) {
+            try logs.board.write(
+                pictureGrid(tensors, maps: step.maps(of: tensors)), tag: "val/masks",
+                step: state.step)
+        }
+        onEvent(.validation(scores))
+        state.validatedStep = state.step
+        guard let score = scores.meanIoU, score > state.best?.value ?? -1 else { return false }
+        state.best = .init(step: state.step, metric: "mIoU", value: score)
+        return true
+    }
+
+    private func save() throws {
+        // A checkpoint that an interrupt asks for leaves the mean as it would have been without.
+        if run.isCheckpointDue(state) {
+            if run.validation == nil, let loss = state.meanLoss,
+                loss < state.best?.value ?? .infinity
+            {
+                state.best = .init(step: state.step, metric: "loss", value: loss)
+            }
+            state.lossSum = 0
+            state.lossCount = 0
+        }
+        state.lossScale = step.scaler.scale
+        state.goodStepCount = step.scaler.goodStepCount
+        let epoch = state.stepInEpoch == 0 ? max(state.epoch - 1, 0) : state.epoch
+        newest = try directory.save(epoch: epoch, step: state.step) { folder in
+            try TrainingCheckpoint.write(
+                to: folder, state: state, spec: run.spec, metadata: run.metadata,
+                student: step.pair.studentParameters, teacher: step.pair.teacherParameters,
+                optimizer: step.optimizer.exportState())
+        }
+        savedStep = state.step
+        if let best = state.best, best.step == state.step {
+            try directory.link(
+                "model_best", to: RunDirectory.name(epoch: epoch, step: state.step))
+        }
+        directory.prune(keeping: run.spec.train.keptCheckpointCount, best: state.best?.step)
+        onEvent(.checkpoint(path: newest, step: state.step))
+    }
+
+    private func stop() throws -> Never {
+        if savedStep != state.step { try save() }
+        throw LabelingError.trainingStopped(
+            step: state.step, stepCount: run.stepCount, checkpoint: newest)
+    }
+
+    /// What to do after an error.
+    private func explain() {
+        let checkpoints = directory.checkpoints
+        let advice =
+            checkpoints.last.map {
+                "what was saved is whole: the same command continues from \($0.path)"
+            } ?? "nothing was saved yet: the same command starts again"
+        onEvent(.run(.warning(advice)))
+    }
+}
+
+/// The files that a run writes besides its checkpoints.
+struct TrainingLogs {
+    let status: StatusLog
+    let metrics: MetricsLog
+    let board: TrainingBoard
+
+    init(directory: String, step: Int) throws(LabelingError) {
+        status = StatusLog(directory: directory)
+        metrics = try MetricsLog(directory: directory, resumingAt: step)
+        board = try TrainingBoard(directory: directory, resumingAt: step)
+    }
+}

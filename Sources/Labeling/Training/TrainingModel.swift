@@ -1,0 +1,157 @@
+package import MaskModel
+package import Torch
+
+/// The networks that a spec asks for, and where their weights come from.
+package struct TrainingModel {
+    package let configuration: MaskNetworkConfiguration
+    private let arch: String
+    private let pretrained: MaskCheckpoint?
+    private let spec: Spec
+
+    /// - Throws: `CheckpointError`, `MaskModelError` for a file or numbers that make no network.
+    package init(_ spec: Spec) throws {
+        self.spec = spec
+        let model = spec.model
+        arch = model.arch
+        pretrained = try spec.train.pretrainedModelPath.map {
+            try MaskCheckpoint(path: try ModelFiles.path(for: $0))
+        }
+        // The family of a ViT follows from the weights that are to go into it.
+        let info = pretrained?.info
+        let layout =
+            info?.hasBackbone == true
+            ? try info?.backboneConfiguration(headCount: 1).layout ?? .patchConv : .patchConv
+        configuration = MaskNetworkConfiguration(
+            backbone: try BackboneConfiguration(
+                arch: model.arch, layout: layout, embedDim: model.embedDim, depth: model.depth,
+                headCount: model.headCount),
+            maskHead: MaskHeadConfiguration(
+                convolutionCount: model.maskHeadConvCount,
+                hiddenChannels: model.maskHeadHiddenChannelCount,
+                outputChannels: model.maskHeadOutChannelCount, scaleRatio: model.maskScaleRatio),
+            adjustsScale: !model.skipsScaleAdjustment,
+            scaleRatioBefore: Double(model.maskScaleRatioPre))
+        try configuration.validate()
+        try configuration.validate(cropSize: spec.dataset.cropSize)
+    }
+
+    package var freezing: Freezing {
+        let stages = spec.model.frozenStages
+        switch spec.model.frozenStagesMeaning {
+        case .ids: return .stages(stages)
+        case .range:
+            guard let last = stages.last else { return .none }
+            return .range(first: stages.count > 1 ? stages[0] : 0, last: last)
+        }
+    }
+
+    /// A fresh pair with what `train.pretrained_model_path` has.
+    package func freshPair(
+        seed: UInt64, device: Device, onEvent: TrainEventHandler
+    ) throws -> StudentTeacher {
+        let pair = StudentTeacher(
+            configuration, seed: seed,
+            teacherIsCopy: spec.train.initializesTeacherFromStudent, device: device)
+        pair.freezing = freezing
+        let unknown = freezing.unknownStages(depth: configuration.backbone.depth)
+            .filter { $0 != -1 }
+        if !unknown.isEmpty {
+            onEvent(
+                .run(
+                    .warning(
+                        "model.frozen_stages: there is no stage \(unknown); the network has 0 (the "
+                            + "patch embedding) to \(configuration.backbone.depth)")))
+        }
+        guard let pretrained else {
+            onEvent(.run(.note("weights: all fresh; train.pretrained_model_path is null")))
+            return pair
+        }
+        let expected = Dictionary(
+            uniqueKeysWithValues: pair.studentParameters.map { ($0.name, $0.tensor.shape) })
+        let found = try pretrained.pretrainedParameters(
+            expected: expected, architecture: "model.arch \(arch)")
+        try pair.loadPretrained(found.parameters.mapValues { $0.tensor(device: device) })
+        onEvent(.run(.note(summary(of: found, in: expected.count))))
+        return pair
+    }
+
+    private func summary(of found: MaskCheckpoint.PartialParameters, in total: Int) -> String {
+        func listed(_ names: [String]) -> String {
+            // One line for all of a head's or a block's parameters.
+            var groups: [String] = []
+            for name in names {
+                let parts = name.split(separator: ".")
+                let group = parts.prefix(2).joined(separator: ".") + (parts.count > 2 ? ".*" : "")
+                if groups.last != group, !groups.contains(group) { groups.append(group) }
+            }
+            return groups.prefix(8).joined(separator: ", ") + (groups.count > 8 ? ", …" : "")
+        }
+        var text =
+            "weights: \(found.parameters.count) of \(total) parameters from "
+            + "\(pretrained?.info.file ?? "")"
+        if !found.missing.isEmpty {
+            text += "; fresh: \(found.missing.count) (\(listed(found.missing.sorted())))"
+        }
+        if !found.unused.isEmpty {
+            text += "; not used: \(found.unused.count) (\(listed(found.unused.sorted())))"
+        }
+        return text
+    }
+
+    /// The pair of a checkpoint of `mal train`.
+    package func pair(
+        of checkpoint: TrainingCheckpoint, device: Device
+    ) throws -> StudentTeacher {
+        var tensors: [String: Tensor] = [:]
+        for (name, tensor) in checkpoint.student {
+            tensors["student." + name] = tensor.tensor(device: device)
+        }
+        for (name, tensor) in checkpoint.teacher {
+            tensors["teacher." + name] = tensor.tensor(device: device)
+        }
+        let pair: StudentTeacher
+        do {
+            pair = try StudentTeacher(configuration, parameters: tensors, device: device)
+        } catch {
+            throw LabelingError.wrongUse(
+                "\(checkpoint.path): its weights do not fit the network of this spec "
+                    + "(model.arch \(arch)); take the spec of the run, or a new results_dir with "
+                    + "train.pretrained_model_path.\n\(error)")
+        }
+        pair.freezing = freezing
+        return pair
+    }
+
+    package func optimizer(for pair: StudentTeacher) -> AdamW {
+        let exempts = spec.train.exemptsNormsAndBiases
+        return AdamW(
+            pair.studentParameters, learningRate: spec.train.scaledLearningRate,
+            .init(
+                betas: spec.train.optimizerBetas, epsilon: spec.train.optimizerEpsilon,
+                weightDecay: spec.train.weightDecay),
+            isDecayed: { name, tensor in
+                !exempts
+                    || tensor.rank > 1 && name != "backbone.pos_embed"
+                        && name != "backbone.cls_token"
+            })
+    }
+
+    /// What `mal label` wants to know about a file of this network.
+    package var metadata: [String: String] {
+        let backbone = configuration.backbone
+        typealias Key = CheckpointInfo.MetadataKey
+        let texts: [(Key, String)] = [
+            (.arch, arch), (.layout, backbone.layout.rawValue),
+            (.embedDim, "\(backbone.width)"), (.depth, "\(backbone.depth)"),
+            (.headCount, "\(backbone.headCount)"), (.patchSize, "\(backbone.patchSize)"),
+            (.maskHeadConvolutionCount, "\(configuration.maskHead.convolutionCount)"),
+            (.maskHeadHiddenChannels, "\(configuration.maskHead.hiddenChannels)"),
+            (.maskHeadOutChannels, "\(configuration.maskHead.outputChannels)"),
+            (.cropSize, "\(spec.dataset.cropSize)"), (.version, Product.version),
+        ]
+        var metadata = Dictionary(
+            texts.map { ($0.rawValue, $1) }, uniquingKeysWith: { first, _ in first })
+        metadata["mask_thres"] = spec.train.maskThresholds.map { "\($0)" }.joined(separator: ",")
+        return metadata
+    }
+}

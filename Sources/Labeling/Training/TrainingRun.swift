@@ -1,0 +1,136 @@
+import COCO
+import Imaging
+import MaskModel
+package import Torch
+
+/// What a training run is made of and does not change: its spec, data, device and length.
+package struct TrainingRun {
+    package let spec: Spec
+    package let set: TrainingSet
+    package let device: Device
+    package let seed: UInt64
+    package let validation: TrainingValidation?
+    /// Of the network, for the files that `mal label` takes.
+    package let metadata: [String: String]
+
+    package init(
+        spec: Spec, set: TrainingSet, device: Device, seed: UInt64,
+        validation: TrainingValidation?, metadata: [String: String]
+    ) {
+        self.spec = spec
+        self.set = set
+        self.device = device
+        self.seed = seed
+        self.validation = validation
+        self.metadata = metadata
+    }
+
+    package var batchesPerStep: Int { spec.train.gradientAccumulationCount }
+
+    package var stepsPerEpoch: Int {
+        let batches = set.batchCount(batchSize: spec.train.batchSize)
+        return (batches + batchesPerStep - 1) / batchesPerStep
+    }
+
+    /// `num_epochs` or `max_steps`, what ends first.
+    package var stepCount: Int {
+        let (all, overflow) = stepsPerEpoch.multipliedReportingOverflow(by: spec.train.epochCount)
+        return min(overflow ? Int.max : all, spec.train.maxStepCount ?? Int.max)
+    }
+
+    package func loader(epoch: Int, stepInEpoch: Int) -> TrainingBatchLoader {
+        TrainingBatchLoader(
+            set: set, settings: TrainingSampleSettings(spec), batchSize: spec.train.batchSize,
+            seed: seed,
+            start: TrainingPosition(epoch: epoch, batch: stepInEpoch * batchesPerStep),
+            epochCount: spec.train.epochCount, taskCount: spec.dataset.workerCountPerGPU)
+    }
+
+    /// At the end of every `validation_interval`-th epoch and of the run.
+    func isValidationDue(_ state: TrainingState) -> Bool {
+        guard validation != nil, state.step > 0 else { return false }
+        return state.step >= stepCount
+            || state.stepInEpoch == 0 && state.epoch % spec.train.validationInterval == 0
+    }
+
+    func isCheckpointDue(_ state: TrainingState) -> Bool {
+        if state.step >= stepCount { return true }
+        switch spec.train.checkpointIntervalUnit {
+        case .step: return state.step % spec.train.checkpointInterval == 0
+        case .epoch:
+            return state.stepInEpoch == 0 && state.epoch % spec.train.checkpointInterval == 0
+        }
+    }
+
+    /// Whether the losses of a step are past their warm-up, so that they can be compared.
+    func hasFullLossWeight(epoch: Int, stepInEpoch: Int) -> Bool {
+        epoch > 0 || stepInEpoch > max(spec.train.milLossWarmupSteps, spec.train.crfLossWarmupSteps)
+    }
+
+    package var stepSettings: TrainingStepSettings {
+        let train = spec.train
+        var settings = TrainingStepSettings(
+            schedule: LearningRateSchedule(
+                peak: train.scaledLearningRate, minimum: train.scaledMinLearningRate,
+                warmupEpochCount: Double(train.warmupEpochCount),
+                epochCount: Double(train.epochCount), waveCount: train.waveCount),
+            stepsPerEpoch: stepsPerEpoch)
+        settings.teacherMomentum = spec.model.teacherMomentum
+        settings.milWeight = train.milLossWeight
+        settings.crfWeight = train.crfLossWeight
+        settings.milWarmupSteps = train.milLossWarmupSteps
+        settings.crfWarmupSteps = train.crfLossWarmupSteps
+        settings.meanField = MeanField(
+            kernelSize: train.crfKernelSize, zeta: train.crfZeta,
+            iterationCount: train.crfIterationCount,
+            bounds: train.crfLowThreshold...train.crfHighThreshold)
+        settings.crfSizeRatio = train.crfSizeRatio
+        settings.gradientNormLimit = train.gradientClipNorm > 0 ? train.gradientClipNorm : nil
+        settings.seed = seed
+        return settings
+    }
+}
+
+/// How a run is measured against true masks.
+package struct TrainingValidation {
+    package let request: Evaluator.Request
+    package let source: MaskSource
+    package let usesFlip: Bool
+    /// float32, or what autocast computes in.
+    package let arithmetic: DType
+    package let device: Device
+
+    func evaluator(
+        of pair: StudentTeacher, onEvent: @escaping RunEventHandler
+    ) -> Evaluator {
+        let networks =
+            switch source {
+            case .student: [pair.student]
+            case .teacher: [pair.teacher]
+            case .mixed: [pair.student, pair.teacher]
+            }
+        return Evaluator(
+            request: request,
+            predictor: MaskPredictor(
+                networks: networks, source: source, device: device, arithmetic: arithmetic,
+                flipTest: usesFlip, repairsBucketBorders: false),
+            onEvent: onEvent)
+    }
+
+    /// The first few crops of the validation set, always the same, for pictures.
+    func pictureTensors(
+        isolation: isolated (any Actor)? = #isolation, device: Device
+    ) async -> TrainingTensors? {
+        var settings = request.settings
+        settings.batchSize = 4
+        var plan = BoxPlan(
+            file: request.file, imagesDirectory: request.imagesDirectory,
+            selection: .tao(.validation), decoding: settings.decoding, onEvent: { _ in })
+        plan.keepFirst(settings.batchSize)
+        var loader = CropBatchLoader(plan: plan, settings: settings)
+        guard let batch = await loader.next(), !batch.items.isEmpty else { return nil }
+        return TrainingTensors(
+            image: batch.pixels, teacherImage: batch.pixels, mask: batch.boxMasks,
+            areas: batch.items.map(\.planned.area), cropSize: settings.cropSize, device: device)
+    }
+}

@@ -1,0 +1,29 @@
+public import Torch
+
+// B batch, o × o pixels.
+
+/// 1 − 2Σab / (Σa² + Σb² + 0.002) of each sample: (B) (SPEC §6; Milletari et al. 2016).
+///
+/// - Parameters: a, b: (B, …)
+public func diceLoss(_ a: Tensor, _ b: Tensor) -> Tensor {
+    let (a, b) = (a.flattened(from: 1), b.flattened(from: 1))
+    let shared = (a * b).sum(1)
+    let sizes = (a.squared().sum(1) + 0.001) + (b.squared().sum(1) + 0.001)
+    return 1 - 2 * shared / sizes
+}
+
+/// The multiple-instance loss of each sample: (B). A box says that each of its rows and columns holds
+/// a foreground pixel and all others none, so the largest values of rows and of columns are compared
+/// by ``diceLoss(_:_:)`` (SPEC §6; Lan et al. 2023).
+///
+/// - Parameters:
+///   - probabilities: (B, o, o)
+///   - mask: (B, o, o), the box.
+public func multipleInstanceLoss(_ probabilities: Tensor, _ mask: Tensor) -> Tensor {
+    func projected(_ dimension: Int) -> Tensor {
+        diceLoss(
+            probabilities.maximum(along: dimension),
+            withoutGradients { mask.amax(dimension) })
+    }
+    return projected(2) + projected(1)
+}

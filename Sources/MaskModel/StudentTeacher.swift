@@ -1,0 +1,152 @@
+public import Torch
+
+/// The network that is trained and its moving average (SPEC §5, §7; Tarvainen & Valpola 2017).
+public final class StudentTeacher {
+    public let configuration: MaskNetworkConfiguration
+    public let student: MaskNetwork
+    /// Never has a gradient.
+    public let teacher: MaskNetwork
+    /// By name without `student.` or `teacher.`, in the same order.
+    public let studentParameters: [(name: String, tensor: Tensor)]
+    public let teacherParameters: [(name: String, tensor: Tensor)]
+    public let device: Device
+    /// What is not trained. Frozen parameters still reach the teacher.
+    public var freezing = Freezing.none {
+        didSet { applyFreezing() }
+    }
+
+    /// A fresh pair; the same seed gives the same weights everywhere. As in TAO the two start from
+    /// different random weights (SPEC §12, quirk 7) unless `teacherIsCopy`.
+    public convenience init(
+        _ configuration: MaskNetworkConfiguration, seed: UInt64, teacherIsCopy: Bool = false,
+        device: Device = .cpu
+    ) {
+        var seeds = Generator(seed: seed)
+        let student = ParameterStore(seed: seeds.next(), device: device)
+        let teacher = ParameterStore(seed: seeds.next(), device: device)
+        self.init(configuration, student, teacher)
+        if teacherIsCopy { copyStudentToTeacher() }
+    }
+
+    /// The pair of a checkpoint.
+    ///
+    /// - Parameter parameters: `student.*` and `teacher.*`; the classification heads that published
+    ///   checkpoints carry are ignored. Throws ``TorchError/parameterMismatch(_:)`` that lists
+    ///   everything that does not fit.
+    public convenience init(
+        _ configuration: MaskNetworkConfiguration, parameters: [String: Tensor],
+        device: Device = .cpu
+    ) throws(TorchError) {
+        let shapes = ParameterStore(loading: [:], device: device)
+        _ = MaskNetwork(shapes.root, configuration)
+        self.init(
+            configuration,
+            ParameterStore(loading: Self.blank(shapes), device: device),
+            ParameterStore(loading: Self.blank(shapes), device: device))
+        try importParameters(parameters)
+    }
+
+    private static func blank(_ shapes: ParameterStore) -> [String: Tensor] {
+        Dictionary(
+            uniqueKeysWithValues: shapes.parameters.map { ($0.name, .zeros($0.tensor.shape)) })
+    }
+
+    private init(
+        _ configuration: MaskNetworkConfiguration, _ student: ParameterStore,
+        _ teacher: ParameterStore
+    ) {
+        self.configuration = configuration
+        device = student.device
+        self.student = MaskNetwork(student.root, configuration)
+        self.teacher = MaskNetwork(teacher.root, configuration)
+        studentParameters = student.parameters
+        teacherParameters = teacher.parameters
+        applyFreezing()
+    }
+
+    private func applyFreezing() {
+        for (name, tensor) in studentParameters {
+            tensor.requiresGradient = !freezing.freezes(parameter: name)
+        }
+    }
+
+    /// All parameters, the student's first, as `student.*` and `teacher.*`. The tensors are the live
+    /// ones: write them out or clone them before the next step.
+    public func exportParameters() -> [(name: String, tensor: Tensor)] {
+        studentParameters.map { ("student." + $0.name, $0.tensor) }
+            + teacherParameters.map { ("teacher." + $0.name, $0.tensor) }
+    }
+
+    /// Overwrites all parameters. Throws ``TorchError/parameterMismatch(_:)``, and changes nothing,
+    /// when a tensor is missing, left over or has another shape.
+    public func importParameters(_ tensors: [String: Tensor]) throws(TorchError) {
+        let mismatch = Self.copy(
+            tensors.filter {
+                let key = $0.key.dropping(prefix: "student.") ?? $0.key.dropping(prefix: "teacher.")
+                return !MaskNetwork.isIgnored(key ?? $0.key)
+            }, to: exportParameters(), allowsMissing: false)
+        if !mismatch.isEmpty { throw .parameterMismatch(mismatch) }
+    }
+
+    /// Overwrites student and teacher alike with what a pretrained file has (SPEC §10): parameters by
+    /// their name in a ``MaskNetwork``, any part of them.
+    ///
+    /// - Returns: the parameters that the file lacks, which keep their values, and its tensors that no
+    ///   parameter asks for. Throws ``TorchError/parameterMismatch(_:)``, and changes nothing, when a
+    ///   shape differs.
+    @discardableResult
+    public func loadPretrained(
+        _ tensors: [String: Tensor]
+    ) throws(TorchError) -> ParameterMismatch {
+        let report = Self.copy(tensors, to: studentParameters, allowsMissing: true)
+        if !report.misshaped.isEmpty {
+            throw .parameterMismatch(ParameterMismatch(misshaped: report.misshaped))
+        }
+        _ = Self.copy(tensors, to: teacherParameters, allowsMissing: true)
+        return report
+    }
+
+    /// Makes the teacher what the student is.
+    public func copyStudentToTeacher() {
+        withoutGradients {
+            for (target, source) in zip(teacherParameters, studentParameters) {
+                target.tensor.copy(from: source.tensor)
+            }
+        }
+    }
+
+    /// The moving average: θ_t ← momentum · θ_t + (1 − momentum) · θ_s for every parameter.
+    public func updateTeacher(momentum: Double) {
+        move(
+            teacherParameters.map(\.tensor), toward: studentParameters.map(\.tensor),
+            by: 1 - momentum)
+    }
+
+    /// Copies what fits, or nothing when a shape differs or when something is missing and must not be.
+    private static func copy(
+        _ tensors: [String: Tensor], to parameters: [(name: String, tensor: Tensor)],
+        allowsMissing: Bool
+    ) -> ParameterMismatch {
+        var mismatch = ParameterMismatch()
+        var left = tensors
+        var pairs: [(target: Tensor, source: Tensor)] = []
+        for (name, target) in parameters {
+            guard let source = left.removeValue(forKey: name) else {
+                mismatch.missing.append(name)
+                continue
+            }
+            guard source.shape == target.shape else {
+                mismatch.misshaped.append(
+                    .init(name: name, expected: target.shape, found: source.shape))
+                continue
+            }
+            pairs.append((target, source))
+        }
+        mismatch.unexpected = left.keys.sorted()
+        guard mismatch.misshaped.isEmpty, allowsMissing || mismatch.isEmpty else { return mismatch }
+        withoutGradients {
+            for (target, source) in pairs { target.copy(from: source) }
+        }
+        return mismatch
+    }
+}

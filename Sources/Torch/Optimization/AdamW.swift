@@ -1,0 +1,147 @@
+/// Adam with decoupled weight decay (Loshchilov & Hutter 2019), as `torch.optim.AdamW`:
+/// p ← p·(1 − lr·decay), then the bias-corrected step with epsilon outside the root.
+///
+/// A parameter without a gradient is left alone altogether: no step, no decay, no state (SPEC §7).
+public final class AdamW {
+    public struct Configuration: Sendable, Equatable {
+        public var betas: [Double]
+        public var epsilon: Double
+        public var weightDecay: Double
+
+        public init(
+            betas: [Double] = [0.9, 0.9], epsilon: Double = 1e-8, weightDecay: Double = 5e-4
+        ) {
+            precondition(betas.count == 2, "AdamW has two betas, not \(betas.count)")
+            self.betas = betas
+            self.epsilon = epsilon
+            self.weightDecay = weightDecay
+        }
+    }
+
+    /// What the optimizer knows about one parameter.
+    private struct Moments {
+        let mean: Tensor
+        let square: Tensor
+        /// Float32 of shape [], as libtorch's fused step wants it.
+        let stepCount: Tensor
+
+        static func fresh(_ parameter: Tensor) -> Self {
+            .init(
+                mean: .zeros(parameter.shape, device: parameter.device),
+                square: .zeros(parameter.shape, device: parameter.device),
+                stepCount: .zeros([], device: parameter.device))
+        }
+    }
+
+    public let configuration: Configuration
+    /// The rate of the next ``step()``.
+    public var learningRate: Double
+    private let parameters: [(name: String, tensor: Tensor)]
+    private let isDecayed: [Bool]
+    private var moments: [Moments?]
+
+    /// - Parameters:
+    ///   - parameters: everything that may be trained, names unique.
+    ///   - isDecayed: whether weight decay applies to a parameter; to all by default, as in TAO.
+    public init(
+        _ parameters: [(name: String, tensor: Tensor)], learningRate: Double,
+        _ configuration: Configuration = .init(),
+        isDecayed: (_ name: String, _ tensor: Tensor) -> Bool = { _, _ in true }
+    ) {
+        precondition(
+            Set(parameters.map(\.name)).count == parameters.count, "parameters share a name")
+        self.parameters = parameters
+        self.learningRate = learningRate
+        self.configuration = configuration
+        self.isDecayed = parameters.map { isDecayed($0.name, $0.tensor) }
+        moments = .init(repeating: nil, count: parameters.count)
+    }
+
+    /// The gradients there are, in the order of the parameters.
+    public var gradients: [Tensor] { parameters.compactMap(\.tensor.gradient) }
+
+    /// Forgets all gradients and their memory.
+    public func clearGradients() {
+        for (_, tensor) in parameters { tensor.gradient = nil }
+    }
+
+    /// Moves every parameter that has a gradient.
+    public func step() {
+        withoutGradients {
+            let found = parameters.map(\.tensor.gradient)
+            for decayed in [true, false] {
+                let places = parameters.indices.filter {
+                    found[$0] != nil && isDecayed[$0] == decayed
+                }
+                update(
+                    places, gradients: places.compactMap { found[$0] },
+                    weightDecay: decayed ? configuration.weightDecay : 0)
+            }
+        }
+    }
+
+    private func update(_ places: [Int], gradients: [Tensor], weightDecay: Double) {
+        guard !places.isEmpty else { return }
+        let moments = places.map { place in
+            let known = self.moments[place] ?? .fresh(parameters[place].tensor)
+            self.moments[place] = known
+            return known
+        }
+        let counts = moments.map(\.stepCount)
+        callVoid(ops.foreachAddInPlaceScalar, .tensors(counts), .double(1))
+        callVoid(
+            ops.fusedAdamW, .tensors(places.map { parameters[$0].tensor }), .tensors(gradients),
+            .tensors(moments.map(\.mean)), .tensors(moments.map(\.square)), .tensors([]),
+            .tensors(counts), .double(learningRate), .double(configuration.betas[0]),
+            .double(configuration.betas[1]), .double(weightDecay),
+            .double(configuration.epsilon), .bool(false), .bool(false))
+    }
+
+    /// The state by name: `<parameter>.exp_avg`, `.exp_avg_sq` and `.step` (float32, shape []) of each
+    /// parameter that was moved. The tensors are the live ones: write them out or clone them before the
+    /// next ``step()``.
+    public func exportState() -> [(name: String, tensor: Tensor)] {
+        zip(parameters, moments).flatMap { parameter, moments in
+            moments.map {
+                [
+                    (parameter.name + ".exp_avg", $0.mean),
+                    (parameter.name + ".exp_avg_sq", $0.square),
+                    (parameter.name + ".step", $0.stepCount),
+                ]
+            } ?? []
+        }
+    }
+
+    /// Replaces the state by copies of exported tensors.
+    ///
+    /// Throws ``TorchError/parameterMismatch(_:)``, and changes nothing, when one is left over, has
+    /// another shape than its parameter, or when a parameter has only a part of the three.
+    public func importState(_ tensors: [String: Tensor]) throws(TorchError) {
+        var mismatch = ParameterMismatch()
+        var left = tensors
+        let found: [Moments?] = parameters.map { name, parameter in
+            let parts = [
+                (name + ".exp_avg", parameter.shape), (name + ".exp_avg_sq", parameter.shape),
+                (name + ".step", []),
+            ].map { ($0, left.removeValue(forKey: $0), $1) }
+            guard parts.contains(where: { $0.1 != nil }) else { return nil }
+            let fitting = parts.compactMap { key, tensor, shape -> Tensor? in
+                guard let tensor else {
+                    mismatch.missing.append(key)
+                    return nil
+                }
+                guard tensor.shape == shape else {
+                    mismatch.misshaped.append(
+                        .init(name: key, expected: shape, found: tensor.shape))
+                    return nil
+                }
+                return tensor.to(.float32).to(parameter.device).cloned()
+            }
+            guard fitting.count == 3 else { return nil }
+            return Moments(mean: fitting[0], square: fitting[1], stepCount: fitting[2])
+        }
+        mismatch.unexpected = left.keys.sorted()
+        if !mismatch.isEmpty { throw .parameterMismatch(mismatch) }
+        moments = found
+    }
+}

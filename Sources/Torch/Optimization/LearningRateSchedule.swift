@@ -1,0 +1,51 @@
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
+/// Linear warm-up from 0, then cosine waves between the peak and the minimum (SPEC §7).
+public struct LearningRateSchedule: Sendable, Equatable {
+    public var peak: Double
+    public var minimum: Double
+    public var warmupEpochCount: Double
+    public var epochCount: Double
+    /// Half waves from the end of the warm-up to the end of training.
+    public var waveCount: Double
+
+    public init(
+        peak: Double, minimum: Double, warmupEpochCount: Double, epochCount: Double,
+        waveCount: Double = 1
+    ) {
+        self.peak = peak
+        self.minimum = minimum
+        self.warmupEpochCount = warmupEpochCount
+        self.epochCount = epochCount
+        self.waveCount = waveCount
+    }
+
+    /// The rate after `epochs` epochs, a number with a fraction.
+    public func rate(at epochs: Double) -> Double {
+        if epochs < warmupEpochCount { return peak * epochs / warmupEpochCount }
+        let length = epochCount - warmupEpochCount
+        // A run that is all warm-up ends at the peak; the reference divides by zero.
+        let progress = length > 0 ? (epochs - warmupEpochCount) / length : 0
+        return minimum + (peak - minimum) * 0.5 * (1 + cos(.pi * waveCount * progress))
+    }
+
+    /// The rate that is set after step `step` (from 0) of epoch `epoch`, for the step that follows.
+    public func rate(afterStep step: Int, epoch: Int, stepsPerEpoch: Int) -> Double {
+        rate(at: Double(step) / Double(stepsPerEpoch) + Double(epoch))
+    }
+
+    /// The rate that step `step` of epoch `epoch` uses: set after the step before it, and the peak
+    /// for the very first (SPEC §12, quirk 5).
+    public func rate(ofStep step: Int, epoch: Int, stepsPerEpoch: Int) -> Double {
+        if step > 0 {
+            return rate(afterStep: step - 1, epoch: epoch, stepsPerEpoch: stepsPerEpoch)
+        }
+        if epoch == 0 { return peak }
+        return rate(
+            afterStep: stepsPerEpoch - 1, epoch: epoch - 1, stepsPerEpoch: stepsPerEpoch)
+    }
+}

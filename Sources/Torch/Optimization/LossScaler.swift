@@ -1,0 +1,43 @@
+/// Keeps float16 gradients in range: the loss is multiplied by a scale that is halved when a gradient
+/// overflows, and doubled after a long time without (Micikevicius et al. 2018; PyTorch's numbers).
+public struct LossScaler: Sendable, Equatable {
+    /// What the loss is multiplied by.
+    public private(set) var scale: Double
+    /// Steps since the last overflow or growth.
+    public private(set) var goodStepCount: Int
+    /// Good steps after which the scale doubles.
+    public let growthInterval: Int
+
+    /// - Parameters: scale, goodStepCount: as saved, or the start.
+    public init(scale: Double = 65536, goodStepCount: Int = 0, growthInterval: Int = 2000) {
+        self.scale = scale
+        self.goodStepCount = goodStepCount
+        self.growthInterval = growthInterval
+    }
+
+    /// Divides the gradients by the scale in place; says whether all were finite.
+    public func unscale(_ gradients: [Tensor]) -> Bool {
+        guard let first = gradients.first else { return true }
+        return withoutGradients {
+            let overflow = Tensor.zeros([1], device: first.device)
+            let inverse = Tensor.full([1], 1 / scale, device: first.device)
+            callVoid(
+                ops.foreachNonFiniteAndUnscale, .tensors(gradients), .tensor(overflow),
+                .tensor(inverse))
+            return overflow.item() == 0
+        }
+    }
+
+    /// Draws the conclusion from a step.
+    public mutating func update(overflowed: Bool) {
+        if overflowed {
+            scale *= 0.5
+            goodStepCount = 0
+            return
+        }
+        goodStepCount += 1
+        guard goodStepCount >= growthInterval else { return }
+        goodStepCount = 0
+        if Float(scale * 2).isFinite { scale *= 2 }
+    }
+}

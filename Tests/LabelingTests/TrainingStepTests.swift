@@ -1,0 +1,284 @@
+import Labeling
+import MaskModel
+import TestSupport
+import Testing
+import Torch
+
+@Suite struct TrainingStepTests {
+    /// The largest distance of two tensors where all gradients say anything: below 1e-7 one is
+    /// rounding, which Adam blows up to a whole step.
+    private func distance(_ a: Tensor, _ b: Tensor, gradients: [Tensor]) -> Double {
+        let counts = gradients.map { ($0.abs() .> 1e-7).to(.float32) }
+        return Double(counts.reduce((a.detached() - b).abs(), *).amax().item())
+    }
+
+    @Test(
+        "three steps are the reference's",
+        arguments: [("train_micro_A_epoch0", "A_epoch0"), ("train_micro_B_epoch1", "B_epoch1")])
+    func trajectory(file: String, key: String) throws {
+        let all = try jsonObjectFixture("train_steps.json")
+        let expected = try #require(all[key] as? [[String: Any]])
+        let after = try tensorFixture(file + ".safetensors")
+        let pair = try microPair()
+        let step = fixtureStep(pair)
+        var gradients: [[Tensor]] = []
+        for (index, expected) in expected.enumerated() {
+            func number(_ key: String) -> Double { (expected[key] as? Double) ?? .nan }
+            let batch = try trainingTensors("batch_c64_\(index).safetensors")
+            let epoch = Int(number("epoch"))
+            _ = step.backward([batch], epoch: epoch, step: index)
+            gradients.append(try pair.studentParameters.map { try #require($0.tensor.gradient) })
+            if index == 2 {
+                for (name, tensor) in pair.studentParameters {
+                    let expected = try #require(after["grad_step3.student.\(name)"])
+                    let gradient = try #require(tensor.gradient)
+                    let size = Double(expected.abs().amax().item())
+                    expectClose(gradient, expected, tolerance: 1e-5 + 1e-3 * size, name)
+                }
+            }
+            let result = step.run([batch], epoch: epoch, step: index)
+            #expect(abs(result.lossMIL - number("loss_mil")) < 1e-5)
+            #expect(abs(result.lossCRF - number("loss_crf")) < 1e-5)
+            #expect(abs(result.loss - number("loss")) < 1e-5)
+            #expect(abs(result.learningRate - number("lr_used")) < 1e-12)
+            #expect(abs(result.nextLearningRate - number("lr_after")) < 1e-12)
+            #expect(
+                abs(
+                    step.settings.schedule.rate(
+                        ofStep: index + 1, epoch: epoch, stepsPerEpoch: 4) - number("lr_after"))
+                    < 1e-12)
+            #expect(result.isFinite && !result.isSkipped)
+        }
+        // In the first step of the first epoch every gradient is zero, exactly.
+        let telling = gradients.filter { $0.contains { $0.abs().amax().item() > 0 } }
+        #expect(telling.count == (key == "A_epoch0" ? 2 : 3))
+        for (index, (name, tensor)) in pair.studentParameters.enumerated() {
+            let expected = try #require(after["param.student.\(name)"])
+            let off = distance(tensor, expected, gradients: telling.map { $0[index] })
+            #expect(off <= 2e-4, "student.\(name)")
+            let teacher = pair.teacherParameters[index].tensor
+            expectClose(teacher, after["param.teacher.\(name)"], tolerance: 2e-4, name)
+        }
+        let states = try #require(all[key + "_params_with_state"] as? [String])
+        let made = Set(
+            step.optimizer.exportState().map {
+                "student." + $0.name.split(separator: ".").dropLast().joined(separator: ".")
+            })
+        #expect(made == Set(states))
+    }
+
+    @Test("gradients and update of ViT-tiny are the reference's")
+    func tiny() throws {
+        let all = try jsonObjectFixture("train_steps.json")
+        let expected = try #require(all["vit_tiny16_c128_step"] as? [String: Any])
+        let file = try tensorFixture("train_tiny_grads.safetensors")
+        let configuration = MaskNetworkConfiguration(backbone: .tiny())
+        let shapes = StudentTeacher(configuration, seed: 1)
+        let pair = try StudentTeacher(
+            configuration,
+            parameters: Dictionary(
+                uniqueKeysWithValues: shapes.exportParameters().map {
+                    ($0.name, FormulaWeights.tensor($0.name, $0.tensor.shape))
+                }))
+        let step = fixtureStep(pair, peak: 1e-3)
+        let batch = try trainingTensors("batch_c128_0.safetensors")
+        let losses = step.backward([batch], epoch: 1, step: 0)
+        #expect(abs(losses.mil - (expected["loss_mil"] as? Double ?? .nan)) < 1e-5)
+        #expect(abs(losses.crf - (expected["loss_crf"] as? Double ?? .nan)) < 1e-5)
+        let summaries = try #require(expected["grads"] as? [String: Any])
+        var compared = 0
+        for (name, tensor) in pair.studentParameters {
+            let gradient = try #require(tensor.gradient)
+            if let exact = file["grad.student.\(name)"] {
+                let size = Double(exact.abs().amax().item())
+                expectClose(gradient, exact, tolerance: 1e-5 + 1e-3 * size, name)
+                compared += 1
+            }
+            try expectSummary(gradient, summaries["student.\(name)"], name)
+        }
+        #expect(compared == 10)
+        let gradients = pair.studentParameters.map { $0.tensor.gradient }
+        _ = step.run([batch], epoch: 1, step: 0)
+        let after = try #require(expected["params_after"] as? [String: Any])
+        for (index, (name, tensor)) in pair.studentParameters.enumerated() {
+            for (key, tensor, gradients) in [
+                ("student.\(name)", tensor, [gradients[index]].compactMap { $0 }),
+                ("teacher.\(name)", pair.teacherParameters[index].tensor, []),
+            ] {
+                if let exact = file["after.\(key)"] {
+                    #expect(distance(tensor, exact, gradients: gradients) <= 2e-4, "\(key)")
+                }
+                if let summary = after[key] as? [String: Any] {
+                    let absolute = try #require(summary["abs_sum"] as? Double)
+                    let made = Double(tensor.detached().to(.float64).abs().sum().item())
+                    #expect(abs(made - absolute) <= 1e-4 * absolute, "\(key)")
+                }
+            }
+        }
+    }
+
+    private func expectSummary(_ tensor: Tensor, _ summary: Any?, _ name: String) throws {
+        let summary = try #require(summary as? [String: Any], "\(name)")
+        func number(_ key: String) -> Double { summary[key] as? Double ?? .nan }
+        let flat = tensor.to(.float64).flattened(from: 0)
+        let size = max(abs(number("min")), abs(number("max")))
+        let absolute = Double(flat.abs().sum().item())
+        #expect(abs(absolute - number("abs_sum")) <= 1e-3 * absolute + 1e-5, "\(name)")
+        let squares = Double(flat.squared().sum().item())
+        #expect(abs(squares - number("sq_sum")) <= 2e-3 * squares + 1e-9, "\(name)")
+        let values = flat.floats()
+        let first = summary["first"] as? [Double] ?? []
+        let last = summary["last"] as? [Double] ?? []
+        for (value, expected) in zip(values, first) {
+            #expect(abs(Double(value) - expected) <= 1e-3 * size + 1e-6, "\(name)")
+        }
+        for (value, expected) in zip(values.suffix(last.count), last) {
+            #expect(abs(Double(value) - expected) <= 1e-3 * size + 1e-6, "\(name)")
+        }
+    }
+
+    @Test("accumulated batches give the gradients of one large batch")
+    func accumulation() throws {
+        let whole = try trainingTensors("batch_c64_0.safetensors")
+        let parts = [rows([0, 1, 2], of: whole), rows([3], of: whole)]
+        let results = try [[whole], parts].map { batches in
+            let pair = try microPair()
+            let step = fixtureStep(pair)
+            let losses = step.backward(batches, epoch: 1, step: 0)
+            return (losses, pair.studentParameters.compactMap(\.tensor.gradient))
+        }
+        #expect(abs(results[0].0.mil - results[1].0.mil) < 1e-5)
+        #expect(abs(results[0].0.crf - results[1].0.crf) < 1e-5)
+        for (a, b) in zip(results[0].1, results[1].1) {
+            expectClose(a, b, tolerance: 1e-6 + 1e-4 * Double(a.abs().amax().item()))
+        }
+    }
+
+    @Test("recomputed activations give the same gradients")
+    func recomputation() throws {
+        let batch = try trainingTensors("batch_c64_0.safetensors")
+        for rate in [0, 0.5] {
+            let gradients = try [false, true].map { recomputes in
+                let pair = try microPair()
+                pair.freezing = .stages([2])
+                var settings = fixtureStep(pair).settings
+                settings.options.recomputesActivations = recomputes
+                settings.options.dropPathRate = rate
+                let optimizer = AdamW(pair.studentParameters, learningRate: 1)
+                let step = TrainingStep(pair, optimizer, settings)
+                _ = step.backward([batch], epoch: 1, step: 0)
+                return pair.studentParameters.map { $0.tensor.gradient?.floats() }
+            }
+            #expect(gradients[0] == gradients[1])
+            #expect(gradients[0].filter { $0 == nil }.count == 12)
+        }
+    }
+
+    @Test("drop path changes the student by seed, and only in training")
+    func dropPath() throws {
+        let batch = try trainingTensors("batch_c64_0.safetensors")
+        let losses = try [(0.0, 1), (0.9, 1), (0.9, 1), (0.9, 2)].map { rate, seed in
+            let pair = try microPair()
+            var settings = fixtureStep(pair).settings
+            settings.options.dropPathRate = rate
+            settings.seed = UInt64(seed)
+            let step = TrainingStep(pair, AdamW([], learningRate: 1), settings)
+            return step.backward([batch], epoch: 1, step: 0).mil
+        }
+        #expect(losses[0] != losses[1])
+        #expect(losses[1] == losses[2])
+        #expect(losses[1] != losses[3])
+    }
+
+    @Test("a batch with no object in any bucket moves the teacher alone")
+    func noBucket() throws {
+        let whole = try trainingTensors("batch_c64_0.safetensors")
+        let batch = TrainingTensors(
+            image: whole.image, teacherImage: whole.teacherImage, mask: whole.mask,
+            areas: [1024, 9216, 0, 1024])
+        let pair = try microPair()
+        let step = fixtureStep(pair)
+        let (student, teacher) = (
+            pair.studentParameters.map { $0.tensor.floats() },
+            pair.teacherParameters.map { $0.tensor.floats() }
+        )
+        let result = step.run([batch], epoch: 1, step: 0)
+        #expect(result.isFinite && result.gradientNorm == 0)
+        #expect(result.lossMIL > 0)
+        #expect(pair.studentParameters.map { $0.tensor.floats() } == student)
+        #expect(pair.teacherParameters.map { $0.tensor.floats() } != teacher)
+        #expect(step.optimizer.exportState().isEmpty)
+    }
+
+    @Test("clipping bounds the step's gradients, and maps come when asked for")
+    func clippingAndMaps() throws {
+        let batch = try trainingTensors("batch_c64_0.safetensors")
+        let pair = try microPair()
+        var settings = fixtureStep(pair).settings
+        settings.gradientNormLimit = 1e-3
+        let optimizer = AdamW(pair.studentParameters, learningRate: 1e-3)
+        let step = TrainingStep(pair, optimizer, settings)
+        let result = step.run([batch], epoch: 1, step: 0, wantsMaps: true)
+        #expect(result.gradientNorm > 1e-3)
+        let moments = optimizer.exportState().filter { $0.name.hasSuffix(".exp_avg") }
+        // After one step the mean is a tenth of the clipped gradient.
+        #expect(abs(norm(ofAll: moments.map(\.tensor)) - 1e-4) < 1e-7)
+        let maps = try #require(result.maps)
+        #expect(maps.student.shape == [4, 16, 16])
+        #expect(maps.teacher.shape == [4, 16, 16])
+        #expect(Set(maps.target.floats()).isSubset(of: [0, 1]))
+        #expect(step.run([batch], epoch: 1, step: 1).maps == nil)
+    }
+
+    @Test("half precision follows float32", arguments: [DType.bfloat16, .float16])
+    func halfPrecision(arithmetic: DType) throws {
+        let batch = try trainingTensors("batch_c64_0.safetensors")
+        let results = try [DType.float32, arithmetic].map { arithmetic in
+            let pair = try microPair()
+            var settings = fixtureStep(pair).settings
+            settings.options.arithmetic = arithmetic
+            let optimizer = AdamW(pair.studentParameters, learningRate: 1e-3)
+            let step = TrainingStep(pair, optimizer, settings)
+            // A scale whose gradients stay finite.
+            step.scaler = LossScaler(scale: 1024)
+            return step.run([batch], epoch: 1, step: 0)
+        }
+        #expect(results[1].isFinite && !results[1].isSkipped)
+        #expect(abs(results[0].lossMIL - results[1].lossMIL) < 0.03)
+        #expect(abs(results[0].lossCRF - results[1].lossCRF) < 0.03)
+        #expect(abs(results[1].gradientNorm / results[0].gradientNorm - 1) < 0.05)
+    }
+
+    @Test("an overflow skips the student, lowers the scale, and the teacher goes on")
+    func overflow() throws {
+        let batch = try trainingTensors("batch_c64_0.safetensors")
+        let pair = try microPair()
+        var settings = fixtureStep(pair).settings
+        settings.options.arithmetic = .float16
+        let optimizer = AdamW(pair.studentParameters, learningRate: 1e-3)
+        let step = TrainingStep(pair, optimizer, settings)
+        step.scaler = LossScaler(scale: 0x1p100)
+        let before = pair.values
+        let result = step.run([batch], epoch: 1, step: 0)
+        #expect(result.isSkipped && result.loss.isFinite && !result.isFinite)
+        #expect(step.scaler == LossScaler(scale: 0x1p99))
+        let count = pair.studentParameters.count
+        #expect(Array(pair.values[..<count]) == Array(before[..<count]))
+        #expect(pair.values != before)
+        #expect(optimizer.exportState().isEmpty)
+        #expect(result.nextLearningRate == optimizer.learningRate)
+    }
+
+    @Test("a loss that is not a number leaves everything as it was")
+    func notFinite() throws {
+        let whole = try trainingTensors("batch_c64_0.safetensors")
+        let batch = TrainingTensors(
+            image: whole.image * .infinity, teacherImage: whole.teacherImage, mask: whole.mask,
+            areas: whole.areas)
+        let pair = try microPair()
+        let before = pair.values
+        let result = fixtureStep(pair).run([batch], epoch: 1, step: 0)
+        #expect(!result.isFinite && result.isSkipped)
+        #expect(pair.values == before)
+    }
+}
