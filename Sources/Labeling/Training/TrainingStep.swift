@@ -36,6 +36,20 @@ package struct TrainingTensors {
     }
 }
 
+extension TrainingTensors {
+    /// The batch in parts of at most `count` objects; views.
+    fileprivate func parts(of count: Int) -> [TrainingTensors] {
+        precondition(count > 0, "parts of \(count) objects")
+        guard areas.count > count else { return [self] }
+        return stride(from: 0, to: areas.count, by: count).map { start in
+            let rows = start..<min(start + count, areas.count)
+            return TrainingTensors(
+                image: image.narrowed(0, rows), teacherImage: teacherImage.narrowed(0, rows),
+                mask: mask.narrowed(0, rows), areas: Array(areas[rows]))
+        }
+    }
+}
+
 /// The numbers of the method that a step needs.
 package struct TrainingStepSettings: Sendable, Equatable {
     package var schedule: LearningRateSchedule
@@ -53,6 +67,9 @@ package struct TrainingStepSettings: Sendable, Equatable {
     /// Gradients are shrunk to this norm when they are longer; nil leaves them.
     package var gradientNormLimit: Double?
     package var options = TrainingOptions()
+    /// Objects whose activations are held at the same time; a larger batch goes through in parts, to
+    /// the same gradients. Nil takes a batch as it is.
+    package var objectsAtOnce: Int?
     /// For drop path: the same seed, epoch and step leave out the same branches.
     package var seed: UInt64 = 0
 
@@ -83,7 +100,7 @@ package struct StepResult {
     /// Whether the student was left as it was: float16 gradients overflowed, or a number was not
     /// finite.
     package let isSkipped: Bool
-    /// Of the last of the step's batches, when asked for.
+    /// Of the last batch, or part of one, that went through, when asked for.
     package let maps: StepMaps?
 
     package var loss: Double { lossMIL + lossCRF }
@@ -141,6 +158,9 @@ package final class TrainingStep {
         _ batches: [TrainingTensors], epoch: Int, step: Int, wantsMaps: Bool = false
     ) -> Losses {
         let weights = lossWeights(epoch: epoch, step: step)
+        let batches = batches.flatMap { batch in
+            settings.objectsAtOnce.map { batch.parts(of: $0) } ?? [batch]
+        }
         let total = batches.reduce(0) { $0 + $1.areas.count }
         var generator = Generator(seed: settings.seed ^ UInt64(truncatingIfNeeded: epoch) << 32)
         generator.state = generator.next() ^ UInt64(truncatingIfNeeded: step)

@@ -46,10 +46,9 @@ public func gelu(consuming x: Tensor) -> Tensor {
 
 public func relu(_ x: Tensor) -> Tensor { call(ops.relu, .tensor(x)) }
 
-/// `relu` that overwrites its argument when no gradient is recorded, to save a pass over memory.
-public func relu(consuming x: Tensor) -> Tensor {
-    gradientsAreRecorded ? relu(x) : call(ops.reluInPlace, .tensor(x))
-}
+/// `relu` that overwrites its argument, to save memory and a pass over it. Its backward pass needs the
+/// result alone; `x` must come from an operator whose backward pass does without its own result.
+public func relu(consuming x: Tensor) -> Tensor { call(ops.reluInPlace, .tensor(x)) }
 
 /// x + y, written into x when no gradient is recorded.
 public func sum(consuming x: Tensor, _ y: Tensor) -> Tensor {
