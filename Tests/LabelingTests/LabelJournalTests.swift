@@ -77,6 +77,24 @@ struct LabelJournalTests {
         }
     }
 
+    @Test("an impossible number under a right checksum does not trap")
+    func forged() throws {
+        let folder = try TemporaryFolder()
+        try open(folder).append(
+            batch: 0, results: [(4, .mask(counts: [], area: 0x1234_5678, size: size, iou: nil))])
+        var file = try Data(contentsOf: URL(fileURLWithPath: folder.path + "/j"))
+        let area = try #require(file.range(of: Data([0x78, 0x56, 0x34, 0x12, 0, 0, 0, 0])))
+        file.replaceSubrange(area, with: [UInt8](repeating: 0xFF, count: 8))
+        // The payload begins 21 bytes before its first area, after its own checksum.
+        let payload = area.lowerBound - 21
+        withUnsafeBytes(of: FNV1a.hash(Array(file[payload...])).littleEndian) {
+            file.replaceSubrange(payload - 8..<payload, with: $0)
+        }
+        try file.write(to: URL(fileURLWithPath: folder.path + "/j"))
+        let outcome = try open(folder, mode: .resume).outcome(annotation: 4)
+        #expect(outcome == .mask(counts: [], area: .max, size: size, iou: nil))
+    }
+
     @Test("two processes do not share a journal")
     func busy() throws {
         let folder = try TemporaryFolder()

@@ -119,6 +119,7 @@ struct Main {
     private func reproduce(_ places: Places) throws {
         let reader = try Reader.named(words[1], places)
         let input = Array(try Data(contentsOf: URL(fileURLWithPath: words[2])))
+        unlink(places.scratch + "/state")
         guard let state = cf_state_open(places.scratch + "/state") else {
             throw WrongUse("\(places.scratch)/state cannot be mapped")
         }

@@ -111,7 +111,7 @@ package final class LabelJournal {
         _ = reader.take(UInt32.self)
         let kind = reader.take(UInt8.self)
         let size = Size(height: Int(reader.take(UInt32.self)), width: Int(reader.take(UInt32.self)))
-        let area = Int(reader.take(UInt64.self))
+        let area = Int(clamping: reader.take(UInt64.self))
         let iou = Double(bitPattern: reader.take(UInt64.self))
         let length = Int(reader.take(UInt32.self))
         let bytes = try read(at: offsets[annotation] + Self.entryHeader, count: length)

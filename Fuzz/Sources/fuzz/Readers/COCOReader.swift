@@ -17,6 +17,7 @@ extension Reader {
             _ = file.checkSegmentations(isRequired: index % 2 == 0).summary()
             for annotation in file.annotations {
                 _ = file.text(annotation.range)
+                if index % 4 == 1 { crop(annotation.box) }
                 guard case .rle(let mask)? = try? file.segmentation(of: annotation) else {
                     continue
                 }
@@ -24,6 +25,20 @@ extension Reader {
             }
             if index % 4 == 0 { try write(file, to: places.scratch + "/output") }
         }
+    }
+
+    /// What labelling does with a box, in an image of 10 × 8.
+    private static func crop(_ box: Box) {
+        let size = Size(height: 8, width: 10)
+        let image = RGBImage(size: size, filledWith: (1, 2, 3))
+        let side = Size(square: 8)
+        let whole = CropWindow(around: box, margins: .test(rate: 0.4))
+        _ = try? image.wrappedCrop(whole, resizedTo: side)
+        guard let clipped = box.clipped(to: size) else { return }
+        let window = CropWindow(around: clipped, margins: .test(rate: 0.4))
+        _ = try? image.wrappedCrop(window, resizedTo: side)
+        _ = try? Mask(box: clipped, image: size, zeroPaddedCrop: window, resizedTo: side)
+        _ = Mask(box: box, size: size)
     }
 
     /// What is written for any file that was read can be read again.
