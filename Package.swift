@@ -46,7 +46,9 @@ let package = Package(
                 ]),
                 .linkedLibrary("torch_cpu"), .linkedLibrary("c10"),
             ]),
-        .target(name: "Torch", dependencies: ["CTorch"], swiftSettings: swiftSettings),
+        .target(name: "CKernels", cSettings: [.unsafeFlags(strictC)]),
+        .target(
+            name: "Torch", dependencies: ["CTorch", "CKernels"], swiftSettings: swiftSettings),
         .target(
             name: "CImaging",
             cSettings: [.unsafeFlags(strictC)],
@@ -60,7 +62,8 @@ let package = Package(
             cxxSettings: [.unsafeFlags(strictC)],
             linkerSettings: [.linkedLibrary("simdjson")]),
         .target(name: "COCO", dependencies: ["CJSON", "Imaging"], swiftSettings: swiftSettings),
-        .target(name: "MaskModel", dependencies: ["Torch"], swiftSettings: swiftSettings),
+        .target(
+            name: "MaskModel", dependencies: ["Torch", "CKernels"], swiftSettings: swiftSettings),
         .target(
             name: "Labeling",
             dependencies: [
@@ -78,6 +81,13 @@ let package = Package(
             ],
             swiftSettings: swiftSettings),
 
+        .executableTarget(
+            name: "bench",
+            dependencies: [
+                "Labeling", "MaskModel", "Torch",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Benchmarks/Sources/bench", swiftSettings: swiftSettings),
         .executableTarget(
             name: "TrainExample", dependencies: ["Labeling"], path: "Examples/TrainExample",
             swiftSettings: swiftSettings),

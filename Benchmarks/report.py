@@ -38,6 +38,8 @@ def main():
     a.add_argument("--threads", type=int, default=2)
     a.add_argument("--rounds", type=int, default=10, help="steps of each program")
     a.add_argument("--arch", action="append", help="only this size of network; may be repeated")
+    a.add_argument(
+        "--what", action="append", help="only train, infer or meanfield; may be repeated")
     o = a.parse_args()
     now, here = datetime.datetime.now(), machine()
     result = {

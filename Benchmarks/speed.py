@@ -14,8 +14,11 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 # What is measured, a row of the table each: arguments that `bench` and `pytorch_baseline.py` share.
 CASES = [
+    {"what": "train", "arch": "tiny", "crop": 512, "batch": 4},
+    {"what": "train", "arch": "base", "crop": 512, "batch": 4},
     {"what": "infer", "arch": "tiny", "crop": 512, "batch": 4},
     {"what": "infer", "arch": "base", "crop": 512, "batch": 4},
+    {"what": "meanfield", "arch": "tiny", "map": 128, "batch": 4},
 ]
 WARM = 2
 # OpenMP threads spin for a few milliseconds after their work; the other program waits that long.
@@ -97,7 +100,9 @@ def measure(case, bench, python, threads, rounds):
 
 
 def text(row):
-    name = f"{row['what']} {row['arch']} {row['crop']}x{row['batch']}"
+    name = (
+        f"{row['what']} {row['map']}x{row['batch']}" if "map" in row
+        else f"{row['what']} {row['arch']} {row['crop']}x{row['batch']}")
     ours = row["mal"]
     if "PyTorch" not in row:
         return f"{name:20}{ours['seconds_per_crop']:9.4f}{ours['peak_memory_mib']:50d}"
@@ -117,11 +122,12 @@ def run(o):
             f"{o.python} cannot import torch, so mal is measured alone. To compare:\n"
             "  python3 -m venv .venv && .venv/bin/pip install torch\n"
             "  PYTHON=.venv/bin/python make bench\n")
-    print(f"Network to masks at crop size, float32 on {o.threads} CPU threads, {o.rounds} turns")
+    print(f"A step of each kind, float32 on {o.threads} CPU threads, {o.rounds} turns")
     print(HEADER)
     rows = []
     for case in CASES:
-        if not o.arch or case["arch"] in o.arch:
+        chosen = (not o.arch or case["arch"] in o.arch) and (not o.what or case["what"] in o.what)
+        if chosen:
             rows.append(measure(case, o.bench, python, o.threads, o.rounds))
             print(text(rows[-1]), flush=True)
     return rows

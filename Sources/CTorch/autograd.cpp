@@ -48,6 +48,10 @@ bool ct_grad_enabled(void) { return c10::GradMode::is_enabled(); }
 
 void ct_set_grad_enabled(bool value) { c10::GradMode::set_enabled(value); }
 
+bool ct_autocast_enabled(int32_t device_type) {
+    return at::autocast::is_autocast_enabled(static_cast<at::DeviceType>(device_type));
+}
+
 ct_status ct_autocast_begin(int32_t device_type, ct_autocast wanted, ct_autocast *previous) {
     return ct::guard([&] {
         auto device = static_cast<at::DeviceType>(device_type);

@@ -37,6 +37,8 @@ void tuneMalloc() noexcept {
     // Old glibc refuses thresholds above 32 MiB.
     if (mallopt(M_MMAP_THRESHOLD, 1 << 30) == 0) mallopt(M_MMAP_THRESHOLD, 32 << 20);
     mallopt(M_TRIM_THRESHOLD, -1);
+    // Threads that make tensors in turn would each keep an arena of the largest ones.
+    mallopt(M_ARENA_MAX, 1);
 #endif
 }
 

@@ -7,9 +7,24 @@
 
 #include <torch/headeronly/version.h>
 
+#include <cstdlib>
 #include <string>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 
 namespace {
+
+/// Some virtual machines offer AMX but hide the page that tells the shapes of its tiles. oneDNN then
+/// sets up no tiles, and its bfloat16 and float16 products end in an illegal instruction.
+void avoidHalfHiddenAMX() {
+#if defined(__x86_64__)
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(d & (1U << 24))) return;
+    const bool hasPalette = __get_cpuid_count(0x1D, 0, &a, &b, &c, &d) && a > 0;
+    if (!hasPalette) setenv("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_FP16", 0);
+#endif
+}
 
 using c10::IValue;
 
@@ -87,6 +102,7 @@ struct Outcome {
 };
 
 Outcome start() noexcept {
+    avoidHalfHiddenAMX();
     ct::tuneMalloc();
     ct::loadCUDA();
     ct_status status = ct::guard(selfTest);

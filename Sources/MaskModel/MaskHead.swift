@@ -1,5 +1,7 @@
 public import Torch
 
+// n objects, C channels, h × w and H × W pixels.
+
 /// The value head: a vector per pixel from 3×3 convolutions, each with ReLU (SPEC §5). The map is
 /// enlarged before the fourth. Keys: `convs.i.conv`.
 public struct MaskHead {
@@ -22,14 +24,95 @@ public struct MaskHead {
         scaleRatio = configuration.scaleRatio
     }
 
-    /// - Parameter features: (B, C, h, w); gives (B, outputs, ratio · h, ratio · w).
+    /// - Parameter features: (n, C, h, w); gives (n, outputs, ratio · h, ratio · w).
     public func callAsFunction(_ features: Tensor) -> Tensor {
+        if !gradientsAreRecorded, usesWinograd(for: features) {
+            return winogradMaps(features).reduce(features) { $1.output.permuted(0, 3, 1, 2) }
+        }
         var x = features
         for (index, conv) in convs.enumerated() {
             if index == Self.enlargedBefore { x = resized(x, by: scaleRatio) }
             x = relu(consuming: conv(x))
         }
         return x
+    }
+
+    /// Whether the convolutions can be done by Winograd's algorithm; under autocast they are not.
+    func usesWinograd(for features: Tensor) -> Bool {
+        !autocastIsOn(for: features.device)
+            && convs.allSatisfy {
+                Winograd.applies(to: $0.weight, features.dtype, on: features.device)
+            }
+    }
+
+    /// What goes into each convolution and what its ReLU gives, both (n, H, W, channels).
+    fileprivate func winogradMaps(_ features: Tensor) -> [(input: Tensor, output: Tensor)] {
+        var input = features.permuted(0, 2, 3, 1).contiguous()
+        return convs.enumerated().map { index, conv in
+            if index == Self.enlargedBefore {
+                input = resized(input.permuted(0, 3, 1, 2), by: scaleRatio).permuted(0, 2, 3, 1)
+                    .contiguous()
+            }
+            let output = Winograd.convolve(
+                input, weight: conv.weight, bias: conv.bias, isReLU: true)
+            defer { input = output }
+            return (input, output)
+        }
+    }
+}
+
+/// Runs a mask head in training with Winograd's algorithm forward and backward, beside libtorch's
+/// recording: the head's results are leaves of it, whose gradients ``backward()`` takes further.
+final class MaskHeadRecorder {
+    private let head: MaskHead
+    private var runs: [Run] = []
+
+    private struct Run {
+        /// With libtorch's record of where it came from.
+        let features: Tensor
+        let maps: [(input: Tensor, output: Tensor)]
+        /// The leaf: (n, outputs, H, W).
+        let values: Tensor
+    }
+
+    init(_ head: MaskHead) { self.head = head }
+
+    /// As ``MaskHead/callAsFunction(_:)``.
+    func callAsFunction(_ features: Tensor) -> Tensor {
+        let maps = withoutGradients { head.winogradMaps(features.detached()) }
+        let values = maps[maps.count - 1].output.permuted(0, 3, 1, 2)
+        values.requiresGradient = true
+        runs.append(Run(features: features, maps: maps, values: values))
+        return values
+    }
+
+    /// Adds to the gradients of the head's parameters and of whatever the features came from.
+    func backward() {
+        for run in runs {
+            guard let gradient = run.values.gradient else { continue }
+            run.values.gradient = nil
+            run.features.backward(from: withoutGradients { backward(run, gradient) })
+        }
+        runs = []
+    }
+
+    /// The gradient of the features, (n, C, h, w), from that of the values.
+    private func backward(_ run: Run, _ gradient: Tensor) -> Tensor {
+        var gradient = gradient.permuted(0, 2, 3, 1).contiguous()
+        for (index, conv) in head.convs.enumerated().reversed() {
+            let (input, output) = run.maps[index]
+            gradient = reluGradient(gradient, ofResult: output)
+            conv.weight.addGradient(Winograd.weightGradient(input, gradient))
+            conv.bias?.addGradient(gradient.flattened(from: 0, to: 2).sum(0))
+            gradient = Winograd.convolve(gradient, weight: conv.weight, isGradient: true)
+            if index == MaskHead.enlargedBefore {
+                gradient = bilinearGradient(
+                    gradient.permuted(0, 3, 1, 2),
+                    ofInput: run.maps[index - 1].output.permuted(0, 3, 1, 2).shape
+                ).permuted(0, 2, 3, 1).contiguous()
+            }
+        }
+        return gradient.permuted(0, 3, 1, 2)
     }
 }
 

@@ -53,23 +53,32 @@ public struct MaskNetwork {
     }
 
     /// Mask logits from the feature map (B, C, h, h).
-    func logits(_ features: Tensor, areas: [Float]) -> Tensor {
+    ///
+    /// - Parameter head: what stands in for ``maskHead``.
+    func logits(
+        _ features: Tensor, areas: [Float], head: ((Tensor) -> Tensor)? = nil
+    ) -> Tensor {
         precondition(
             features.size(0) == areas.count, "\(areas.count) areas for \(features.shape)")
         let keys = roiHead(features)  // (B, K)
+        let head = head ?? maskHead.callAsFunction
         return configuration.adjustsScale
-            ? bucketed(features, keys, areas) : plain(features, keys)
+            ? bucketed(features, keys, areas, head) : plain(features, keys, head)
     }
 
     /// One map size for all objects (SPEC §5.2).
-    private func plain(_ features: Tensor, _ keys: Tensor) -> Tensor {
-        let values = maskHead(resized(features, by: configuration.scaleRatioBefore))
+    private func plain(
+        _ features: Tensor, _ keys: Tensor, _ head: (Tensor) -> Tensor
+    ) -> Tensor {
+        let values = head(resized(features, by: configuration.scaleRatioBefore))
         let logits = Self.product(keys, values)
         return resized(logits, by: 4).to(logits.dtype)
     }
 
     /// A map size by the size of the object (SPEC §5.1).
-    private func bucketed(_ features: Tensor, _ keys: Tensor, _ areas: [Float]) -> Tensor {
+    private func bucketed(
+        _ features: Tensor, _ keys: Tensor, _ areas: [Float], _ head: (Tensor) -> Tensor
+    ) -> Tensor {
         let side = features.size(2)
         var parts: [Tensor] = []
         var order: [Int] = []  // the row of the batch that each row of the parts is
@@ -78,7 +87,7 @@ public struct MaskNetwork {
             guard !rows.isEmpty else { continue }
             let isAll = rows.count == areas.count
             let scaled = scaled(isAll ? features : features.rows(rows), bucket.mapSide(of: side))
-            let logits = Self.product(isAll ? keys : keys.rows(rows), maskHead(scaled))
+            let logits = Self.product(isAll ? keys : keys.rows(rows), head(scaled))
             // Autocast resamples in float32; the logits stay in the type of the product (SPEC §5.4).
             parts.append(resized(logits, height: 4 * side, width: 4 * side).to(logits.dtype))
             order += rows
@@ -104,7 +113,8 @@ public struct MaskNetwork {
     ///
     /// - Parameters: keys (n, K), values (n, K, H, W); gives (n, 1, H, W).
     private static func product(_ keys: Tensor, _ values: Tensor) -> Tensor {
-        keys.unsqueezed(1).matmul(values.flattened(from: 2))
+        // Channels last, so that the gradient of the values, which are, lies as they do.
+        values.permuted(0, 2, 3, 1).flattened(from: 1, to: 2).matmul(keys.unsqueezed(2))
             .reshaped(values.size(0), 1, values.size(2), values.size(3))
     }
 }

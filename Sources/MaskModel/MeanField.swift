@@ -42,6 +42,16 @@ public struct MeanField: Sendable, Equatable {
     /// The probabilities after all updates: (B, H, W).
     package func refine(image: Tensor, probabilities: Tensor, mask: Tensor?) -> Tensor {
         withoutGradients {
+            isVectorized(for: image)
+                ? refineVectorized(image: image, probabilities: probabilities, mask: mask)
+                : refineByTensors(image: image, probabilities: probabilities, mask: mask)
+        }
+    }
+
+    /// The same by libtorch's operators, for any window and device; what the faster versions are held
+    /// against.
+    package func refineByTensors(image: Tensor, probabilities: Tensor, mask: Tensor?) -> Tensor {
+        withoutGradients {
             let neighbours = neighbours(of: image)
             let (batch, height, width) = (image.size(0), image.size(2), image.size(3))
             let margin = kernelSize / 2

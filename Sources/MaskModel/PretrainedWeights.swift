@@ -173,7 +173,7 @@ enum PretrainedWeights {
 
 extension String {
     /// The text after a prefix, or nil when it does not begin with it.
-    func dropping(prefix: String) -> String? {
+    package func dropping(prefix: String) -> String? {
         hasPrefix(prefix) ? String(dropFirst(prefix.count)) : nil
     }
 }

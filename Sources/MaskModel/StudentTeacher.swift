@@ -115,6 +115,17 @@ public final class StudentTeacher {
         }
     }
 
+    /// Multiplies the last layer of both RoI heads, and so all logits.
+    package func scaleKeys(by factor: Double) {
+        guard factor != 1 else { return }
+        withoutGradients {
+            for (name, tensor) in studentParameters + teacherParameters
+            where name.hasPrefix("roi_head.mlp2.") {
+                tensor.copy(from: tensor * factor)
+            }
+        }
+    }
+
     /// The moving average: θ_t ← momentum · θ_t + (1 − momentum) · θ_s for every parameter.
     public func updateTeacher(momentum: Double) {
         move(

@@ -33,6 +33,8 @@ package struct TrainingPass {
     /// (B, 1, o, o), in the type of the arithmetic.
     package let logits: Tensor
     private let recomputation: Recomputation?
+    /// The feature map and the leaf that the heads see of it, when the mask head is run by a recorder.
+    private let split: (features: Tensor, leaf: Tensor, recorder: MaskHeadRecorder)?
 
     /// - Parameters: image, areas: as ``MaskNetwork/callAsFunction(image:areas:)``.
     package init(
@@ -44,6 +46,7 @@ package struct TrainingPass {
             rate: options.dropPathRate, batch: image.size(0), device: image.device,
             freezing: pair.freezing, using: &generator)
         var recomputation: Recomputation?
+        var split: (features: Tensor, leaf: Tensor, recorder: MaskHeadRecorder)?
         logits = autocast(options.arithmetic, on: image.device) {
             let backbone = network.backbone
             var tokens = backbone.embedded(backbone.patches(image))
@@ -58,8 +61,15 @@ package struct TrainingPass {
                 }
             }
             let features = backbone.featureMap(tokens, of: image)
-            return network.logits(features, areas: areas)
+            guard network.maskHead.usesWinograd(for: features) else {
+                return network.logits(features, areas: areas)
+            }
+            let (leaf, recorder) = (features.detached(), MaskHeadRecorder(network.maskHead))
+            leaf.requiresGradient = true
+            split = (features, leaf, recorder)
+            return network.logits(leaf, areas: areas, head: recorder.callAsFunction)
         }
+        self.split = split
         self.recomputation = recomputation
     }
 
@@ -68,6 +78,12 @@ package struct TrainingPass {
         // A batch with no object in any bucket has constant logits (SPEC §12, quirk 3).
         guard loss.requiresGradient else { return }
         loss.backward()
+        if let split {
+            split.recorder.backward()
+            if split.features.requiresGradient, let gradient = split.leaf.gradient {
+                split.features.backward(from: gradient)
+            }
+        }
         recomputation?.backward()
     }
 }

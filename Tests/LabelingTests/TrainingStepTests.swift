@@ -33,7 +33,7 @@ import Torch
                     let expected = try #require(after["grad_step3.student.\(name)"])
                     let gradient = try #require(tensor.gradient)
                     let size = Double(expected.abs().amax().item())
-                    expectClose(gradient, expected, tolerance: 1e-5 + 1e-3 * size, name)
+                    expectClose(gradient, expected, tolerance: 2e-5 + 1e-3 * size, name)
                 }
             }
             let result = step.run([batch], epoch: epoch, step: index)
@@ -111,7 +111,8 @@ import Torch
                 if let summary = after[key] as? [String: Any] {
                     let absolute = try #require(summary["abs_sum"] as? Double)
                     let made = Double(tensor.detached().to(.float64).abs().sum().item())
-                    #expect(abs(made - absolute) <= 1e-4 * absolute, "\(key)")
+                    // Adam makes a step of the whole rate even of gradients that are rounding.
+                    #expect(abs(made - absolute) <= 2e-4 * absolute, "\(key)")
                 }
             }
         }

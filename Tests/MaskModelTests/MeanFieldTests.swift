@@ -52,6 +52,49 @@ import Torch
         expectClose(free, file["refined_10_no_targets"], tolerance: 0, "without a mask")
     }
 
+    @Test(
+        "vectorised updates are those by tensors",
+        arguments: [(1, 5, 7), (3, 16, 16), (1, 33, 47), (5, 40, 17), (2, 1, 1), (1, 64, 130)])
+    func vectorized(batch: Int, height: Int, width: Int) {
+        var generator = Generator(seed: UInt64(height * 1000 + width))
+        func random(_ shape: [Int]) -> Tensor {
+            let count = shape.reduce(1, *)
+            return Tensor((0..<count).map { _ in Float.random(in: 0...1, using: &generator) }, shape)
+        }
+        // Patches of a colour, so that affinities are of all sizes.
+        let image = random([batch, 3, height, width]) * 0.3
+        let seg = random([batch, height, width])
+        var box = Tensor.zeros([batch, height, width])
+        box.narrowed(1, height / 4..<height - height / 5).narrowed(2, width / 3..<width).add(0.7)
+        for mask in [box, nil] {
+            for (zeta, count) in [(0.1, 1), (0.1, 3), (0.5, 20)] {
+                let field = MeanField(zeta: zeta, iterationCount: count)
+                let fast = field.refine(image: image, probabilities: seg, mask: mask)
+                let slow = field.refineByTensors(image: image, probabilities: seg, mask: mask)
+                expectClose(fast, slow, tolerance: 1e-4)
+            }
+        }
+        box = Tensor.zeros([batch, height, width])
+        let none = MeanField().refine(image: image, probabilities: seg, mask: box)
+        expectClose(none, .full([batch, height, width], 0.1), tolerance: 0)
+    }
+
+    @Test("the number of threads does not change a mean field")
+    func threads() {
+        let before = Libtorch.threadCount
+        defer { Libtorch.threadCount = before }
+        var generator = Generator(seed: 3)
+        let image = Tensor(
+            (0..<3 * 50 * 60).map { _ in Float.random(in: 0...0.3, using: &generator) },
+            [1, 3, 50, 60])
+        let seg = image.selecting(1, 0) * 3
+        let made = [1, 2, 5].map { count in
+            Libtorch.threadCount = count
+            return MeanField().refine(image: image, probabilities: seg, mask: nil).floats()
+        }
+        #expect(made[0] == made[1] && made[0] == made[2])
+    }
+
     @Test("an even image of one half drifts to background")
     func uniform() throws {
         let file = try tensorFixture("meanfield_uniform_half.safetensors")

@@ -53,6 +53,24 @@ import Torch
         for (value, rule) in zip(values, rule) { #expect(abs(Double(value) - rule) < 1e-6) }
     }
 
+    @Test("a parameter's rate is scaled by its factor")
+    func rates() {
+        let (a, b, c) = (leaf([1]), leaf([1]), leaf([1]))
+        let scales = ["a": 1.0, "b": 0.5, "c": 0.0]
+        let optimizer = AdamW(
+            [("a", a), ("b", b), ("c", c)], learningRate: 0.01, configuration,
+            rateScale: { scales[$0] ?? 1 })
+        let gradients = [0.3, -0.2]
+        for gradient in gradients {
+            for tensor in [a, b, c] { tensor.gradient = Tensor([Float(gradient)], [1]) }
+            optimizer.step()
+        }
+        for (tensor, rate) in [(a, 0.01), (b, 0.005), (c, 0)] {
+            let rule = expected(1, gradients: gradients, rate: rate, decay: 0.1)
+            #expect(abs(Double(tensor.item()) - rule) < 1e-6)
+        }
+    }
+
     @Test("a parameter without a gradient keeps its value and gets no state")
     func withoutGradient() {
         let (a, b) = (leaf([1]), leaf([2]))

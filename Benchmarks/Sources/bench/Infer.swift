@@ -8,63 +8,25 @@ struct Infer: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "The network and its thresholded masks.")
 
-    enum Arch: String, ExpressibleByArgument, CaseIterable {
-        case tiny, small, base, large
-
-        var configuration: BackboneConfiguration {
-            switch self {
-            case .tiny: .tiny()
-            case .small: .small()
-            case .base: .base()
-            case .large: .large()
-            }
-        }
-    }
-
-    @Option(help: "Size of the vision transformer, patch 16.")
-    var arch = Arch.base
-
-    @Option(help: "Side of the square crop in pixels.")
-    var crop = 512
-
-    @Option(help: "Crops a step.")
-    var batch = 4
-
-    @Option(help: "CPU threads (default: libtorch's choice).")
-    var threads: Int?
-
+    @OptionGroup var options: NetworkOptions
     @OptionGroup var pacing: Pacing
 
-    func validate() throws {
-        for (name, value) in [("--batch", batch), ("--threads", threads ?? 1)] where value < 1 {
-            throw ValidationError("\(name) must be 1 or more, is \(value)")
-        }
-        try network.validate(cropSize: crop)
-    }
-
     func run() throws {
-        Libtorch.letIdleThreadsSleep()
-        try Libtorch.start()
-        if let threads { Libtorch.threadCount = threads }
-        let network = MaskNetwork(ParameterStore(seed: 0).root, network)
-        let sample = Sample(batch: batch, crop: crop)
+        let device = try options.start()
+        let network = MaskNetwork(
+            ParameterStore(seed: 0, device: device).root, options.configuration)
+        let sample = Sample(batch: options.batch, crop: options.crop, device: device)
         let seconds = pacing.medianSeconds {
             withoutGradients {
-                let logits = network(image: sample.image, areas: sample.areas)
+                let logits = autocast(options.amp.dtype, on: device) {
+                    network(image: sample.image, areas: sample.areas)
+                }.to(.float32)
                 let probabilities =
-                    interpolate(logits, height: crop, width: crop, .bilinear).sigmoid()
-                    * sample.boxMask
+                    interpolate(logits, height: options.crop, width: options.crop, .bilinear)
+                    .sigmoid() * sample.boxMask
                 _ = (probabilities .> 0.1).sum().integers()
             }
         }
-        print(
-            try Measurement(
-                what: "infer", arch: arch.rawValue, crop: crop, batch: batch, device: "cpu",
-                amp: "none", torch: Libtorch.version, threads: Libtorch.threadCount,
-                secondsPerStep: seconds, boxesPerSecond: seconds > 0 ? Double(batch) / seconds : 0,
-                peakMemoryMib: peakMemoryMib()
-            ).line)
+        try options.report("infer", secondsPerStep: seconds)
     }
-
-    private var network: MaskNetworkConfiguration { .init(backbone: arch.configuration) }
 }

@@ -81,7 +81,7 @@ public struct TrainJob {
         state.sampleCount = set.count
         state.annotations = annotationHash
         let run = TrainingRun(
-            spec: spec, set: set, device: runtime.device, seed: state.seed,
+            spec: spec, set: set, configuration: model.configuration, device: runtime.device, seed: state.seed,
             validation: validation, metadata: model.metadata)
         if state.stepInEpoch >= run.stepsPerEpoch {
             // Only after a change of the data or the batch size.
@@ -106,7 +106,7 @@ public struct TrainJob {
         isolation: isolated (any Actor)? = #isolation
     ) async throws -> DryRunReport {
         let run = TrainingRun(
-            spec: spec, set: set, device: runtime.device,
+            spec: spec, set: set, configuration: model.configuration, device: runtime.device,
             seed: UInt64(max(spec.train.seed, 0)), validation: validation,
             metadata: model.metadata)
         let pair = try model.freshPair(seed: run.seed, device: .cpu, onEvent: onEvent)

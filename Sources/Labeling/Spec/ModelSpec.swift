@@ -9,6 +9,7 @@ public struct ModelSpec: Sendable, Equatable {
     public let arch: String
     public let frozenStages: [Int]
     public let frozenStagesMeaning: FrozenStagesMeaning
+    public let freezesTokens: Bool
     public let maskHeadConvCount: Int
     public let maskHeadHiddenChannelCount: Int
     public let maskHeadOutChannelCount: Int
@@ -35,6 +36,10 @@ public struct ModelSpec: Sendable, Equatable {
             "frozen_stages_meaning", default: .ids, ours: true, usedBy: [.train],
             "ids: the listed stages (TAO 6.25); range: one number k is 0 to k, two are first and "
                 + "last (older TAO, NVlabs).")
+        freezesTokens = reader.flag(
+            "freeze_tokens", default: false, ours: true, usedBy: [.train],
+            "Keep the class token and the position table too: with the first stages frozen, the "
+                + "backward pass ends there.")
         maskHeadConvCount = reader.int(
             "mask_head_num_convs", default: 4, in: 4...16, "Convolutions of the mask head.")
         maskHeadHiddenChannelCount = reader.int(

@@ -50,6 +50,8 @@ public struct TrainSpec: Sendable, Equatable {
     public let optimizerEpsilon: Double
     public let optimizerBetas: [Double]
     public let warmupEpochCount: Int
+    /// Instead of `warmupEpochCount`.
+    public let warmupStepCount: Int?
     /// Lowest and highest margin of a training crop, in half sides.
     public let marginRate: [Double]
     /// Only the first counts.
@@ -70,12 +72,20 @@ public struct TrainSpec: Sendable, Equatable {
     public let maxStepCount: Int?
     /// Begin with equal heads instead of TAO's independent ones (SPEC §7).
     public let initializesTeacherFromStudent: Bool
+    /// Multiplies the last layer of a fresh RoI head.
+    public let keyInitScale: Double
     /// The teacher follows the student's buffers too, not its parameters alone.
     public let averagesBuffers: Bool
     public let checkpointsActivations: Bool
+    /// 0: what suits the device.
+    public let microBatchSize: Int
     /// 0: off.
     public let gradientClipNorm: Double
     public let exemptsNormsAndBiases: Bool
+    /// The backbone's learning rate in that of the heads; 0 freezes it.
+    public let backboneLearningRateScale: Double
+    /// The learning rate of a block in that of the next one.
+    public let layerLearningRateDecay: Double
     /// 0: all.
     public let keptCheckpointCount: Int
 
@@ -135,6 +145,9 @@ public struct TrainSpec: Sendable, Equatable {
         warmupEpochCount = reader.int(
             "warmup_epochs", default: 1, in: 0...1_000_000,
             "Epochs in which the learning rate rises from 0.")
+        warmupStepCount = reader.optionalInt(
+            "warmup_steps", in: 0...1_000_000_000, ours: true,
+            "Steps in which the learning rate rises from 0, instead of warmup_epochs.")
         marginRate = reader.numbers(
             "margin_rate", default: [0, 1.2], in: 0.0...100, counts: [2],
             "Lowest and highest random margin around a box, in half sides.")
@@ -174,6 +187,11 @@ public struct TrainSpec: Sendable, Equatable {
         initializesTeacherFromStudent = reader.flag(
             "init_teacher_from_student", default: false, ours: true,
             "Begin with the student's heads in the teacher. TAO draws them independently.")
+        keyInitScale = reader.number(
+            "init_key_scale", default: 1, in: .above(0, through: 1), ours: true,
+            "Multiplies the last layer of a fresh RoI head. A small number, such as 0.05, starts from "
+                + "probabilities near one half, without which a high learning rate soon ends in "
+                + "masks that fill their boxes. TAO's is 1.")
         averagesBuffers = reader.flag(
             "ema_buffers", default: false, ours: true,
             "The teacher also takes the student's buffers (batch-norm statistics). TAO leaves "
@@ -181,12 +199,22 @@ public struct TrainSpec: Sendable, Equatable {
         checkpointsActivations = reader.flag(
             "activation_checkpoint", default: false, ours: true,
             "Compute each block again in the backward pass: less memory, more time, same result.")
+        microBatchSize = reader.int(
+            "micro_batch_size", default: 0, in: 0...65536, ours: true,
+            "Objects of a batch whose activations are held at the same time: less memory, same "
+                + "gradients. 0: some on the CPU, all on a GPU.")
         gradientClipNorm = reader.number(
             "clip_grad_norm", default: 0, in: 0.0...1e9, ours: true,
             "Scale gradients down to this norm; 0 does not.")
         exemptsNormsAndBiases = reader.flag(
             "wd_skip_norms_and_biases", default: false, ours: true,
             "No weight decay on norms, biases and tokens. TAO decays all.")
+        backboneLearningRateScale = reader.number(
+            "backbone_lr_scale", default: 1, in: 0.0...1000, ours: true,
+            "Learning rate of the backbone, as a share of the heads'; 0 keeps it as it is.")
+        layerLearningRateDecay = reader.number(
+            "layer_lr_decay", default: 1, in: .above(0, through: 1), ours: true,
+            "Learning rate of each block, as a share of the next one's.")
         keptCheckpointCount = reader.int(
             "keep_checkpoints", default: 0, in: 0...1_000_000, ours: true,
             "Checkpoints to keep besides the best one: the newest so many; 0 keeps all, as TAO.")

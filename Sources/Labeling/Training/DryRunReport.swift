@@ -79,7 +79,7 @@ public struct DryRunReport: Sendable {
     ) -> [String] {
         let bytes = memoryEstimate(
             pair.configuration, parameterCount: parameterCount,
-            batchSize: run.spec.train.batchSize, cropSize: run.spec.dataset.cropSize,
+            objectsAtOnce: min(run.spec.train.batchSize, run.objectsAtOnce ?? .max), cropSize: run.spec.dataset.cropSize,
             recomputes: run.spec.train.checkpointsActivations)
         let millions = String(format: "%.1f", Double(parameterCount) / 1e6)
         let gigabytes = String(format: "%.1f", Double(bytes) / 1e9)
@@ -94,7 +94,7 @@ public struct DryRunReport: Sendable {
     /// Weights of both networks, gradients, two moments; activations kept for the backward pass: 16
     /// values a token, channel and block, and the mask head's maps of large objects.
     static func memoryEstimate(
-        _ configuration: MaskNetworkConfiguration, parameterCount: Int, batchSize: Int,
+        _ configuration: MaskNetworkConfiguration, parameterCount: Int, objectsAtOnce: Int,
         cropSize: Int, recomputes: Bool
     ) -> Int {
         let backbone = configuration.backbone
@@ -106,7 +106,7 @@ public struct DryRunReport: Sendable {
         let head = configuration.maskHead
         let maps = Double(head.convolutionCount - 1) * 4 * side * side + 16 * side * side
         let perObject = blocks + 2 * maps * Double(head.hiddenChannels)
-        let activations = perObject * Double(batchSize) * 4
+        let activations = perObject * Double(objectsAtOnce) * 4
         let process = 4e8
         let total = Double(parameterCount) * 5 * 4 + activations + process
         return Int(min(total, 1e18))

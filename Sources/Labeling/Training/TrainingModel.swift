@@ -37,12 +37,15 @@ package struct TrainingModel {
 
     package var freezing: Freezing {
         let stages = spec.model.frozenStages
-        switch spec.model.frozenStagesMeaning {
-        case .ids: return .stages(stages)
-        case .range:
-            guard let last = stages.last else { return .none }
-            return .range(first: stages.count > 1 ? stages[0] : 0, last: last)
+        var freezing: Freezing
+        switch (spec.model.frozenStagesMeaning, stages.last) {
+        case (.range, let last?):
+            freezing = .range(first: stages.count > 1 ? stages[0] : 0, last: last)
+        case (.ids, _), (.range, nil): freezing = .stages(stages)
         }
+        freezing.includesTokens = spec.model.freezesTokens
+        freezing.includesBackbone = spec.train.backboneLearningRateScale == 0
+        return freezing
     }
 
     /// A fresh pair with what `train.pretrained_model_path` has.
@@ -62,6 +65,8 @@ package struct TrainingModel {
                         "model.frozen_stages: there is no stage \(unknown); the network has 0 (the "
                             + "patch embedding) to \(configuration.backbone.depth)")))
         }
+        // What is pretrained takes the place of this.
+        pair.scaleKeys(by: spec.train.keyInitScale)
         guard let pretrained else {
             onEvent(.run(.note("weights: all fresh; train.pretrained_model_path is null")))
             return pair
@@ -124,6 +129,7 @@ package struct TrainingModel {
 
     package func optimizer(for pair: StudentTeacher) -> AdamW {
         let exempts = spec.train.exemptsNormsAndBiases
+        let depth = configuration.backbone.depth
         return AdamW(
             pair.studentParameters, learningRate: spec.train.scaledLearningRate,
             .init(
@@ -133,6 +139,13 @@ package struct TrainingModel {
                 !exempts
                     || tensor.rank > 1 && name != "backbone.pos_embed"
                         && name != "backbone.cls_token"
+            },
+            rateScale: { [train = spec.train] name in
+                name.dropping(prefix: "backbone.").map {
+                    train.backboneLearningRateScale
+                        * BackbonePart(parameter: $0).learningRateFactor(
+                            decay: train.layerLearningRateDecay, depth: depth)
+                } ?? 1
             })
     }
 

@@ -1,12 +1,13 @@
 import COCO
 import Imaging
-import MaskModel
+package import MaskModel
 package import Torch
 
 /// What a training run is made of and does not change: its spec, data, device and length.
 package struct TrainingRun {
     package let spec: Spec
     package let set: TrainingSet
+    package let configuration: MaskNetworkConfiguration
     package let device: Device
     package let seed: UInt64
     package let validation: TrainingValidation?
@@ -14,11 +15,12 @@ package struct TrainingRun {
     package let metadata: [String: String]
 
     package init(
-        spec: Spec, set: TrainingSet, device: Device, seed: UInt64,
+        spec: Spec, set: TrainingSet, configuration: MaskNetworkConfiguration, device: Device, seed: UInt64,
         validation: TrainingValidation?, metadata: [String: String]
     ) {
         self.spec = spec
         self.set = set
+        self.configuration = configuration
         self.device = device
         self.seed = seed
         self.validation = validation
@@ -67,12 +69,22 @@ package struct TrainingRun {
         epoch > 0 || stepInEpoch > max(spec.train.milLossWarmupSteps, spec.train.crfLossWarmupSteps)
     }
 
+    /// Objects whose activations are held at the same time; nil is a batch.
+    package var objectsAtOnce: Int? {
+        spec.train.microBatchSize > 0
+            ? spec.train.microBatchSize
+            : TrainingStepSettings.objectsAtOnce(
+                on: device, cropSize: spec.dataset.cropSize, configuration)
+    }
+
     package var stepSettings: TrainingStepSettings {
         let train = spec.train
         var settings = TrainingStepSettings(
             schedule: LearningRateSchedule(
                 peak: train.scaledLearningRate, minimum: train.scaledMinLearningRate,
-                warmupEpochCount: Double(train.warmupEpochCount),
+                warmupEpochCount: train.warmupStepCount.map {
+                    Double($0) / Double(stepsPerEpoch)
+                } ?? Double(train.warmupEpochCount),
                 epochCount: Double(train.epochCount), waveCount: train.waveCount),
             stepsPerEpoch: stepsPerEpoch)
         settings.teacherMomentum = spec.model.teacherMomentum
@@ -87,6 +99,7 @@ package struct TrainingRun {
         settings.crfSizeRatio = train.crfSizeRatio
         settings.gradientNormLimit = train.gradientClipNorm > 0 ? train.gradientClipNorm : nil
         settings.seed = seed
+        settings.objectsAtOnce = objectsAtOnce
         return settings
     }
 }

@@ -37,23 +37,31 @@ public final class AdamW {
     /// The rate of the next ``step()``.
     public var learningRate: Double
     private let parameters: [(name: String, tensor: Tensor)]
-    private let isDecayed: [Bool]
+    /// What the parameters' steps have in common, and which parameters those are.
+    private let groups: [(weightDecay: Double, rateScale: Double, places: [Int])]
     private var moments: [Moments?]
 
     /// - Parameters:
     ///   - parameters: everything that may be trained, names unique.
     ///   - isDecayed: whether weight decay applies to a parameter; to all by default, as in TAO.
+    ///   - rateScale: what a parameter's learning rate is multiplied by.
     public init(
         _ parameters: [(name: String, tensor: Tensor)], learningRate: Double,
         _ configuration: Configuration = .init(),
-        isDecayed: (_ name: String, _ tensor: Tensor) -> Bool = { _, _ in true }
+        isDecayed: (_ name: String, _ tensor: Tensor) -> Bool = { _, _ in true },
+        rateScale: (_ name: String) -> Double = { _ in 1 }
     ) {
         precondition(
             Set(parameters.map(\.name)).count == parameters.count, "parameters share a name")
         self.parameters = parameters
         self.learningRate = learningRate
         self.configuration = configuration
-        self.isDecayed = parameters.map { isDecayed($0.name, $0.tensor) }
+        let kinds = parameters.map { name, tensor in
+            [isDecayed(name, tensor) ? configuration.weightDecay : 0, rateScale(name)]
+        }
+        groups = Set(kinds).sorted { $0.lexicographicallyPrecedes($1) }.map { kind in
+            (kind[0], kind[1], kinds.indices.filter { kinds[$0] == kind })
+        }
         moments = .init(repeating: nil, count: parameters.count)
     }
 
@@ -69,18 +77,16 @@ public final class AdamW {
     public func step() {
         withoutGradients {
             let found = parameters.map(\.tensor.gradient)
-            for decayed in [true, false] {
-                let places = parameters.indices.filter {
-                    found[$0] != nil && isDecayed[$0] == decayed
-                }
+            for group in groups {
+                let places = group.places.filter { found[$0] != nil }
                 update(
                     places, gradients: places.compactMap { found[$0] },
-                    weightDecay: decayed ? configuration.weightDecay : 0)
+                    weightDecay: group.weightDecay, rate: learningRate * group.rateScale)
             }
         }
     }
 
-    private func update(_ places: [Int], gradients: [Tensor], weightDecay: Double) {
+    private func update(_ places: [Int], gradients: [Tensor], weightDecay: Double, rate: Double) {
         guard !places.isEmpty else { return }
         let moments = places.map { place in
             let known = self.moments[place] ?? .fresh(parameters[place].tensor)
@@ -92,7 +98,7 @@ public final class AdamW {
         callVoid(
             ops.fusedAdamW, .tensors(places.map { parameters[$0].tensor }), .tensors(gradients),
             .tensors(moments.map(\.mean)), .tensors(moments.map(\.square)), .tensors([]),
-            .tensors(counts), .double(learningRate), .double(configuration.betas[0]),
+            .tensors(counts), .double(rate), .double(configuration.betas[0]),
             .double(configuration.betas[1]), .double(weightDecay),
             .double(configuration.epsilon), .bool(false), .bool(false))
     }

@@ -30,6 +30,11 @@ extension Tensor {
             .bool(false))
     }
 
+    /// Adds to ``gradient``, as a backward pass does. `more` is taken over.
+    package func addGradient(_ more: Tensor) {
+        withoutGradients { gradient = gradient.map { $0.add(more) } ?? more }
+    }
+
     /// The same memory without its history.
     public func detached() -> Tensor { call(ops.detach, .tensor(self)) }
 
@@ -48,6 +53,9 @@ public func withoutGradients<Result>(_ body: () throws -> Result) rethrows -> Re
     defer { ct_set_grad_enabled(previous) }
     return try body()
 }
+
+/// Whether operators of this thread are under autocast to another type than float32.
+public func autocastIsOn(for device: Device) -> Bool { ct_autocast_enabled(device.type) }
 
 /// Runs `body` with libtorch's autocast: linear, convolution and matrix products in `dtype`, what
 /// needs range in float32 (SPEC §5.4). Float32 turns autocast off. The mode belongs to the thread, so

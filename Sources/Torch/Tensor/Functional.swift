@@ -50,6 +50,19 @@ public func relu(_ x: Tensor) -> Tensor { call(ops.relu, .tensor(x)) }
 /// result alone; `x` must come from an operator whose backward pass does without its own result.
 public func relu(consuming x: Tensor) -> Tensor { call(ops.reluInPlace, .tensor(x)) }
 
+/// The gradient of ReLU's argument from that of its result, and the result.
+package func reluGradient(_ gradient: Tensor, ofResult result: Tensor) -> Tensor {
+    call(ops.thresholdBackward, .tensor(gradient), .tensor(result), .double(0))
+}
+
+/// The gradient of the argument, of the given shape, of bilinear
+/// ``interpolate(_:height:width:_:scale:)`` from that of its result.
+package func bilinearGradient(_ gradient: Tensor, ofInput shape: [Int]) -> Tensor {
+    call(
+        ops.upsampleBilinearBackward, .tensor(gradient),
+        .ints([gradient.size(2), gradient.size(3)]), .ints(shape), .bool(false), .none, .none)
+}
+
 /// x + y, written into x when no gradient is recorded.
 public func sum(consuming x: Tensor, _ y: Tensor) -> Tensor {
     gradientsAreRecorded ? x + y : x.add(y)

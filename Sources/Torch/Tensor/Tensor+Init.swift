@@ -112,8 +112,10 @@ extension Tensor {
     }
 
     /// Float32 values that `next` gives one after the other.
-    public static func drawn(_ shape: [Int], _ next: () -> Double) -> Tensor {
-        Tensor(shape, .float32) { memory in
+    public static func drawn(
+        _ shape: [Int], device: Device = .cpu, _ next: () -> Double
+    ) -> Tensor {
+        Tensor(shape, .float32, device: device) { memory in
             for offset in stride(from: 0, to: memory.count, by: 4) {
                 memory.storeBytes(of: Float(next()), toByteOffset: offset, as: Float.self)
             }

@@ -1,0 +1,43 @@
+import ArgumentParser
+import Labeling
+import MaskModel
+import Torch
+
+/// A whole training step, the work of `pytorch_baseline.py train`, from random weights.
+struct Train: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "A training step: both networks, losses, mean field, backward, AdamW, average.")
+
+    @OptionGroup var options: NetworkOptions
+    @OptionGroup var pacing: Pacing
+
+    @Option(help: "Crops whose activations are held at once (default: as mal train does).")
+    var microBatch: Int?
+
+    func run() throws {
+        let device = try options.start()
+        let pair = StudentTeacher(options.configuration, seed: 0, device: device)
+        let sample = Sample(batch: options.batch, crop: options.crop, device: device)
+        let optimizer = AdamW(pair.studentParameters, learningRate: 1e-6)
+        var settings = TrainingStepSettings(
+            schedule: LearningRateSchedule(
+                peak: 1e-6, minimum: 1e-6, warmupEpochCount: 0, epochCount: 1_000_000, waveCount: 1),
+            stepsPerEpoch: 1_000_000)
+        settings.options.arithmetic = options.amp.dtype
+        settings.objectsAtOnce =
+            microBatch
+            ?? TrainingStepSettings.objectsAtOnce(
+                on: device, cropSize: options.crop, options.configuration)
+        let step = TrainingStep(pair, optimizer, settings)
+        let batch = TrainingTensors(
+            image: sample.image, teacherImage: sample.image, mask: sample.boxMask,
+            areas: sample.areas)
+        var number = 0
+        let seconds = pacing.medianSeconds {
+            // Past the first epoch, so that both losses have their weight.
+            _ = step.run([batch], epoch: 1, step: number)
+            number += 1
+        }
+        try options.report("train", secondsPerStep: seconds)
+    }
+}

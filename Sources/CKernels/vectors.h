@@ -1,0 +1,38 @@
+#ifndef MAL_VECTORS_H
+#define MAL_VECTORS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+// Vectors pass between functions that are always inlined, so that no call depends on how they are passed.
+#pragma clang diagnostic ignored "-Wpsabi"
+
+#define LANES 16
+typedef float vf __attribute__((vector_size(4 * LANES)));
+typedef int32_t vi __attribute__((vector_size(4 * LANES)));
+// The same at any address of a float.
+typedef float vfu __attribute__((vector_size(4 * LANES), aligned(4)));
+#define INLINE static inline __attribute__((always_inline))
+#define LOAD(p) (*(const vfu *)(p))
+#define STORE(p, v) (*(vfu *)(p) = (v))
+
+// A function's one body is compiled for the vectors that processors have: FOR_EACH_PROCESSOR(MAKE) calls
+// MAKE(suffix, attributes) for each, PICK(name) is the one for this processor.
+#if defined(__x86_64__)
+#define FOR_EACH_PROCESSOR(make) \
+    make(Wide, __attribute__((target("avx512f,avx512vl,avx512dq,avx512bw,fma"), \
+                              min_vector_width(512)))) \
+    make(Middle, __attribute__((target("avx2,fma")))) \
+    make(Plain, )
+#define PICK(name) \
+    (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") \
+             && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") \
+         ? name##Wide \
+         : __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? name##Middle \
+                                                                           : name##Plain)
+#else
+#define FOR_EACH_PROCESSOR(make) make(Plain, )
+#define PICK(name) name##Plain
+#endif
+
+#endif

@@ -1,0 +1,183 @@
+import CKernels
+import CTorch
+import Dispatch
+
+// B batch, H × W pixels, C input channels, K output channels.
+
+/// 3 × 3 convolutions with a border of one zero, in host memory, by Winograd's F(4 × 4, 3 × 3): a quarter
+/// of the multiplications, results that differ from ``conv2d(_:weight:bias:stride:padding:)`` by a few
+/// units of float32's precision (Lavin & Gray 2016).
+///
+/// Maps are channels last: (B, H, W, C), contiguous. No gradient is recorded.
+public enum Winograd {
+    /// Tiles whose matrices are in memory at the same time: 36 · tiles · channels · 4 bytes.
+    private static let tilesAtOnce: Int64 = 256
+
+    /// Whether a convolution with that weight can be done so.
+    public static func applies(to weight: Tensor, _ dtype: DType, on device: Device) -> Bool {
+        device == .cpu && dtype == .float32 && weight.dtype == .float32
+            && weight.shape.suffix(2) == [3, 3] && weight.size(0) % 16 == 0
+            && weight.size(1) % 16 == 0
+    }
+
+    /// The convolution of x (B, H, W, C), then bias, then ReLU if asked for: (B, H, W, K).
+    ///
+    /// - Parameter weight: (K, C, 3, 3); with `isGradient` (C, K, 3, 3) of the convolution whose result's
+    ///   gradient `x` is, and the result is the gradient of its input.
+    public static func convolve(
+        _ x: Tensor, weight: Tensor, bias: Tensor? = nil, isReLU: Bool = false,
+        isGradient: Bool = false
+    ) -> Tensor {
+        let outputs = weight.size(isGradient ? 1 : 0)
+        precondition(x.size(3) == weight.size(isGradient ? 0 : 1), "\(x.shape), \(weight.shape)")
+        let input = MapShape(x.shape)
+        var outputShape = x.shape
+        outputShape[3] = outputs
+        let output = MapShape(outputShape)
+        let matrices = weightMatrices(weight, isTransposed: isGradient)
+        return withFloats(x, bias) { values, bias in
+            Tensor(outputShape, .float32) { memory in
+                guard let values, let made = memory.bindMemory(to: Float.self).baseAddress else {
+                    return
+                }
+                let result = Shared(made)
+                for tiles in input.strips {
+                    let products = input.matrices(tiles, of: values, cwg_input).multiplied(matrices)
+                    withFloats(products) { products in
+                        guard let products else { return }
+                        let (matrices, map) = (Shared(products), output.map(tiles))
+                        let shift = bias.map { Shared($0) }
+                        inParallel(tiles) {
+                            cwg_output(
+                                map, matrices.start, shift?.start, isReLU ? 1 : 0, $0.lowerBound,
+                                $0.upperBound, result.start)
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// The gradient of the weight, (K, C, 3, 3), from the input (B, H, W, C) and the gradient of the
+    /// result (B, H, W, K).
+    public static func weightGradient(_ x: Tensor, _ gradient: Tensor) -> Tensor {
+        let (input, output) = (MapShape(x.shape), MapShape(gradient.shape))
+        let (inputs, outputs) = (x.size(3), gradient.size(3))
+        let sum = Tensor.zeros([36, inputs, outputs])
+        withFloats(x, gradient) { values, gradient in
+            guard let values, let gradient else { return }
+            for tiles in input.strips {
+                let left = input.matrices(tiles, of: values, cwg_input)
+                let right = output.matrices(tiles, of: gradient, cwg_output_gradient)
+                _ = call(
+                    ops.baddbmmInPlace, .tensor(sum), .tensor(left.transposed(1, 2)),
+                    .tensor(right), .double(1), .double(1))
+            }
+        }
+        return withFloats(sum) { sum in
+            Tensor([outputs, inputs, 3, 3], .float32) { memory in
+                guard let sum, let made = memory.bindMemory(to: Float.self).baseAddress else {
+                    return
+                }
+                cwg_weights_gradient(sum, Int32(outputs), Int32(inputs), made)
+            }
+        }
+    }
+
+    /// (36, C, K), or (36, K, C) of the turned weights.
+    private static func weightMatrices(_ weight: Tensor, isTransposed: Bool) -> Tensor {
+        let (outputs, inputs) = (weight.size(0), weight.size(1))
+        return withFloats(weight) { weight in
+            Tensor(isTransposed ? [36, outputs, inputs] : [36, inputs, outputs], .float32) {
+                memory in
+                guard let weight, let made = memory.bindMemory(to: Float.self).baseAddress else {
+                    return
+                }
+                cwg_weights(weight, Int32(outputs), Int32(inputs), isTransposed ? 1 : 0, made)
+            }
+        }
+    }
+
+    /// A map's shape, and its tiles.
+    private struct MapShape {
+        private let batch, height, width, channels: Int
+
+        init(_ shape: [Int]) {
+            (batch, height, width, channels) = (shape[0], shape[1], shape[2], shape[3])
+        }
+
+        /// The tiles of all images, in parts.
+        var strips: [Range<Int64>] {
+            let count = Int64(batch * ((height + 3) / 4) * ((width + 3) / 4))
+            return stride(from: 0, to: count, by: Int(tilesAtOnce)).map {
+                $0..<min($0 + tilesAtOnce, count)
+            }
+        }
+
+        func map(_ tiles: Range<Int64>) -> cwg_map {
+            cwg_map(
+                height: Int32(height), width: Int32(width), channels: Int32(channels),
+                first: tiles.lowerBound, count: Int64(tiles.count))
+        }
+
+        /// (36, tiles, channels)
+        func matrices(
+            _ tiles: Range<Int64>, of values: UnsafePointer<Float>,
+            _ transform: @convention(c) (
+                cwg_map, UnsafePointer<Float>, Int64, Int64, UnsafeMutablePointer<Float>
+            ) -> Void
+        ) -> Tensor {
+            Tensor([36, tiles.count, channels], .float32) { memory in
+                guard let made = memory.bindMemory(to: Float.self).baseAddress else { return }
+                let (from, to, map) = (Shared(values), Shared(made), map(tiles))
+                inParallel(tiles) {
+                    transform(map, from.start, $0.lowerBound, $0.upperBound, to.start)
+                }
+            }
+        }
+    }
+}
+
+/// Memory that threads use in different places.
+private struct Shared<Pointer>: @unchecked Sendable {
+    let start: Pointer
+
+    init(_ start: Pointer) { self.start = start }
+}
+
+private func inParallel(_ tiles: Range<Int64>, _ body: @Sendable (Range<Int64>) -> Void) {
+    let threads = Int64(min(Libtorch.threadCount, tiles.count))
+    DispatchQueue.concurrentPerform(iterations: Int(threads)) { thread in
+        let (thread, count) = (Int64(thread), Int64(tiles.count))
+        body(
+            tiles.lowerBound + count * thread / threads..<tiles.lowerBound + count * (thread + 1)
+                / threads)
+    }
+}
+
+/// The elements of tensors in host memory; nil for placeholders of ``withRecoverableMemory(_:)``.
+private func withFloats<Result>(
+    _ tensor: Tensor, _ body: (UnsafePointer<Float>?) throws -> Result
+) rethrows -> Result {
+    try tensor.withBytes { bytes in
+        try body(
+            bytes.count == tensor.count * 4 ? bytes.bindMemory(to: Float.self).baseAddress : nil)
+    }
+}
+
+private func withFloats<Result>(
+    _ first: Tensor, _ second: Tensor?,
+    _ body: (UnsafePointer<Float>?, UnsafePointer<Float>?) throws -> Result
+) rethrows -> Result {
+    try withFloats(first) { first in
+        guard let second else { return try body(first, nil) }
+        return try withFloats(second) { try body(first, $0) }
+    }
+}
+
+extension Tensor {
+    /// The products of two rows of matrices, (n, i, j) and (n, j, k).
+    fileprivate func multiplied(_ other: Tensor) -> Tensor {
+        call(ops.bmm, .tensor(self), .tensor(other))
+    }
+}
