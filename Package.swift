@@ -25,6 +25,8 @@ let package = Package(
         .executable(name: "mal", targets: ["mal"]),
         .library(name: "Labeling", targets: ["Labeling"]),
         .library(name: "MaskModel", targets: ["MaskModel"]),
+        .library(name: "COCO", targets: ["COCO"]),
+        .library(name: "Imaging", targets: ["Imaging"]),
         .library(name: "Torch", targets: ["Torch"]),
     ],
     dependencies: [
