@@ -12,6 +12,8 @@ let package = Package(
         .executableTarget(
             name: "bench",
             dependencies: [
+                .product(name: "COCO", package: "MaskAutoLabeler"),
+                .product(name: "Imaging", package: "MaskAutoLabeler"),
                 .product(name: "MaskModel", package: "MaskAutoLabeler"),
                 .product(name: "Torch", package: "MaskAutoLabeler"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),

@@ -7,5 +7,5 @@ struct Bench: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench",
         abstract: "Times one part of mal and prints one JSON line.",
-        subcommands: [Infer.self])
+        subcommands: [Infer.self, Data.self])
 }
