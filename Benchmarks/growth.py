@@ -28,7 +28,7 @@ def series(large):
         "boxes of one image": (
             "boxes", [(1, LARGE_PHOTOGRAPH, n, 64, 16) for n in (1, 10, 100, 1_000, 5_000)]),
         "crop": ("crop", [(8, PHOTOGRAPH, 32, s, 4) for s in (224, 384, 512, 768, 1024)]),
-        "batch": ("batch", [(8, PHOTOGRAPH, 256, 224, b) for b in (1, 2, 4, 8, 16, 32, 64)]),
+        "batch": ("batch", [(8, PHOTOGRAPH, 768, 224, b) for b in (1, 2, 4, 8, 16, 32, 64)]),
     }
 
 

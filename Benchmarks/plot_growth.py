@@ -17,7 +17,7 @@ import matplotlib.pyplot as plt  # noqa: E402
 OUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "docs", "images")
 TITLES = {
     "boxes": "boxes, 200 images", "boxes of one image": "boxes of one image, 2400×1600",
-    "crop": "side of the crop, 32 boxes", "batch": "batch, 256 boxes, crop 224"}
+    "crop": "side of the crop, 32 boxes", "batch": "batch, 768 boxes, crop 224"}
 
 
 def main():
@@ -32,11 +32,10 @@ def main():
         for line, key, label in ((0, "cpu_seconds", "CPU seconds"), (1, "peak_mib", "peak MiB")):
             plot = axes[line][column]
             plot.plot(x, [row[key] for row in rows], "o-", color=("C0", "C3")[line])
-            if axis != "crop":
-                plot.set_xscale("log")
-                if line == 0:
-                    plot.set_yscale("log")
-            plot.set_ylim(bottom=None if axis != "crop" and line == 0 else 0)
+            if axis == "batch":
+                plot.set_xscale("log", base=2)
+            plot.set_xlim(left=0 if axis == "boxes" else None)
+            plot.set_ylim(0, 1.08 * max(row[key] for row in rows))
             plot.set_ylabel(label)
             plot.grid(alpha=0.3)
         axes[0][column].set_title(TITLES[name], fontsize=10)
