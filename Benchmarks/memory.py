@@ -62,12 +62,12 @@ def scene(folder, image_count, size, box_count):
     return path
 
 
-def label(mal, folder, boxes, threads):
+def label(mal, folder, boxes, threads, crop=64, batch=16):
     """Seconds, seconds of CPU time, peak MiB and output MiB of one run."""
     out = os.path.join(folder, "masks.json")
     command = [
         mal, "label", folder, "--boxes", boxes, "--out", out, "--checkpoint", MODEL,
-        "--crop-size", "64", "--batch-size", "16", "--device", "cpu", "--threads", str(threads),
+        "--crop-size", str(crop), "--batch-size", str(batch), "--device", "cpu", "--threads", str(threads),
         "--fresh", "--quiet", *NETWORK]
     start = time.monotonic()
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL)

@@ -7,10 +7,11 @@ import os
 import re
 import subprocess
 
+import data
 import memory
 import speed
 
-PARTS = {"speed": speed.run, "memory": memory.run}
+PARTS = {"speed": speed.run, "data": data.run, "memory": memory.run}
 
 
 def machine():

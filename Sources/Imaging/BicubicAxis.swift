@@ -1,36 +1,44 @@
+import CImaging
+
 /// The integer weights of a bicubic resize along one axis.
 struct BicubicAxis {
     let inputs: Int
     let outputs: Int
     /// First input of each output.
-    let starts: [Int]
+    let starts: [Int32]
     /// Number of inputs of each output, at least 1.
-    let counts: [Int]
-    /// `stride` weights for each output, in units of 2⁻²².
+    let counts: [Int32]
+    /// `stride` weights for each output, in units of 2⁻²²; zero beyond its count.
     let weights: [Int32]
+    /// A multiple of 4: four weights are read at a time.
     let stride: Int
+    /// Whether the outputs are the inputs as they are; Pillow skips a pass that changes nothing.
+    let isIdentity: Bool
 
     static let precision: Int32 = 22
     static let half: Int32 = 1 << (precision - 1)
 
-    init(from inputs: Int, to outputs: Int) {
+    /// - Parameter isMirrored: whether the outputs come in reverse, which turns the image.
+    init(from inputs: Int, to outputs: Int, isMirrored: Bool = false) {
         self.inputs = inputs
         self.outputs = outputs
+        isIdentity = inputs == outputs && !isMirrored
+        func place(_ output: Int) -> Int { isMirrored ? outputs - 1 - output : output }
         guard inputs != outputs else {
-            // Pillow skips a pass that changes nothing; weight one on the same pixel is the same.
-            starts = Array(0..<outputs)
-            counts = [Int](repeating: 1, count: outputs)
-            weights = [Int32](repeating: 1 << Self.precision, count: outputs)
-            stride = 1
+            // Weight one on the same pixel is the pixel.
+            starts = (0..<outputs).map { Int32(place($0)) }
+            counts = [Int32](repeating: 1, count: outputs)
+            stride = 4
+            weights = (0..<4 * outputs).map { $0 % 4 == 0 ? 1 << Self.precision : 0 }
             return
         }
         let scale = Double(inputs) / Double(outputs)
         let filterScale = max(scale, 1)
         let support = 2 * filterScale
         let inverse = 1 / filterScale
-        stride = Int(support.rounded(.up)) * 2 + 1
-        var starts = [Int]()
-        var counts = [Int]()
+        stride = (Int(support.rounded(.up)) * 2 + 4) & ~3
+        var starts = [Int32](repeating: 0, count: outputs)
+        var counts = starts
         var weights = [Int32](repeating: 0, count: outputs * stride)
         var exact = [Double](repeating: 0, count: stride)
         for output in 0..<outputs {
@@ -46,10 +54,10 @@ struct BicubicAxis {
             for index in 0..<count {
                 let weight = (sum == 0 ? exact[index] : exact[index] / sum)
                 let scaled = weight * Double(1 << Self.precision)
-                weights[output * stride + index] = Int32(scaled + (scaled < 0 ? -0.5 : 0.5))
+                weights[place(output) * stride + index] = Int32(scaled + (scaled < 0 ? -0.5 : 0.5))
             }
-            starts.append(start)
-            counts.append(count)
+            starts[place(output)] = Int32(start)
+            counts[place(output)] = Int32(count)
         }
         self.starts = starts
         self.counts = counts
@@ -57,81 +65,63 @@ struct BicubicAxis {
     }
 
     /// The most inputs that any output reads.
-    var longest: Int { counts.max() ?? 1 }
+    var longest: Int { Int(counts.max() ?? 1) }
 
-    /// One row of `inputs` pixels to `outputs` pixels.
-    func filterRow(
-        _ row: UnsafePointer<UInt8>, channels: Int, into output: UnsafeMutablePointer<UInt8>
+    /// One row of `inputs` RGB pixels to `outputs` pixels.
+    ///
+    /// - Parameter readable: how many bytes of the row, and behind it, may be read.
+    func filterColorRow(
+        _ row: UnsafePointer<UInt8>, readable: Int, level: InstructionSet,
+        into output: UnsafeMutablePointer<UInt8>
     ) {
-        if inputs == outputs {
-            output.update(from: row, count: outputs * channels)
-        } else if channels == 3 {
-            filterColorRow(row, into: output)
-        } else {
-            filterGreyRow(row, into: output)
-        }
-    }
-
-    private func filterColorRow(
-        _ row: UnsafePointer<UInt8>, into output: UnsafeMutablePointer<UInt8>
-    ) {
-        weights.withUnsafeBufferPointer { weights in
-            for index in 0..<outputs {
-                var red = Self.half
-                var green = Self.half
-                var blue = Self.half
-                let kernel = weights.baseAddress! + index * stride
-                var pixel = row + starts[index] * 3
-                for tap in 0..<counts[index] {
-                    let weight = kernel[tap]
-                    red &+= weight &* Int32(pixel[0])
-                    green &+= weight &* Int32(pixel[1])
-                    blue &+= weight &* Int32(pixel[2])
-                    pixel += 3
+        guard !isIdentity else { return output.update(from: row, count: outputs * 3) }
+        starts.withUnsafeBufferPointer { starts in
+            counts.withUnsafeBufferPointer { counts in
+                weights.withUnsafeBufferPointer { weights in
+                    var filter = ci_filter(
+                        starts: starts.baseAddress, counts: counts.baseAddress,
+                        weights: weights.baseAddress, stride: stride, outputs: outputs)
+                    ci_filter_row(level.rawValue, &filter, row, readable, output)
                 }
-                output[index * 3] = Self.clip(red)
-                output[index * 3 + 1] = Self.clip(green)
-                output[index * 3 + 2] = Self.clip(blue)
             }
         }
     }
 
-    private func filterGreyRow(
+    /// One row of `inputs` grey pixels to `outputs` pixels.
+    func filterGreyRow(
         _ row: UnsafePointer<UInt8>, into output: UnsafeMutablePointer<UInt8>
     ) {
+        guard !isIdentity else { return output.update(from: row, count: outputs) }
         weights.withUnsafeBufferPointer { weights in
             for index in 0..<outputs {
                 var sum = Self.half
                 let kernel = weights.baseAddress! + index * stride
-                let pixel = row + starts[index]
-                for tap in 0..<counts[index] { sum &+= kernel[tap] &* Int32(pixel[tap]) }
-                output[index] = Self.clip(sum)
+                let pixel = row + Int(starts[index])
+                for tap in 0..<Int(counts[index]) { sum &+= kernel[tap] &* Int32(pixel[tap]) }
+                output[index] = UInt8(truncatingIfNeeded: min(max(sum >> Self.precision, 0), 255))
             }
         }
     }
 
-    /// Output row `index` from filtered rows, of which row r lies in slot r mod `ringLength`.
+    /// Output row `index` from filtered rows of `rowLength` bytes, of which row r lies in slot
+    /// r mod `ringLength`.
     func mixRows(
-        _ index: Int, ring: UnsafePointer<UInt8>, ringLength: Int,
-        sums: UnsafeMutableBufferPointer<Int32>, into output: UnsafeMutablePointer<UInt8>
+        _ index: Int, ring: UnsafePointer<UInt8>, ringLength: Int, rowLength: Int,
+        level: InstructionSet, into output: UnsafeMutablePointer<UInt8>
     ) {
-        let rowLength = sums.count
-        if inputs == outputs {
-            output.update(from: ring + starts[index] % ringLength * rowLength, count: rowLength)
-            return
+        let start = Int(starts[index])
+        let taps = Int(counts[index])
+        guard !isIdentity else {
+            return output.update(from: ring + start % ringLength * rowLength, count: rowLength)
         }
-        for column in 0..<rowLength { sums[column] = Self.half }
-        for tap in 0..<counts[index] {
-            let weight = weights[index * stride + tap]
-            let row = ring + (starts[index] + tap) % ringLength * rowLength
-            for column in 0..<rowLength { sums[column] &+= weight &* Int32(row[column]) }
+        withUnsafeTemporaryAllocation(of: UnsafePointer<UInt8>?.self, capacity: taps) { rows in
+            for tap in 0..<taps { rows[tap] = ring + (start + tap) % ringLength * rowLength }
+            weights.withUnsafeBufferPointer { weights in
+                ci_mix_rows(
+                    level.rawValue, rows.baseAddress, weights.baseAddress! + index * stride, taps,
+                    rowLength, output)
+            }
         }
-        for column in 0..<rowLength { output[column] = Self.clip(sums[column]) }
-    }
-
-    @inline(__always)
-    private static func clip(_ sum: Int32) -> UInt8 {
-        UInt8(truncatingIfNeeded: min(max(sum >> precision, 0), 255))
     }
 }
 

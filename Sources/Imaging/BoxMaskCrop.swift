@@ -13,16 +13,23 @@ extension Mask {
 
     /// The same with a toroidal crop (training): equal to
     /// `Mask(box: box, size: image).wrappedCrop(window, resizedTo: target)`.
+    ///
+    /// - Parameter isMirrored: whether the result is turned about its vertical axis.
     public init(
-        box: Box, image: Size, wrappedCrop window: CropWindow, resizedTo target: Size
+        box: Box, image: Size, wrappedCrop window: CropWindow, resizedTo target: Size,
+        isMirrored: Bool = false
     ) throws(ImageError) {
-        try self.init(box: box, image: image, window: window, target: target, edge: .wrapped)
+        try self.init(
+            box: box, image: image, window: window, target: target, edge: .wrapped,
+            isMirrored: isMirrored)
     }
 
     private init(
-        box: Box, image: Size, window: CropWindow, target: Size, edge: CropEdge
+        box: Box, image: Size, window: CropWindow, target: Size, edge: CropEdge,
+        isMirrored: Bool = false
     ) throws(ImageError) {
-        let plan = try ResizePlan(window: window, image: image, target: target)
+        let plan = try ResizePlan(
+            window: window, image: image, target: target, isMirrored: isMirrored)
         let row = plan.columns.resizedLine(
             of: BoxSpan(box.minX, box.maxX), from: window.minX, length: image.width, edge: edge)
         let column = plan.rows.resizedLine(
@@ -32,7 +39,12 @@ extension Mask {
         ) { output, count in
             count = target.width * target.height
             for y in 0..<target.height {
-                for x in 0..<target.width { output[y * target.width + x] = column[y] & row[x] }
+                let place = output.baseAddress! + y * target.width
+                if column[y] == 0 {
+                    place.update(repeating: 0, count: target.width)
+                } else {
+                    place.update(from: row, count: target.width)
+                }
             }
         }
         self.init(size: target, pixels: pixels)
@@ -51,7 +63,7 @@ extension BicubicAxis {
         var resized = [UInt8](repeating: 0, count: outputs)
         resized.withUnsafeMutableBufferPointer { output in
             line.withUnsafeBufferPointer { row in
-                filterRow(row.baseAddress!, channels: 1, into: output.baseAddress!)
+                filterGreyRow(row.baseAddress!, into: output.baseAddress!)
             }
         }
         return resized

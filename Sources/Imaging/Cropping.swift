@@ -59,12 +59,13 @@ extension CropWindow {
                 window: self, reason: "must have at most \(Self.mostPixels) pixels")
         }
         let rowLength = width * channels
-        var rows = CropRows(window: self, image: size, channels: channels, edge: edge)
         return [UInt8](unsafeUninitializedCapacity: height * rowLength) { output, count in
             count = height * rowLength
-            pixels.withUnsafeBufferPointer { source in
+            pixels.withUnsafeBufferPointer { bytes in
+                let source = PixelSource(bytes: bytes, imageSize: size, channels: channels)
+                var rows = CropRows(window: self, source: source, edge: edge)
                 for row in 0..<height {
-                    rows.withRow(row, of: source) { pixels in
+                    rows.withRow(row) { pixels, _ in
                         (output.baseAddress! + row * rowLength)
                             .update(from: pixels, count: rowLength)
                     }
@@ -74,54 +75,87 @@ extension CropWindow {
     }
 }
 
+/// The pixels of an image, or of a rectangle of it, as crops read them.
+struct PixelSource {
+    let bytes: UnsafeBufferPointer<UInt8>
+    let imageSize: Size
+    let channels: Int
+    /// What of the image `bytes` holds.
+    let columns: Range<Int>
+    let rows: Range<Int>
+
+    init(
+        bytes: UnsafeBufferPointer<UInt8>, imageSize: Size, channels: Int,
+        columns: Range<Int>? = nil, rows: Range<Int>? = nil
+    ) {
+        self.bytes = bytes
+        self.imageSize = imageSize
+        self.channels = channels
+        self.columns = columns ?? 0..<imageSize.width
+        self.rows = rows ?? 0..<imageSize.height
+        precondition(
+            bytes.count == self.columns.count * self.rows.count * channels,
+            "\(bytes.count) bytes are not those of \(self.columns) × \(self.rows)")
+    }
+
+    /// Where the pixel of column `x` and row `y` of the image begins.
+    func offset(_ x: Int, _ y: Int) -> Int {
+        ((y - rows.lowerBound) * columns.count + x - columns.lowerBound) * channels
+    }
+
+    /// `count` pixels of a row, from column `x` on.
+    func copy(_ x: Int, _ y: Int, count: Int, to output: UnsafeMutablePointer<UInt8>) {
+        precondition(
+            rows.contains(y) && x >= columns.lowerBound && x + count <= columns.upperBound,
+            "\(count) pixels from (\(x), \(y)) are not in \(columns) × \(rows)")
+        output.update(from: bytes.baseAddress! + offset(x, y), count: count * channels)
+    }
+}
+
 /// Hands out the rows of a crop one by one; only rows that leave the image are copied.
 struct CropRows {
     let window: CropWindow
-    let image: Size
-    let channels: Int
+    let source: PixelSource
     let edge: CropEdge
     private let liesInside: Bool
     private var scratch: [UInt8]
 
-    init(window: CropWindow, image: Size, channels: Int, edge: CropEdge) {
+    init(window: CropWindow, source: PixelSource, edge: CropEdge) {
         self.window = window
-        self.image = image
-        self.channels = channels
+        self.source = source
         self.edge = edge
-        liesInside = window.minX >= 0 && window.maxX <= image.width
-        let scratchLength = (liesInside && edge == .wrapped) ? 0 : window.width * channels
+        liesInside = window.minX >= 0 && window.maxX <= source.imageSize.width
+        let scratchLength =
+            (liesInside && edge == .wrapped) ? 0 : window.width * source.channels
         scratch = [UInt8](repeating: 0, count: scratchLength)
     }
 
-    /// Calls `body` with row `row` of the crop: `window.width` pixels.
+    /// Calls `body` with row `row` of the crop: `window.width` pixels, and how many bytes from its
+    /// start on may be read.
     mutating func withRow(
-        _ row: Int, of source: UnsafeBufferPointer<UInt8>, _ body: (UnsafePointer<UInt8>) -> Void
+        _ row: Int, _ body: (_ pixels: UnsafePointer<UInt8>, _ readable: Int) -> Void
     ) {
         var y = window.minY + row
-        if y < 0 || y >= image.height {
-            guard edge == .wrapped else {
-                scratch.withUnsafeMutableBufferPointer { buffer in
-                    buffer.update(repeating: 0)
-                    body(buffer.baseAddress!)
-                }
-                return
-            }
-            y = wrap(y, image.height)
+        let isOutside = y < 0 || y >= source.imageSize.height
+        if isOutside, edge == .wrapped { y = wrap(y, source.imageSize.height) }
+        if liesInside, !isOutside || edge == .wrapped {
+            precondition(
+                source.rows.contains(y) && window.minX >= source.columns.lowerBound
+                    && window.maxX <= source.columns.upperBound,
+                "row \(y) of \(window) is not in \(source.columns) × \(source.rows)")
+            let offset = source.offset(window.minX, y)
+            return body(source.bytes.baseAddress! + offset, source.bytes.count - offset)
         }
-        let line = source.baseAddress! + y * image.width * channels
-        if liesInside {
-            body(line + window.minX * channels)
-            return
-        }
-        scratch.withUnsafeMutableBufferPointer { [window, image, channels, edge] buffer in
+        scratch.withUnsafeMutableBufferPointer { [window, source, edge] buffer in
             let output = buffer.baseAddress!
-            switch edge {
-            case .wrapped:
-                window.copyWrapped(line, width: image.width, channels: channels, to: output)
-            case .zero:
-                window.copyPadded(line, width: image.width, channels: channels, to: output)
+            if isOutside, edge == .zero {
+                buffer.update(repeating: 0)
+            } else if edge == .wrapped {
+                window.copyWrapped(row: y, of: source, to: output)
+            } else {
+                window.copyPadded(row: y, of: source, to: output)
             }
-            body(output)
+            body(output, buffer.count)
         }
     }
 }
@@ -129,14 +163,13 @@ struct CropRows {
 extension CropWindow {
     /// The window's columns of one image line, taken from the other side outside the image.
     fileprivate func copyWrapped(
-        _ line: UnsafePointer<UInt8>, width imageWidth: Int, channels: Int,
-        to output: UnsafeMutablePointer<UInt8>
+        row: Int, of source: PixelSource, to output: UnsafeMutablePointer<UInt8>
     ) {
-        var x = wrap(minX, imageWidth)
+        var x = wrap(minX, source.imageSize.width)
         var done = 0
         while done < width {
-            let count = min(imageWidth - x, width - done)
-            (output + done * channels).update(from: line + x * channels, count: count * channels)
+            let count = min(source.imageSize.width - x, width - done)
+            source.copy(x, row, count: count, to: output + done * source.channels)
             done += count
             x = 0
         }
@@ -144,15 +177,23 @@ extension CropWindow {
 
     /// The window's columns of one image line, 0 outside the image.
     fileprivate func copyPadded(
-        _ line: UnsafePointer<UInt8>, width imageWidth: Int, channels: Int,
-        to output: UnsafeMutablePointer<UInt8>
+        row: Int, of source: PixelSource, to output: UnsafeMutablePointer<UInt8>
     ) {
-        output.update(repeating: 0, count: width * channels)
+        output.update(repeating: 0, count: width * source.channels)
         let start = max(minX, 0)
-        let end = min(maxX, imageWidth)
+        let end = min(maxX, source.imageSize.width)
         guard start < end else { return }
-        (output + (start - minX) * channels)
-            .update(from: line + start * channels, count: (end - start) * channels)
+        source.copy(
+            start, row, count: end - start, to: output + (start - minX) * source.channels)
+    }
+
+    /// The columns and rows of an image that a wrapped crop reads. A window that leaves the image
+    /// on an axis reads its other side too, which makes it all of the axis.
+    func reach(in size: Size) -> (columns: Range<Int>, rows: Range<Int>) {
+        func reach(_ low: Int, _ high: Int, _ length: Int) -> Range<Int> {
+            low >= 0 && high <= length ? low..<max(low, high) : 0..<length
+        }
+        return (reach(minX, maxX, size.width), reach(minY, maxY, size.height))
     }
 }
 

@@ -38,6 +38,34 @@ public enum ImageCodec {
         }.get()
     }
 
+    /// What some crops read of the image in a file.
+    ///
+    /// Of a JPEG image no more is decoded than that, if `windows` leave much of it out. It is then
+    /// not seen whether the rest is damaged; a file that ends too early is found out all the same.
+    public static func decode(
+        path: String, covering windows: [CropWindow], options: DecodeOptions = DecodeOptions()
+    ) throws(ImageError) -> ImageRegion {
+        let file = try OpenFile(path: path)
+        let found = try checkedHeader(of: file.source, name: path, options: options)
+        guard let bytes = file.source.bytes(at: 0, count: file.source.count) else {
+            throw .unreadable(file: path, reason: "it changed or failed while it was read")
+        }
+        return try bytes.withUnsafeBytes { raw in
+            Result { () throws(ImageError) in
+                try decode(raw, found, covering: windows, name: path, options: options)
+            }
+        }.get()
+    }
+
+    /// The same of an image in memory; `name` stands for the file in errors.
+    public static func decode(
+        bytes: UnsafeRawBufferPointer, name: String = "image data", covering windows: [CropWindow],
+        options: DecodeOptions = DecodeOptions()
+    ) throws(ImageError) -> ImageRegion {
+        let found = try checkedHeader(of: ByteSource(bytes), name: name, options: options)
+        return try decode(bytes, found, covering: windows, name: name, options: options)
+    }
+
     /// The image in `bytes`; `name` stands for the file in errors.
     public static func decode(
         bytes: UnsafeRawBufferPointer, name: String = "image data",
@@ -126,15 +154,68 @@ extension ImageCodec {
         return options.applyEXIF ? turned.upright(from: found.header.orientation) : turned
     }
 
+    private static func decode(
+        _ bytes: UnsafeRawBufferPointer, _ found: HeaderReader.Result,
+        covering windows: [CropWindow], name: String, options: DecodeOptions
+    ) throws(ImageError) -> ImageRegion {
+        let isTurned = options.applyEXIF && found.header.orientation != 1
+        if found.header.format == .jpeg, !isTurned,
+            let region = try decodeJPEG(bytes, found, covering: windows, name: name)
+        {
+            return region
+        }
+        return ImageRegion(try decode(bytes, found, name: name, options: options))
+    }
+
+    /// Nil where the image has to be decoded whole, or might as well be.
+    private static func decodeJPEG(
+        _ bytes: UnsafeRawBufferPointer, _ found: HeaderReader.Result,
+        covering windows: [CropWindow], name: String
+    ) throws(ImageError) -> ImageRegion? {
+        let size = found.storedSize
+        guard let first = windows.first else { return nil }
+        var (columns, rows) = first.reach(in: size)
+        for window in windows.dropFirst() {
+            let (moreColumns, moreRows) = window.reach(in: size)
+            columns = columns.union(moreColumns)
+            rows = rows.union(moreRows)
+        }
+        guard !columns.isEmpty, !rows.isEmpty,
+            columns.count * rows.count < size.width * size.height / 10 * 9
+        else { return nil }
+        var wanted = ci_rectangle(
+            left: UInt32(columns.lowerBound), top: UInt32(rows.lowerBound),
+            right: UInt32(columns.upperBound), bottom: UInt32(rows.upperBound))
+        let pixels = try run(
+            { ci_jpeg_decode_region($0, $1, $2, $3, &wanted, $4, $5) }, bytes, found, name,
+            pixelCount: columns.count * rows.count)
+        return pixels.map {
+            ImageRegion(imageSize: size, columns: columns, rows: rows, pixels: $0)
+        }
+    }
+
     private static func run(
         _ decoder: Decoder, _ bytes: UnsafeRawBufferPointer, _ found: HeaderReader.Result,
         _ name: String
     ) throws(ImageError) -> [UInt8] {
         let size = found.storedSize
+        let pixels = try run(decoder, bytes, found, name, pixelCount: size.width * size.height)
+        guard let pixels else {
+            throw .damaged(file: name, format: found.header.format, reason: "it is not whole")
+        }
+        return pixels
+    }
+
+    /// Nil if the image can only be decoded whole.
+    private static func run(
+        _ decoder: Decoder, _ bytes: UnsafeRawBufferPointer, _ found: HeaderReader.Result,
+        _ name: String, pixelCount: Int
+    ) throws(ImageError) -> [UInt8]? {
+        let size = found.storedSize
         let format = found.header.format
         var message = [CChar](repeating: 0, count: Int(CI_MESSAGE))
         var status = Int32(0)
-        let pixelBytes = size.width * size.height * 3
+        let pixelBytes = pixelCount * 3
         let pixels = [UInt8](unsafeUninitializedCapacity: pixelBytes) { buffer, count in
             status = decoder(
                 bytes.bindMemory(to: UInt8.self).baseAddress, bytes.count, UInt32(size.width),
@@ -144,6 +225,7 @@ extension ImageCodec {
         let reason = text(message)
         switch ci_status(rawValue: ci_status.RawValue(status)) {
         case CI_OK: return pixels
+        case CI_WHOLE: return nil
         case CI_TRUNCATED: throw .truncated(file: name, format: format)
         case CI_UNSUPPORTED: throw .unsupported(file: name, format: format, what: reason)
         default: throw .damaged(file: name, format: format, reason: reason)
@@ -175,5 +257,12 @@ extension ImageCodec {
     private static func text(_ message: [CChar]) -> String {
         String(
             decoding: message.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+}
+
+extension Range<Int> {
+    /// The shortest range that holds both.
+    fileprivate func union(_ other: Range<Int>) -> Range<Int> {
+        Swift.min(lowerBound, other.lowerBound)..<Swift.max(upperBound, other.upperBound)
     }
 }

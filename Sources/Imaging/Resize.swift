@@ -7,12 +7,16 @@ extension RGBImage {
     }
 
     /// `wrappedCrop(window)` resized to `target`, without making the crop in between.
+    ///
+    /// - Parameter isMirrored: whether the result is turned about its vertical axis.
     public func wrappedCrop(
-        _ window: CropWindow, resizedTo target: Size
+        _ window: CropWindow, resizedTo target: Size, isMirrored: Bool = false
     ) throws(ImageError) -> RGBImage {
-        let plan = try ResizePlan(window: window, image: size, target: target)
-        return RGBImage(
-            size: target, pixels: plan.run(on: pixels, size: size, channels: 3, edge: .wrapped))
+        let plan = try ResizePlan(
+            window: window, image: size, target: target, isMirrored: isMirrored)
+        return pixels.withUnsafeBufferPointer { bytes in
+            plan.image(from: PixelSource(bytes: bytes, imageSize: size, channels: 3))
+        }
     }
 }
 
@@ -40,8 +44,11 @@ extension Mask {
         _ window: CropWindow, resizedTo target: Size, edge: CropEdge
     ) throws(ImageError) -> Mask {
         let plan = try ResizePlan(window: window, image: size, target: target)
-        return Mask(
-            size: target, pixels: plan.run(on: pixels, size: size, channels: 1, edge: edge))
+        let resized = pixels.withUnsafeBufferPointer { bytes in
+            plan.pixels(
+                from: PixelSource(bytes: bytes, imageSize: size, channels: 1), edge: edge)
+        }
+        return Mask(size: target, pixels: resized)
     }
 }
 
@@ -52,7 +59,9 @@ struct ResizePlan {
     let columns: BicubicAxis
     let rows: BicubicAxis
 
-    init(window: CropWindow, image: Size, target: Size) throws(ImageError) {
+    init(
+        window: CropWindow, image: Size, target: Size, isMirrored: Bool = false
+    ) throws(ImageError) {
         try window.check(against: image)
         guard target.width > 0, target.height > 0, max(target.width, target.height) <= 1 << 15
         else {
@@ -61,40 +70,53 @@ struct ResizePlan {
                 reason: "must be resized to between 1 and 32768 pixels a side, not to \(target)")
         }
         self.window = window
-        columns = BicubicAxis(from: window.width, to: target.width)
+        columns = BicubicAxis(
+            from: window.width, to: target.width, isMirrored: isMirrored)
         rows = BicubicAxis(from: window.height, to: target.height)
+    }
+
+    func image(from source: PixelSource) -> RGBImage {
+        RGBImage(
+            size: Size(height: rows.outputs, width: columns.outputs),
+            pixels: pixels(from: source, edge: .wrapped))
+    }
+
+    func pixels(from source: PixelSource, edge: CropEdge) -> [UInt8] {
+        let byteCount = rows.outputs * columns.outputs * source.channels
+        return [UInt8](unsafeUninitializedCapacity: byteCount) { output, count in
+            run(on: source, edge: edge, into: output.baseAddress!)
+            count = byteCount
+        }
     }
 
     /// Rows of the crop are filtered horizontally as the vertical filter first needs them, and kept
     /// in a ring just long enough for one output row.
-    func run(on pixels: [UInt8], size: Size, channels: Int, edge: CropEdge) -> [UInt8] {
-        let rowLength = columns.outputs * channels
+    ///
+    /// - Parameter output: has room for `source.channels` bytes for every output pixel.
+    func run(on source: PixelSource, edge: CropEdge, into output: UnsafeMutablePointer<UInt8>) {
+        let level = InstructionSet.current
+        let rowLength = columns.outputs * source.channels
         let ringLength = rows.longest
-        var reader = CropRows(window: window, image: size, channels: channels, edge: edge)
-        var ring = [UInt8](repeating: 0, count: ringLength * rowLength)
-        var sums = [Int32](repeating: 0, count: rowLength)
+        var reader = CropRows(window: window, source: source, edge: edge)
+        let ring = UnsafeMutablePointer<UInt8>.allocate(capacity: ringLength * rowLength)
+        defer { ring.deallocate() }
         var filled = 0
-        return [UInt8](unsafeUninitializedCapacity: rows.outputs * rowLength) { output, count in
-            count = rows.outputs * rowLength
-            pixels.withUnsafeBufferPointer { source in
-                ring.withUnsafeMutableBufferPointer { ring in
-                    sums.withUnsafeMutableBufferPointer { sums in
-                        for index in 0..<rows.outputs {
-                            let needed = rows.starts[index] + rows.counts[index]
-                            while filled < needed {
-                                let slot = ring.baseAddress! + filled % ringLength * rowLength
-                                reader.withRow(filled, of: source) { row in
-                                    columns.filterRow(row, channels: channels, into: slot)
-                                }
-                                filled += 1
-                            }
-                            rows.mixRows(
-                                index, ring: ring.baseAddress!, ringLength: ringLength, sums: sums,
-                                into: output.baseAddress! + index * rowLength)
-                        }
+        for index in 0..<rows.outputs {
+            let needed = Int(rows.starts[index] + rows.counts[index])
+            while filled < needed {
+                let slot = ring + filled % ringLength * rowLength
+                reader.withRow(filled) { row, readable in
+                    if source.channels == 3 {
+                        columns.filterColorRow(row, readable: readable, level: level, into: slot)
+                    } else {
+                        columns.filterGreyRow(row, into: slot)
                     }
                 }
+                filled += 1
             }
+            rows.mixRows(
+                index, ring: ring, ringLength: ringLength, rowLength: rowLength, level: level,
+                into: output + index * rowLength)
         }
     }
 }

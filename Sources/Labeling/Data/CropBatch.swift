@@ -39,29 +39,38 @@ package struct CropBatch: Sendable {
         index: Int, boxes: ArraySlice<PlannedBox>, images: [Int: DecodedImage],
         settings: CropSettings
     ) async {
-        let side = Size(square: settings.cropSize)
-        var items: [CropItem] = []
-        var failures: [(annotation: Int, reason: String)] = []
-        var pixels: [UInt8] = []
-        var boxMasks: [UInt8] = []
-        pixels.reserveCapacity(boxes.count * side.height * side.width * 3)
-        boxMasks.reserveCapacity(boxes.count * side.height * side.width)
+        var loaded: [(planned: PlannedBox, image: Result<ImageRegion, ImageError>)] = []
         for planned in boxes {
             guard let loading = images[planned.image] else {
                 preconditionFailure("image \(planned.image) of batch \(index) was not loaded")
             }
-            do {
-                let image = try await loading.value.get()
-                let window = CropWindow(
-                    around: planned.box, margins: .test(rate: settings.marginRate))
-                let crop = try image.wrappedCrop(window, resizedTo: side)
-                let boxMask = try Mask(
-                    box: planned.box, image: image.size, zeroPaddedCrop: window, resizedTo: side)
-                pixels += crop.pixels
-                boxMasks += boxMask.pixels
-                items.append(CropItem(planned: planned, window: window, imageSize: image.size))
-            } catch {
-                failures.append((planned.annotation, "\(error)"))
+            loaded.append((planned, await loading.value))
+        }
+        let side = Size(square: settings.cropSize)
+        let pixelCount = side.height * side.width
+        var items: [CropItem] = []
+        var failures: [(annotation: Int, reason: String)] = []
+        var boxMasks: [UInt8] = []
+        boxMasks.reserveCapacity(boxes.count * pixelCount)
+        let pixels = [UInt8](
+            unsafeUninitializedCapacity: boxes.count * pixelCount * 3
+        ) { output, count in
+            for (planned, image) in loaded {
+                do {
+                    let image = try image.get()
+                    let window = settings.window(of: planned.box)
+                    let boxMask = try Mask(
+                        box: planned.box, image: image.imageSize, zeroPaddedCrop: window,
+                        resizedTo: side)
+                    try image.wrappedCrop(
+                        window, resizedTo: side, into: output.baseAddress! + count)
+                    count += pixelCount * 3
+                    boxMasks += boxMask.pixels
+                    items.append(
+                        CropItem(planned: planned, window: window, imageSize: image.imageSize))
+                } catch {
+                    failures.append((planned.annotation, "\(error)"))
+                }
             }
         }
         self.index = index
@@ -72,15 +81,23 @@ package struct CropBatch: Sendable {
     }
 }
 
-typealias DecodedImage = Task<Result<RGBImage, ImageError>, Never>
+extension CropSettings {
+    func window(of box: Box) -> CropWindow {
+        CropWindow(around: box, margins: .test(rate: marginRate))
+    }
+}
 
-/// Decodes and crops ahead of the network. Each image is decoded once for all its boxes; what is
-/// held at a time is bounded by a few batches of crops and `pixelBudget` of decoded images, however
-/// many boxes an image or the file has.
+typealias DecodedImage = Task<Result<ImageRegion, ImageError>, Never>
+
+/// Decodes and crops ahead of the network. Each image is decoded once for all its boxes, as far as
+/// they reach; what is held at a time is bounded by a few batches of crops and `pixelBudget` of
+/// decoded images, however many boxes an image or the file has.
 package struct CropBatchLoader {
     private let plan: BoxPlan
     private let settings: CropSettings
     private var remaining: ArraySlice<Int>
+    /// The boxes of each image, which the plan has side by side.
+    private let boxesOfImage: [Int: Range<Int>]
     private var images: [Int: DecodedImage] = [:]
     private var scheduled: [(index: Int, task: Task<CropBatch, Never>)] = []
 
@@ -94,6 +111,12 @@ package struct CropBatchLoader {
         self.settings = settings
         let count = Self.batchCount(of: plan, batchSize: settings.batchSize)
         remaining = (0..<count).filter { !completed.contains($0) }[...]
+        var boxesOfImage: [Int: Range<Int>] = [:]
+        for (position, box) in plan.boxes.enumerated() {
+            let first = boxesOfImage[box.image]?.lowerBound ?? position
+            boxesOfImage[box.image] = first..<position + 1
+        }
+        self.boxesOfImage = boxesOfImage
     }
 
     package static func batchCount(of plan: BoxPlan, batchSize: Int) -> Int {
@@ -158,10 +181,12 @@ package struct CropBatchLoader {
         let path = plan.imagePaths[image] ?? ""
         let expected = plan.imageSizes[image]
         let decoding = settings.decoding
+        let windows = plan.boxes[boxesOfImage[image] ?? 0..<0].map { settings.window(of: $0.box) }
         return Task.detached {
             do throws(ImageError) {
-                let decoded = try ImageCodec.decode(path: path, options: decoding)
-                guard decoded.size == expected else {
+                let decoded = try ImageCodec.decode(
+                    path: path, covering: windows, options: decoding)
+                guard decoded.imageSize == expected else {
                     throw ImageError.unreadable(
                         file: path, reason: "its size changed while the run was going on")
                 }

@@ -132,7 +132,7 @@ package struct TrainingBatchLoader {
 }
 
 extension TrainingSet {
-    /// Decodes the image and makes one sample.
+    /// Decodes what the sample needs of the image, and makes it.
     func sample(
         annotation index: Int, draw: TrainingDraw, settings: TrainingSampleSettings
     ) throws(TrainingSampleFault) -> TrainingSample {
@@ -142,8 +142,10 @@ extension TrainingSet {
         }
         do {
             let path = try self.path(ofImage: image)
-            let decoded = try ImageCodec.decode(path: path, options: settings.decoding)
-            if let fault = sizeFault(of: decoded.size, image: image, path: path) {
+            let decoded = try ImageCodec.decode(
+                path: path, covering: [draw.window(of: annotation.box)],
+                options: settings.decoding)
+            if let fault = sizeFault(of: decoded.imageSize, image: image, path: path) {
                 throw TrainingSampleFault(reason: fault)
             }
             return try TrainingSample(

@@ -75,19 +75,26 @@ package struct TrainingSample: Sendable, Equatable {
     package init(
         box: Box, image: RGBImage, draw: TrainingDraw, cropSize: Int
     ) throws(ImageError) {
+        try self.init(box: box, image: ImageRegion(image), draw: draw, cropSize: cropSize)
+    }
+
+    /// - Parameter image: covers `draw`'s window of `box`.
+    package init(
+        box: Box, image: ImageRegion, draw: TrainingDraw, cropSize: Int
+    ) throws(ImageError) {
         let side = Size(square: cropSize)
-        let window = CropWindow(around: box, margins: draw.margins)
-        var crop = try image.wrappedCrop(window, resizedTo: side)
-        var mask = try Mask(
-            box: box, image: image.size, wrappedCrop: window, resizedTo: side)
-        if draw.isMirrored {
-            crop.mirror()
-            mask.mirror()
-        }
+        let window = draw.window(of: box)
+        let crop = try image.wrappedCrop(window, resizedTo: side, isMirrored: draw.isMirrored)
         self.image = crop.augmented(draw.augmentation)
         teacherImage = crop
-        self.mask = mask
+        mask = try Mask(
+            box: box, image: image.imageSize, wrappedCrop: window, resizedTo: side,
+            isMirrored: draw.isMirrored)
     }
+}
+
+extension TrainingDraw {
+    func window(of box: Box) -> CropWindow { CropWindow(around: box, margins: margins) }
 }
 
 /// Random numbers that depend on nothing but the run's seed and what they are for, so that samples

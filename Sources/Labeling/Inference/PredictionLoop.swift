@@ -1,5 +1,5 @@
 import COCO
-import Imaging
+package import Imaging
 
 /// One finished batch: the masks of its crops inside their windows.
 package struct PredictedBatch: Sendable {

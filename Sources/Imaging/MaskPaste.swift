@@ -1,13 +1,13 @@
-package import Imaging
+import CImaging
 
 /// The binary mask of one box inside its crop window, and where it lies in the image.
-package struct WindowMask: Sendable {
+public struct WindowMask: Sendable {
     /// Row-major 0/1, `size.height · size.width`.
-    package let pixels: [UInt8]
-    package let size: Size
+    public let pixels: [UInt8]
+    public let size: Size
     /// Image column and row of the first pixel.
-    package let originX: Int
-    package let originY: Int
+    public let originX: Int
+    public let originY: Int
 }
 
 /// Pastes a crop's probabilities back into the image and thresholds them (SPEC §8): bilinear
@@ -17,7 +17,7 @@ package struct WindowMask: Sendable {
 /// - Parameters:
 ///   - probabilities: S·S values, row-major, already multiplied with the crop's box mask.
 ///   - cropSize: S.
-package func pasteMask(
+public func pasteMask(
     probabilities: UnsafeBufferPointer<Float>, cropSize: Int, window: CropWindow, imageSize: Size,
     threshold: Float
 ) -> WindowMask {
@@ -34,20 +34,18 @@ package func pasteMask(
         outputs: firstY - window.minY..<lastY - window.minY, from: cropSize, to: window.height)
     let width = lastX - firstX
     let height = lastY - firstY
+    let level = InstructionSet.current.rawValue
+    precondition(
+        probabilities.count == cropSize * cropSize,
+        "\(probabilities.count) values are not a crop of \(cropSize) a side")
     let pixels = [UInt8](unsafeUninitializedCapacity: width * height) { out, count in
-        for y in 0..<height {
-            let upper = rows.low[y] * cropSize
-            let lower = rows.high[y] * cropSize
-            let wy = rows.weight[y]
-            for x in 0..<width {
-                let left = columns.low[x]
-                let right = columns.high[x]
-                let wx = columns.weight[x]
-                let top =
-                    (1 - wx) * probabilities[upper + left] + wx * probabilities[upper + right]
-                let bottom =
-                    (1 - wx) * probabilities[lower + left] + wx * probabilities[lower + right]
-                out[y * width + x] = (1 - wy) * top + wy * bottom > threshold ? 1 : 0
+        withUnsafeTemporaryAllocation(of: Float.self, capacity: 2 * width) { scratch in
+            columns.withTaps { columns in
+                rows.withTaps { rows in
+                    ci_paste(
+                        level, probabilities.baseAddress, cropSize, columns, rows, threshold,
+                        scratch.baseAddress, out.baseAddress)
+                }
             }
         }
         count = width * height
@@ -59,25 +57,29 @@ package func pasteMask(
 /// Source indices and weights of `upsample_bilinear2d` (align_corners false) along one axis, in
 /// float32 as libtorch computes them.
 private struct LinearTaps {
-    let low: [Int]
-    let high: [Int]
-    /// Weight of `high`; `low` has the rest.
-    let weight: [Float]
+    private let low: [Int32]
+    private let high: [Int32]
+    private let weight: [Float]
 
     init(outputs: Range<Int>, from source: Int, to target: Int) {
         let scale = Float(source) / Float(target)
-        var low: [Int] = []
-        var high: [Int] = []
-        var weight: [Float] = []
-        for output in outputs {
-            let position = max(scale * (Float(output) + 0.5) - 0.5, 0)
-            let index = min(Int(position), source - 1)
-            low.append(index)
-            high.append(min(index + 1, source - 1))
-            weight.append(min(max(position - Float(index), 0), 1))
-        }
+        let positions = outputs.map { max(scale * (Float($0) + 0.5) - 0.5, 0) }
+        let low = positions.map { min(Int32($0), Int32(source - 1)) }
         self.low = low
-        self.high = high
-        self.weight = weight
+        high = low.map { min($0 + 1, Int32(source - 1)) }
+        weight = zip(positions, low).map { min(max($0 - Float($1), 0), 1) }
+    }
+
+    func withTaps(_ body: (UnsafePointer<ci_taps>) -> Void) {
+        low.withUnsafeBufferPointer { low in
+            high.withUnsafeBufferPointer { high in
+                weight.withUnsafeBufferPointer { weight in
+                    var taps = ci_taps(
+                        low: low.baseAddress, high: high.baseAddress, weight: weight.baseAddress,
+                        count: low.count)
+                    body(&taps)
+                }
+            }
+        }
     }
 }
