@@ -20,6 +20,9 @@ struct TrainCommand: AsyncParsableCommand {
     @Flag(help: "Continue the run in the folder even if the spec has changed since.")
     var resume = false
 
+    @Flag(help: "Tell at the end where the steps' time went.")
+    var profile = false
+
     @Flag(help: "Check spec and data, print what a run would do, and draw one batch.")
     var dryRun = false
 
@@ -30,7 +33,7 @@ struct TrainCommand: AsyncParsableCommand {
         let job = try TrainJob(
             specPath: spec.spec, overrides: spec.overrides,
             settings: spec.settings + run.settings("train"), threads: run.threads, resume: resume,
-            onEvent: console.handle)
+            profiles: profile, onEvent: console.handle)
         do {
             if dryRun {
                 let report = try await job.dryRun()

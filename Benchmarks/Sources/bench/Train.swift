@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import Labeling
 import MaskModel
 import Torch
@@ -13,6 +14,9 @@ struct Train: ParsableCommand {
 
     @Option(help: "Crops whose activations are held at once (default: as mal train does).")
     var microBatch: Int?
+
+    @Flag(help: "Tell on standard error where the steps' time went.")
+    var profile = false
 
     func run() throws {
         let device = try options.start()
@@ -32,12 +36,15 @@ struct Train: ParsableCommand {
         let batch = TrainingTensors(
             image: sample.image, teacherImage: sample.image, mask: sample.boxMask,
             areas: sample.areas)
+        let profile = StepProfile(device: device)
+        if self.profile { step.profile = profile }
         var number = 0
         let seconds = pacing.medianSeconds {
             // Past the first epoch, so that both losses have their weight.
             _ = step.run([batch], epoch: 1, step: number)
             number += 1
         }
+        if self.profile { FileHandle.standardError.write(Foundation.Data((profile.text + "\n").utf8)) }
         try options.report("train", secondsPerStep: seconds)
     }
 }

@@ -14,17 +14,20 @@ public struct TrainJob {
     private let model: TrainingModel
     private let annotationHash: String
     private let asksToResume: Bool
+    private let profiles: Bool
     private let onEvent: TrainEventHandler
 
     /// - Parameters:
     ///   - overrides: `key=value`, as after the command.
     ///   - threads: CPU threads of the network; nil leaves libtorch's choice.
     ///   - resume: go on in a run folder even if the spec has changed since.
+    ///   - profiles: tell at the end where the steps' time went.
     /// - Throws: `SpecError`, `COCOError`, `CheckpointError`, `MaskModelError`, `TorchError`,
     ///   `LabelingError`: what is wrong with the inputs, before any training.
     public init(
         specPath: String?, overrides: [String] = [], settings: [SpecSetting] = [],
-        threads: Int? = nil, resume: Bool = false, onEvent: @escaping TrainEventHandler
+        threads: Int? = nil, resume: Bool = false, profiles: Bool = false,
+        onEvent: @escaping TrainEventHandler
     ) throws {
         let (spec, warnings) = try Spec.read(
             path: specPath, overrides: overrides, settings: settings, command: .train)
@@ -38,6 +41,7 @@ public struct TrainJob {
         self.spec = spec
         self.onEvent = onEvent
         asksToResume = resume
+        self.profiles = profiles
         runtime = try Runtime(
             spec: spec, command: .train, isFromFile: specPath != nil, threads: threads
         ) { onEvent(.run($0)) }
@@ -135,6 +139,7 @@ public struct TrainJob {
             arithmetic: runtime.arithmetic, dropPathRate: spec.model.dropPathRate,
             recomputesActivations: spec.train.checkpointsActivations)
         let step = TrainingStep(pair, optimizer, settings)
+        if profiles { step.profile = StepProfile(device: runtime.device) }
         step.scaler = LossScaler(scale: state.lossScale, goodStepCount: state.goodStepCount)
         return step
     }

@@ -50,6 +50,7 @@ package final class Trainer {
         do {
             try await train(shouldStop: shouldStop)
             try logs.status.write(.success, "Training finished successfully.")
+            if let profile = step.profile { onEvent(.run(.note(profile.text))) }
         } catch {
             try? logs.status.write(.failure, "\(error)")
             if case LabelingError.trainingStopped = error { throw error }
@@ -74,7 +75,9 @@ package final class Trainer {
         if state.step > 0 { try await finishStep(shouldStop: shouldStop) }
         while state.step < run.stepCount {
             clock.start()
+            let start = ContinuousClock.now
             let batches = await nextBatches(&loader)
+            step.profile?.add(.data, ContinuousClock.now - start)
             guard !batches.isEmpty else { break }
             let epoch = state.epoch
             let result = try advance(batches)
@@ -102,11 +105,14 @@ package final class Trainer {
         step.optimizer.learningRate = step.settings.schedule.rate(
             ofStep: state.stepInEpoch, epoch: state.epoch,
             stepsPerEpoch: step.settings.stepsPerEpoch)
-        let tensors = batches.filter { $0.count > 0 }.map {
-            TrainingTensors(
-                image: $0.image, teacherImage: $0.teacherImage, mask: $0.mask, areas: $0.areas,
-                cropSize: $0.cropSize, device: run.device)
+        func tensors() -> [TrainingTensors] {
+            batches.filter { $0.count > 0 }.map {
+                TrainingTensors(
+                    image: $0.image, teacherImage: $0.teacherImage, mask: $0.mask,
+                    areas: $0.areas, cropSize: $0.cropSize, device: run.device)
+            }
         }
+        let tensors = step.profile?.measure(.copies, tensors) ?? tensors()
         var result: StepResult?
         if !tensors.isEmpty {
             do {

@@ -130,6 +130,8 @@ package final class TrainingStep {
     package let settings: TrainingStepSettings
     /// Of use with float16 arithmetic only.
     package var scaler = LossScaler()
+    /// Measures the parts of each step when there.
+    package var profile: StepProfile?
 
     package init(_ pair: StudentTeacher, _ optimizer: AdamW, _ settings: TrainingStepSettings) {
         self.pair = pair
@@ -145,11 +147,17 @@ package final class TrainingStep {
     ) -> StepResult {
         let losses = backward(batches, epoch: epoch, step: step, wantsMaps: wantsMaps)
         let rate = optimizer.learningRate
-        let (norm, isSkipped) = update(lossIsFinite: (losses.mil + losses.crf).isFinite)
-        optimizer.clearGradients()
+        let (norm, isSkipped) = timed(.optimizer) {
+            let result = update(lossIsFinite: (losses.mil + losses.crf).isFinite)
+            optimizer.clearGradients()
+            return result
+        }
         optimizer.learningRate = settings.schedule.rate(
             afterStep: step, epoch: epoch, stepsPerEpoch: settings.stepsPerEpoch)
-        if !isSkipped || isScaled { pair.updateTeacher(momentum: settings.teacherMomentum) }
+        if !isSkipped || isScaled {
+            timed(.average) { pair.updateTeacher(momentum: settings.teacherMomentum) }
+        }
+        profile?.endStep()
         return StepResult(
             lossMIL: losses.mil, lossCRF: losses.crf, learningRate: rate,
             nextLearningRate: optimizer.learningRate, gradientNorm: norm, isSkipped: isSkipped,
@@ -201,27 +209,38 @@ package final class TrainingStep {
         _ generator: inout Generator, wantsMaps: Bool
     ) {
         // First, while no activations of the student are held.
-        let teacher = teacherProbabilities(batch)  // (B, o, o)
-        let pass = TrainingPass(
-            pair, image: batch.image, areas: batch.areas, settings.options, using: &generator)
+        let teacher = timed(.teacher) { teacherProbabilities(batch) }  // (B, o, o)
+        let pass = timed(.student) {
+            TrainingPass(
+                pair, image: batch.image, areas: batch.areas, settings.options, using: &generator)
+        }
         let student = pass.logits.selecting(1, 0).sigmoid().to(.float32)
         let side = student.size(1)
 
-        let mil =
+        let mil = timed(.losses) {
             multipleInstanceLoss(student, resized(batch.mask, side).selecting(1, 0)).sum()
-            * (weights.mil / (Double(total) + 1e-4))
+                * (weights.mil / (Double(total) + 1e-4))
+        }
         let crfSide = side * settings.crfSizeRatio
-        let target = crfTarget(batch, student: student, teacher: teacher, side: crfSide)
-        let scaledStudent = resized(student.unsqueezed(1), crfSide).selecting(1, 0)
-        let crf = diceLoss(scaledStudent, target).sum() * (weights.crf / Double(total))
-
+        let target = timed(.meanField) {
+            crfTarget(batch, student: student, teacher: teacher, side: crfSide)
+        }
+        let crf = timed(.losses) {
+            let scaledStudent = resized(student.unsqueezed(1), crfSide).selecting(1, 0)
+            return diceLoss(scaledStudent, target).sum() * (weights.crf / Double(total))
+        }
         let loss = mil + crf
-        pass.backward(isScaled ? loss * scaler.scale : loss)
+        timed(.backward) { pass.backward(isScaled ? loss * scaler.scale : loss) }
         losses.mil += Double(mil.item())
         losses.crf += Double(crf.item())
         if wantsMaps {
             losses.maps = StepMaps(student: student.detached(), teacher: teacher, target: target)
         }
+    }
+
+    private func timed<Result>(_ part: StepProfile.Part, _ body: () -> Result) -> Result {
+        guard let profile else { return body() }
+        return profile.measure(part, body)
     }
 
     func teacherProbabilities(_ batch: TrainingTensors) -> Tensor {
