@@ -117,9 +117,10 @@ private func label(
     let console = ConsoleProgress(quiet: run.quiet)
     StopSignal.install()
     let job = try LabelJob(
-        specPath: specPath, overrides: overrides, settings: settings, threads: run.threads,
+        specPath: specPath, overrides: overrides, settings: settings + output.settings,
+        threads: run.threads,
         journalMode: output.journalMode, style: output.compat == .tao ? .tao : .lossless,
-        overlaysDirectory: output.overlays, onEvent: console.handle)
+        overlaysDirectory: output.overlays, featuresPath: output.features, onEvent: console.handle)
     do {
         let summary = try await job.run(shouldStop: { StopSignal.isRequested })
         console.finish()

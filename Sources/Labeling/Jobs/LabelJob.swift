@@ -17,12 +17,13 @@ public struct LabelJob {
     ///   - specPath: a spec file; nil for `mal label`, where the model file's own crop size and
     ///     thresholds stand in for those that are not set.
     ///   - threads: CPU threads of the network; nil leaves libtorch's choice.
+    ///   - featuresPath: a file for what the masks' scores are made of; nil for none.
     /// - Throws: `SpecError`, `COCOError`, `CheckpointError`, `TorchError`, `LabelingError`: what is
     ///   wrong with the inputs, before any network time.
     public init(
         specPath: String?, overrides: [String], settings: [SpecSetting], threads: Int?,
         journalMode: JournalMode, style: OutputStyle, overlaysDirectory: String?,
-        onEvent: @escaping RunEventHandler
+        featuresPath: String? = nil, onEvent: @escaping RunEventHandler
     ) throws {
         let (spec, warnings) = try Spec.read(
             path: specPath, overrides: overrides, settings: settings, command: .inference)
@@ -47,6 +48,8 @@ public struct LabelJob {
             thresholds: spec.train.thresholds,
             batchSize: spec.batchSize(for: .inference), device: runtime.device,
             arithmetic: runtime.arithmetic)
+        request.writesScores = inference.writesScores
+        var cleansUp = inference.cleansUp
         if specPath == nil {
             let given = Set(
                 overrides.compactMap { $0.split(separator: "=").first.map(String.init) }
@@ -57,7 +60,14 @@ public struct LabelJob {
             if !given.contains("train.mask_thres"), let thresholds = model.thresholds {
                 request.thresholds = thresholds
             }
+            // A spec is TAO's until it says otherwise; without one both are on.
+            if style == .lossless {
+                if !given.contains("inference.cleanup") { cleansUp = true }
+                if !given.contains("inference.score") { request.writesScores = true }
+            }
         }
+        if cleansUp { request.cleanup = MaskCleanup() }
+        request.featuresPath = featuresPath
         request.marginRate = spec.train.testMarginRate
         request.style = style
         request.measuresIoU = inference.loadsMasks
