@@ -81,6 +81,9 @@ struct OutputOptions: ParsableArguments {
     @Option(help: "Folder for one picture an image with its masks drawn.")
     var overlays: String?
 
+    @Option(help: "Folder for web pages that show the masks, worst first (see `mal help report`).")
+    var report: String?
+
     @Flag(
         name: .customLong("no-cleanup"),
         help: "Leave islands, pin-holes and pixels outside the box in the masks.")

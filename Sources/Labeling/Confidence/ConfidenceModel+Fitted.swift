@@ -1,9 +1,65 @@
-// Written by tools/confidence/fit.py; do not edit.
+// Written by tools/confidence/fit.py; do not edit. Model: default, mal 0.1.0.
+// 380 training boxes labelled four ways (mean agreement 0.851),
+// 43 outlines drawn by hand (mean IoU 0.658); held out, the score's
+// correlation with their IoU is 0.31, its mean distance 0.151.
 
 extension ConfidenceModel {
     /// The estimate that `mal label` writes.
     package static let standard = ConfidenceModel(
-        bias: 0,
-        terms: [.init("soft_iou", mean: 0.8, deviation: 0.1, weight: 1)],
-        knots: [(0, 0), (1, 1)])
+        bias: 0.4086,
+        terms: [
+            .init(
+                "certainty", mean: 0.9186, deviation: 0.0363, weight: 0.0984),
+            .init(
+                "soft_iou", mean: 0.8200, deviation: 0.0866, weight: 0.0636),
+            .init(
+                "stability", mean: 0.6948, deviation: 0.1459, weight: 0.0730),
+            .init(
+                "ambiguity", mean: 0.4140, deviation: 0.1695, weight: -0.0622),
+            .init(
+                "fill", mean: 0.7063, deviation: 0.1183, weight: 0.1462),
+            .init(
+                "gap", mean: 0.0340, deviation: 0.0335, weight: 0.0251),
+            .init(
+                "worst_gap", mean: 0.0815, deviation: 0.0707, weight: -0.0090),
+            .init(
+                "projection", mean: 0.9235, deviation: 0.0567, weight: -0.0377),
+            .init(
+                "islands", mean: 0.0003, deviation: 0.0033, weight: 0.0605),
+            .init(
+                "pieces", mean: 1.0187, deviation: 0.1177, weight: 0.0293),
+            .init(
+                "holes", mean: 0.0004, deviation: 0.0039, weight: -0.0771),
+            .init(
+                "border_contrast", mean: 0.0567, deviation: 0.0367, weight: -0.0546),
+            .init(
+                "contrast_ratio", mean: 0.3304, deviation: 0.4415, weight: 0.0527),
+            .init(
+                "color_separation", mean: 0.2218, deviation: 0.1352, weight: 0.1055),
+            .init(
+                "cut", mean: 0.1955, deviation: 0.1527, weight: -0.1411),
+            .init(
+                "roughness", mean: 2.1987, deviation: 0.1530, weight: -0.1096),
+            .init(
+                "log_area", mean: 10.4620, deviation: 3.1414, weight: 0.1530),
+            .init(
+                "log_aspect", mean: 0.8787, deviation: 0.6223, weight: -0.0499),
+            .init(
+                "at_image_edge", mean: 0.0520, deviation: 0.1137, weight: -0.0269),
+            .init(
+                "center", mean: 0.9842, deviation: 0.0454, weight: -0.0215),
+            .init(
+                "overlap", mean: 0.0092, deviation: 0.0370, weight: -0.0881),
+            .init(
+                "covered", mean: 0.0065, deviation: 0.0366, weight: -0.0395),
+            .init(
+                "mask_covered", mean: 0.0058, deviation: 0.0370, weight: 0.0311),
+        ],
+        knots: [
+            (0.00, 0.0000), (0.05, 0.1091), (0.10, 0.1782), (0.15, 0.2359), (0.20, 0.2872),
+            (0.25, 0.3342), (0.30, 0.3782), (0.35, 0.4200), (0.40, 0.4602), (0.45, 0.4993),
+            (0.50, 0.5375), (0.55, 0.5754), (0.60, 0.6131), (0.65, 0.6510), (0.70, 0.6895),
+            (0.75, 0.7291), (0.80, 0.7703), (0.85, 0.8140), (0.90, 0.8617), (0.95, 0.9169),
+            (1.00, 1.0000),
+        ])
 }

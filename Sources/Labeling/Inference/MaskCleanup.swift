@@ -115,3 +115,10 @@ public struct CleanupTotals: Sendable, Equatable {
         outsidePixels += record.outsidePixels
     }
 }
+
+extension WindowMask {
+    /// A mask from its pixels, row by row.
+    package init(_ pixels: [UInt8], size: Size, originX: Int, originY: Int) {
+        self.init(pixels: pixels, size: size, originX: originX, originY: originY)
+    }
+}

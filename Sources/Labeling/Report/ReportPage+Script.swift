@@ -92,8 +92,8 @@ extension ReportPage {
                 const cx = Math.floor(x / zoom), cy = Math.floor(y / zoom);
                 if (!mask[cy * width + cx]) continue;
                 const edge =
-                  (x % zoom === 0 && !at(cx - 1, cy)) || (x % zoom === zoom - 1 && !at(cx + 1, cy)) ||
-                  (y % zoom === 0 && !at(cx, cy - 1)) || (y % zoom === zoom - 1 && !at(cx, cy + 1));
+                  (x % zoom < 2 && !at(cx - 1, cy)) || (x % zoom > 0 && !at(cx + 1, cy)) ||
+                  (y % zoom < 2 && !at(cx, cy - 1)) || (y % zoom > 0 && !at(cx, cy + 1));
                 if (!edge && !tint) continue;
                 const place = (y * wide + x) * 4;
                 image.data[place] = red;

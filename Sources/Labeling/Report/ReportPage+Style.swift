@@ -31,8 +31,11 @@ extension ReportPage {
         .panel th { text-align: left; font-weight: normal; padding: .1rem .5rem .1rem 0; }
         .panel thead th { color: var(--soft); }
         .panel td { text-align: right; white-space: nowrap; padding: .1rem 0 .1rem .5rem; font-variant-numeric: tabular-nums; }
+        .panel thead th:not(:first-child) { text-align: right; padding: .1rem 0 .1rem .5rem; }
         .panel td.wide { width: 45%; }
         meter { width: 100%; height: .9rem; }
+        meter::-webkit-meter-optimum-value { background: var(--bar); }
+        meter::-moz-meter-bar { background: var(--bar); }
         #filters, #layers, .pages { display: flex; flex-wrap: wrap; gap: .5rem 1rem; align-items: end; margin: .6rem 0; }
         #layers { border: 1px solid var(--line); border-radius: .5rem; padding: .3rem .8rem .6rem; }
         #filters label { display: flex; flex-direction: column; font-size: .85rem; color: var(--soft); }
@@ -49,7 +52,7 @@ extension ReportPage {
         #gallery { list-style: none; margin: 0; padding: 0; display: grid; gap: .7rem;
           grid-template-columns: repeat(auto-fill, minmax(10.5rem, 1fr)); }
         .card { display: block; width: 100%; height: 100%; padding: .5rem; text-align: left; background: var(--card); }
-        .picture { display: grid; height: 11rem; place-items: center; }
+        .picture { display: grid; height: 11rem; place-items: center; grid-template: 100% / 100%; }
         .frame { display: grid; max-width: 100%; max-height: 100%; background: #8884; }
         .frame > * { grid-area: 1 / 1; width: 100%; height: 100%; display: block; }
         .frame img { image-rendering: auto; }
