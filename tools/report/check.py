@@ -80,9 +80,11 @@ class Page:
             self.call("Input.dispatchKeyEvent", type=kind, key=name, code=name, windowsVirtualKeyCode=code, **text)
 
     def set(self, field, value):
+        """Sets a filter and waits for what it finds."""
+        self.run("document.body.dataset.found = ''")
         self.run(f"(() => {{ const f = document.getElementById({json.dumps(field)}); f.value = {json.dumps(value)};"
                  "f.dispatchEvent(new Event('input', {bubbles: true})); })()")
-        time.sleep(0.3)
+        self.until("document.body.dataset.found !== ''")
 
 
 def expect(truth, text):
@@ -145,8 +147,8 @@ def check(page, folder, screenshots):
     expect(page.run(count) >= 1, f"annotation {first} is found by its id")
     page.set("text", "no such file or id")
     expect(page.run(count) == 0 and "No box" in page.run("document.getElementById('found').textContent"), "nothing found is said")
-    page.run("document.querySelector('#filters [type=reset]').click()")
-    time.sleep(0.3)
+    page.run("document.body.dataset.found = ''; document.querySelector('#filters [type=reset]').click()")
+    page.until("document.body.dataset.found !== ''")
     expect(page.run(count) == total, "Clear brings all back")
     for order in page.run("[...document.getElementById('sort').options].map((o) => o.value)"):
         page.set("sort", order)

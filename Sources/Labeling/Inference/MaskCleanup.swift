@@ -108,6 +108,8 @@ public struct CleanupTotals: Sendable, Equatable {
     public var holes = 0
     public var outsidePixels = 0
 
+    public init() {}
+
     mutating func add(_ record: CleanupRecord) {
         masks += 1
         islands += record.islands
