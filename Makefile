@@ -26,10 +26,11 @@ test: bootstrap
 demo: build
 	@mkdir -p demo-out
 	$(MAL) label Demo/images --boxes Demo/boxes.json --out demo-out/masks.json \
-	    --overlays demo-out/overlays --fresh
+	    --overlays demo-out/overlays --report demo-out/report --fresh
 	@echo
 	@echo "Masks (COCO JSON):       demo-out/masks.json"
 	@echo "Masks on the pictures:   demo-out/overlays/"
+	@echo "Report, worst first:     demo-out/report/index.html (open it in a browser)"
 
 bench: build
 	Benchmarks/run.sh

@@ -11,8 +11,13 @@ struct LabelCommand: AsyncParsableCommand {
             reason is in OUT.unlabelled.jsonl. An interrupted run continues when the same command \
             is given again.
 
+            `score` estimates each mask's IoU with the truth (`mask_score` where the input has a \
+            `score` of its own). Islands, pin-holes and pixels outside the box are removed; \
+            OUT.cleanup.jsonl holds what changed.
+
               mal label photos --boxes boxes.json --out masks.json
               mal label photos --boxes boxes.json --out masks.json --overlays look train.mask_thres=[0.5]
+              mal label photos --boxes boxes.json --out masks.json --report look
             """)
 
     @Argument(help: "Folder of the images that the boxes file names.")
@@ -117,9 +122,11 @@ private func label(
     let console = ConsoleProgress(quiet: run.quiet)
     StopSignal.install()
     let job = try LabelJob(
-        specPath: specPath, overrides: overrides, settings: settings, threads: run.threads,
+        specPath: specPath, overrides: overrides, settings: settings + output.settings,
+        threads: run.threads,
         journalMode: output.journalMode, style: output.compat == .tao ? .tao : .lossless,
-        overlaysDirectory: output.overlays, onEvent: console.handle)
+        overlaysDirectory: output.overlays, reportDirectory: output.report,
+        featuresPath: output.features, onEvent: console.handle)
     do {
         let summary = try await job.run(shouldStop: { StopSignal.isRequested })
         console.finish()

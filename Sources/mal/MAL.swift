@@ -21,6 +21,7 @@ struct MAL: AsyncParsableCommand {
         version: Product.version,
         subcommands: [
             LabelCommand.self, TrainCommand.self, EvaluateCommand.self, InferenceCommand.self,
-            AutoLabelCommand.self, ValidateCommand.self, CheckpointCommand.self, SpecCommand.self,
+            AutoLabelCommand.self, ReportCommand.self, ValidateCommand.self, CheckpointCommand.self,
+            SpecCommand.self,
         ])
 }

@@ -81,12 +81,38 @@ struct OutputOptions: ParsableArguments {
     @Option(help: "Folder for one picture an image with its masks drawn.")
     var overlays: String?
 
+    @Option(help: "Folder for web pages that show the masks, worst first (see `mal help report`).")
+    var report: String?
+
+    @Flag(
+        name: .customLong("no-cleanup"),
+        help: "Leave islands, pin-holes and pixels outside the box in the masks.")
+    var leavesMasks = false
+
+    @Flag(
+        name: .customLong("no-score"), help: "Leave the masks' confidence out of the output.")
+    var leavesScores = false
+
+    @Option(help: ArgumentHelp("File for the features of each mask's score.", visibility: .hidden))
+    var features: String?
+
     @Flag(help: "Exit with 1 when a box could not be labelled.")
     var strict = false
 
     enum Compatibility: String, ExpressibleByArgument { case tao }
 
     var journalMode: JournalMode { resume ? .resume : fresh ? .fresh : .automatic }
+
+    var settings: [SpecSetting] {
+        var settings: [SpecSetting] = []
+        if leavesMasks {
+            settings.append(SpecSetting("--no-cleanup", "inference.cleanup", .flag(false)))
+        }
+        if leavesScores {
+            settings.append(SpecSetting("--no-score", "inference.score", .flag(false)))
+        }
+        return settings
+    }
 
     func validate() throws {
         if resume, fresh { throw ValidationError("--resume and --fresh exclude each other") }

@@ -19,6 +19,8 @@ public struct EvaluationResults: Sendable {
 
     /// All, small, medium, large: class mean and instance mean.
     public let rows: [Row]
+    /// How well the masks' scores foretell their IoU; nil without objects.
+    public let confidence: ConfidenceTable?
     public let categories: [Category]
     /// Objects whose image was missing or broken; they are in none of the numbers.
     public let skipped: [(id: String, reason: String)]
@@ -57,6 +59,10 @@ public struct EvaluationResults: Sendable {
                 padded(number(category.meanIoU), 8) + padded("\(category.count)", 9)
                     + category.name)
         }
+        if let confidence {
+            lines.append("")
+            lines += confidence.lines
+        }
         if !skipped.isEmpty {
             lines.append("")
             lines.append(
@@ -87,6 +93,8 @@ package struct Evaluator {
         package var resultsDirectory: String
         package var settings: CropSettings
         package var thresholds: [Float]
+        /// Nil measures the masks as the network gives them, as the reference does.
+        package var cleanup: MaskCleanup?
 
         package init(
             file: AnnotationFile, imagesDirectory: String, resultsDirectory: String,
@@ -130,16 +138,20 @@ package struct Evaluator {
         var metric = MeanIoU(categoryCount: file.categories.count)
         var skipped = plan.unlabelled
         var lines: [String] = []
+        var pairs: [(score: Double, iou: Double)] = []
         var done = 0
         let completed = try await predict(
             plan: plan, settings: request.settings, predictor: predictor,
-            thresholds: request.thresholds, shouldStop: shouldStop,
+            thresholds: request.thresholds,
+            extras: MaskExtras(cleanup: request.cleanup, measuresFeatures: true),
+            shouldStop: shouldStop,
             consume: { batch in try measured(batch, file: file) },
             keep: { (batch: MeasuredBatch) in
                 for instance in batch.instances {
                     metric.add(
                         iou: instance.iou, category: instance.category, bucket: instance.bucket)
                     lines.append(instance.line)
+                    if let score = instance.score { pairs.append((score, instance.iou)) }
                 }
                 skipped += batch.failures
                 done += batch.instances.count + batch.failures.count
@@ -153,6 +165,7 @@ package struct Evaluator {
         let results = EvaluationResults(
             rows: [("all", metric.overall)].map(row)
                 + SizeBucket.allCases.map { row("\($0)", metric[$0]) },
+            confidence: ConfidenceTable(pairs),
             categories: zip(file.categories, metric.categories).map {
                 .init(
                     id: "\($0.id)", name: $0.name ?? "\($0.id)", count: $1.count, meanIoU: $1.mean)
@@ -188,6 +201,7 @@ package struct Evaluator {
         let skipped = results.skipped.map {
             "    {\"id\": \(jsonText($0.id)), \"reason\": \(jsonText($0.reason))}"
         }
+        let confidence = results.confidence.map { "\n  \"confidence\": \($0.json)," } ?? ""
         let kpi = results.kpi.map { "    \(jsonText($0.name)): \(jsonNumber($0.value))" }
         return """
             {
@@ -196,7 +210,7 @@ package struct Evaluator {
               },
               "sizes": {
             \(sizes.joined(separator: ",\n"))
-              },
+              },\(confidence)
               "categories": [
             \(categories.joined(separator: ",\n"))
               ],
@@ -208,6 +222,7 @@ package struct Evaluator {
                 "test_margin_rate": \(jsonNumber(request.settings.marginRate)),
                 "mask_thres": [\(request.thresholds.map { "\($0)" }.joined(separator: ", "))],
                 "batch_size": \(request.settings.batchSize),
+                "cleanup": \(request.cleanup != nil),
                 "networks": \(jsonText(predictor.summary))
               }
             }
@@ -221,6 +236,7 @@ private struct MeasuredBatch: Sendable {
         let iou: Double
         let category: Int
         let bucket: SizeBucket?
+        let score: Double?
         /// Its line of `per_instance.jsonl`.
         let line: String
     }
@@ -232,7 +248,7 @@ private struct MeasuredBatch: Sendable {
 private func measured(_ batch: PredictedBatch, file: AnnotationFile) throws -> MeasuredBatch {
     var failures = batch.failures
     var instances: [MeasuredBatch.Instance] = []
-    for (item, pasted) in batch.masks {
+    for (item, pasted, notes) in batch.masks {
         let annotation = file.annotations[item.planned.annotation]
         guard let truth = try file.truth(of: annotation, imageSize: item.imageSize) else {
             failures.append((item.planned.annotation, "it has no segmentation"))
@@ -245,13 +261,16 @@ private func measured(_ batch: PredictedBatch, file: AnnotationFile) throws -> M
         let mask = RLE(pasted: pasted, imageSize: item.imageSize)
         let iou = MeanIoU.iou(mask, truth)
         let bucket = SizeBucket(area: Double(item.planned.area))
+        let score = notes.features.map(ConfidenceModel.standard.score)
         let line =
             "{\"id\": \(jsonID(annotation.id)), \"image_id\": \(jsonID(annotation.imageID)), "
             + "\"category_id\": \(annotation.categoryID.map(jsonID) ?? "null"), "
             + "\"bucket\": \(bucket.map { jsonText("\($0)") } ?? "null"), \"iou\": \(iou), "
+            + "\"score\": \(score.map(jsonNumber) ?? "null"), "
             + "\"segmentation\": {\"size\": [\(mask.size.height), \(mask.size.width)], "
             + "\"counts\": \(jsonText(mask.compressedString))}}"
-        instances.append(.init(iou: iou, category: category, bucket: bucket, line: line))
+        instances.append(
+            .init(iou: iou, category: category, bucket: bucket, score: score, line: line))
     }
     return MeasuredBatch(instances: instances, failures: failures)
 }

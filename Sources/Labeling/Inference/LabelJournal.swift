@@ -5,7 +5,8 @@ package import Imaging
 /// What became of one box.
 package enum BoxOutcome: Equatable, Sendable {
     /// `counts` is COCO's compressed RLE at the image's size, `area` the number of mask pixels.
-    case mask(counts: [UInt8], area: Int, size: Size, iou: Double?)
+    case mask(
+        counts: [UInt8], area: Int, size: Size, iou: Double?, notes: MaskNotes = MaskNotes())
     case unlabelled(reason: String)
 }
 
@@ -24,7 +25,7 @@ public enum JournalMode: Sendable {
 /// File: the magic line, then frames of (payload length UInt32, FNV-1a UInt64, payload), all little
 /// endian. The first payload is the fingerprint as text; each further one is a batch.
 package final class LabelJournal {
-    private static let magic = Array("mal journal 1\n".utf8)
+    private static let magic = Array("mal journal 2\n".utf8)
     /// A frame is one batch; anything larger than this is damage.
     private static let largestFrame = 1 << 30
 
@@ -74,13 +75,16 @@ package final class LabelJournal {
             entryOffsets.append((annotation, payload.bytes.count))
             payload.put(UInt32(annotation))
             switch outcome {
-            case .mask(let counts, let area, let size, let iou):
+            case .mask(let counts, let area, let size, let iou, let notes):
                 payload.put(UInt8(0))
                 payload.put(UInt32(size.height))
                 payload.put(UInt32(size.width))
                 payload.put(UInt64(area))
                 payload.put((iou ?? .nan).bitPattern)
-                payload.put(counts)
+                var body = ByteWriter()
+                body.put(counts)
+                body.put(notes)
+                payload.put(body.bytes)
             case .unlabelled(let reason):
                 payload.put(UInt8(1))
                 payload.put(UInt32(0))
@@ -116,7 +120,10 @@ package final class LabelJournal {
         let length = Int(reader.take(UInt32.self))
         let bytes = try read(at: offsets[annotation] + Self.entryHeader, count: length)
         guard kind == 0 else { return .unlabelled(reason: String(decoding: bytes, as: UTF8.self)) }
-        return .mask(counts: bytes, area: area, size: size, iou: iou.isNaN ? nil : iou)
+        var body = ByteReader(bytes)
+        return .mask(
+            counts: body.takeBytes(), area: area, size: size, iou: iou.isNaN ? nil : iou,
+            notes: body.takeNotes())
     }
 
     /// The output is in place: the journal has done its work.
@@ -182,8 +189,12 @@ package final class LabelJournal {
         let length = Int(status.st_size)
         if length == 0 { return }
         let magicLength = min(length, Self.magic.count)
-        guard try read(at: 0, count: magicLength) == Array(Self.magic.prefix(magicLength)) else {
-            throw .journalUnreadable(path: path, reason: "it does not begin like one")
+        let begin = try read(at: 0, count: magicLength)
+        guard begin == Array(Self.magic.prefix(magicLength)) else {
+            let isOurs = begin.starts(with: "mal journal ".utf8)
+            throw .journalUnreadable(
+                path: path,
+                reason: isOurs ? "another version of mal wrote it" : "it does not begin like one")
         }
         var position = Self.magic.count
         var isHeader = true
@@ -247,6 +258,18 @@ private struct ByteWriter {
         put(UInt32(value.count))
         bytes += value
     }
+
+    mutating func put(_ notes: MaskNotes) {
+        put(UInt32(notes.features?.values.count ?? 0))
+        for value in notes.features?.values ?? [] { put(value.bitPattern) }
+        put(UInt8(notes.cleanup == nil ? 0 : 1))
+        guard let cleanup = notes.cleanup else { return }
+        put(UInt64(cleanup.outsidePixels))
+        put(UInt64(cleanup.islands))
+        put(UInt64(cleanup.holes))
+        put(UInt64(cleanup.changedPixels))
+        put(cleanup.changedCounts)
+    }
 }
 
 /// Reading of what `ByteWriter` wrote. Past the end it gives zeros: a forged file must not trap.
@@ -266,5 +289,28 @@ private struct ByteReader {
         return bytes.withUnsafeBytes {
             T(littleEndian: $0.loadUnaligned(fromByteOffset: position, as: T.self))
         }
+    }
+
+    mutating func takeBytes() -> [UInt8] {
+        let length = min(Int(take(UInt32.self)), bytes.count - position)
+        defer { position += length }
+        return Array(bytes[position..<position + length])
+    }
+
+    mutating func takeNotes() -> MaskNotes {
+        var notes = MaskNotes()
+        let count = Int(take(UInt32.self))
+        if count == MaskFeatures.names.count {
+            notes.features = MaskFeatures(
+                values: (0..<count).map { _ in Float(bitPattern: take(UInt32.self)) })
+        }
+        guard take(UInt8.self) == 1 else { return notes }
+        notes.cleanup = CleanupRecord(
+            outsidePixels: Int(clamping: take(UInt64.self)),
+            islands: Int(clamping: take(UInt64.self)), holes: Int(clamping: take(UInt64.self)),
+            changedCounts: [])
+        notes.cleanup?.changedPixels = Int(clamping: take(UInt64.self))
+        notes.cleanup?.changedCounts = takeBytes()
+        return notes
     }
 }

@@ -33,6 +33,12 @@ package struct LabelRequest: Sendable {
     package var style = OutputStyle.lossless
     /// Adds the IoU with the annotation's own mask (`load_mask`).
     package var measuresIoU = false
+    /// Nil leaves masks as the network gives them.
+    package var cleanup: MaskCleanup?
+    /// Adds the estimated IoU of each mask; never to a file of `OutputStyle.tao`.
+    package var writesScores = false
+    /// File for each mask's features, a line each; nil for none.
+    package var featuresPath: String?
     package var decoding = DecodeOptions()
     package var journalMode = JournalMode.automatic
     /// Names of the overrides and options that shape the network, for the fingerprint.
@@ -70,10 +76,14 @@ package struct LabelRequest: Sendable {
         print.add("precision", "\(arithmetic)")
         print.add("output style", style.rawValue)
         print.add("load_mask", measuresIoU)
+        print.add("clean-up", cleanup.map { "\($0.islandShare), \($0.holeShare)" } ?? "off")
+        print.add("features", measuresFeatures)
         print.add("EXIF", decoding.applyEXIF)
         print.add("max pixels", decoding.maxPixels)
         return print
     }
+
+    var measuresFeatures: Bool { featuresPath != nil || (writesScores && style == .lossless) }
 
     private func hex(_ value: UInt64) -> String { String(value, radix: 16) }
 }
@@ -91,6 +101,12 @@ public struct LabelSummary: Sendable {
     /// Boxes that the network saw in this run, not in an earlier one.
     public var newlyLabelledCount = 0
     public var overlayCount = 0
+    public var cleanup = CleanupTotals()
+    /// The key that the masks' scores have in the output; nil when there are none.
+    public var scoreKey: String?
+    public var meanScore: Double?
+    /// Where the report is, when there is one.
+    public var reportPath: String?
 }
 
 extension LabelSummary {
@@ -109,6 +125,18 @@ extension LabelSummary {
         if filteredCount > 0 {
             lines.append("\(filteredCount) boxes were left out by TAO's filter (--compat tao)")
         }
+        if cleanup.masks > 0 {
+            lines.append(
+                "clean-up changed \(cleanup.masks) masks: \(cleanup.islands) islands, "
+                    + "\(cleanup.holes) pin-holes, \(cleanup.outsidePixels) pixels outside their box "
+                    + "(undone by \(CleanupFile.path(forOutput: outputPath)))")
+        }
+        if let scoreKey, let meanScore {
+            lines.append(
+                String(format: "mean confidence %.2f (`", meanScore) + scoreKey
+                    + "`, an estimate of each mask's IoU)")
+        }
+        if let reportPath { lines.append("report: \(reportPath)") }
         if overlayCount > 0 { lines.append("\(overlayCount) overlays drawn") }
         if !unlabelled.isEmpty {
             let shown = 5
@@ -168,7 +196,10 @@ package struct Labeler {
             settings: CropSettings(
                 cropSize: request.cropSize, marginRate: request.marginRate,
                 batchSize: request.batchSize, decoding: request.decoding),
-            predictor: predictor, thresholds: request.thresholds, skipping: done,
+            predictor: predictor, thresholds: request.thresholds,
+            extras: MaskExtras(
+                cleanup: request.cleanup, measuresFeatures: request.measuresFeatures),
+            skipping: done,
             shouldStop: shouldStop,
             consume: { batch in
                 try outcomes(of: batch, file: file, measuresIoU: measuresIoU)
@@ -201,11 +232,15 @@ package struct Labeler {
         summary.clippedCount = plan.clippedCount
         var reasons = Dictionary(
             plan.unlabelled.map { ($0.annotation, $0.reason) }, uniquingKeysWith: { a, _ in a })
-        func result(_ annotation: Int) throws -> (mask: AnnotationResult, iou: Double?)? {
+        var notes = NotesFiles(request: request, file: file)
+        func result(
+            _ annotation: Int
+        ) throws -> (mask: AnnotationResult, iou: Double?, score: Double?)? {
             switch try journal.outcome(annotation: annotation) {
-            case .mask(let counts, let area, let size, let iou):
+            case .mask(let counts, let area, let size, let iou, let found):
                 summary.labelledCount += 1
-                return (AnnotationResult(size: size, counts: counts, area: area), iou)
+                let score = notes.add(found, annotation: annotation, size: size, iou: iou)
+                return (AnnotationResult(size: size, counts: counts, area: area), iou, score)
             case .unlabelled(let reason):
                 reasons[annotation] = reason
                 return nil
@@ -216,9 +251,10 @@ package struct Labeler {
         switch request.style {
         case .lossless:
             try AnnotationWriter(file).write(to: request.outputPath) { annotation in
-                guard let (found, iou) = try result(annotation) else { return nil }
+                guard let (found, iou, score) = try result(annotation) else { return nil }
                 var mask = found
-                if let iou { mask.extra = [.init("iou", iou)] }
+                if let iou { mask.extra.append(.init("iou", iou)) }
+                if let score, let key = notes.scoreKey { mask.extra.append(.init(key, score)) }
                 return mask
             }
         case .tao:
@@ -228,6 +264,10 @@ package struct Labeler {
             summary.filteredCount =
                 file.annotations.count - plan.boxes.count - plan.unlabelled.count
         }
+        try notes.write()
+        summary.cleanup = notes.cleanup
+        summary.scoreKey = notes.scoreKey
+        summary.meanScore = notes.meanScore
         summary.unlabelled = reasons.keys.sorted().map { index in
             let annotation = file.annotations[index]
             return (
@@ -268,7 +308,7 @@ private func outcomes(
     var results: [(annotation: Int, outcome: BoxOutcome)] = batch.failures.map {
         ($0.annotation, .unlabelled(reason: $0.reason))
     }
-    for (item, mask) in batch.masks {
+    for (item, mask, notes) in batch.masks {
         let rle = RLE(pasted: mask, imageSize: item.imageSize)
         var iou: Double?
         if measuresIoU {
@@ -279,7 +319,9 @@ private func outcomes(
         results.append(
             (
                 item.planned.annotation,
-                .mask(counts: rle.compressed, area: rle.area, size: item.imageSize, iou: iou)
+                .mask(
+                    counts: rle.compressed, area: rle.area, size: item.imageSize, iou: iou,
+                    notes: notes)
             ))
     }
     return BatchOutcomes(index: batch.index, results: results)

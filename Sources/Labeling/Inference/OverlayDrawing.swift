@@ -23,7 +23,7 @@ func drawOverlays(
         var overlay = Overlay(picture)
         for planned in plan.boxes[start..<end] {
             guard
-                case .mask(let counts, _, let size, _)? = try journal.outcome(
+                case .mask(let counts, _, let size, _, _)? = try journal.outcome(
                     annotation: planned.annotation)
             else { continue }
             let mask = try RLE(size: size, compressed: counts).mask(maxPixels: decoding.maxPixels)

@@ -1,10 +1,35 @@
 import COCO
 package import Imaging
 
+/// What to make of a crop's probabilities besides its mask.
+package struct MaskExtras: Sendable, Equatable {
+    /// Nil leaves masks as the network gives them.
+    package var cleanup: MaskCleanup?
+    package var measuresFeatures = false
+
+    package init(cleanup: MaskCleanup? = nil, measuresFeatures: Bool = false) {
+        self.cleanup = cleanup
+        self.measuresFeatures = measuresFeatures
+    }
+}
+
+/// What is known of a mask besides its pixels.
+package struct MaskNotes: Equatable, Sendable {
+    /// Nil when they were not asked for.
+    package var features: MaskFeatures?
+    /// Nil when clean-up was off or had nothing to do.
+    package var cleanup: CleanupRecord?
+
+    package init(features: MaskFeatures? = nil, cleanup: CleanupRecord? = nil) {
+        self.features = features
+        self.cleanup = cleanup
+    }
+}
+
 /// One finished batch: the masks of its crops inside their windows.
 package struct PredictedBatch: Sendable {
     package let index: Int
-    package let masks: [(item: CropItem, mask: WindowMask)]
+    package let masks: [(item: CropItem, mask: WindowMask, notes: MaskNotes)]
     package let failures: [(annotation: Int, reason: String)]
 }
 
@@ -12,6 +37,7 @@ package struct PredictedBatch: Sendable {
 /// network, pasting and `consume` behind it.
 ///
 /// - Parameters:
+///   - extras: what to do with the masks besides.
 ///   - completed: batches whose results are there already.
 ///   - shouldStop: asked between batches; true ends the loop early.
 ///   - consume: turns a batch into what is kept of it, off the network's thread.
@@ -19,13 +45,14 @@ package struct PredictedBatch: Sendable {
 /// - Returns: false when `shouldStop` ended it.
 package func predict<Kept: Sendable>(
     plan: BoxPlan, settings: CropSettings, predictor: MaskPredictor, thresholds: [Float],
-    skipping completed: Set<Int> = [],
+    extras: MaskExtras = MaskExtras(), skipping completed: Set<Int> = [],
     isolation: isolated (any Actor)? = #isolation,
     shouldStop: () -> Bool,
     consume: @escaping @Sendable (PredictedBatch) throws -> Kept,
     keep: (Kept) throws -> Void
 ) async throws -> Bool {
     var loader = CropBatchLoader(plan: plan, settings: settings, skipping: completed)
+    let neighbours = extras.measuresFeatures ? BoxNeighbours(plan) : nil
     var pending: Task<Kept, any Error>?
     while !shouldStop(), let batch = await loader.next() {
         let probabilities = try predictor.probabilities(of: batch, cropSize: settings.cropSize)
@@ -34,7 +61,7 @@ package func predict<Kept: Sendable>(
             try consume(
                 paste(
                     batch, probabilities: probabilities, cropSize: settings.cropSize,
-                    thresholds: thresholds))
+                    thresholds: thresholds, extras: extras, neighbours: neighbours))
         }
     }
     if let pending { try keep(await pending.value) }
@@ -44,7 +71,8 @@ package func predict<Kept: Sendable>(
 
 /// - Parameter probabilities: n·S·S values of the batch's crops.
 private func paste(
-    _ batch: CropBatch, probabilities: [Float], cropSize: Int, thresholds: [Float]
+    _ batch: CropBatch, probabilities: [Float], cropSize: Int, thresholds: [Float],
+    extras: MaskExtras, neighbours: BoxNeighbours?
 ) -> PredictedBatch {
     let stride = cropSize * cropSize
     let masks = batch.items.enumerated().map { index, item in
@@ -53,13 +81,46 @@ private func paste(
             // SPEC §8 leaves a mask of no bucket un-thresholded; its non-zero pixels are the mask.
             let bucket = SizeBucket(area: Double(item.planned.area))
             let threshold = bucket.map { thresholds[$0.rawValue] } ?? 0
-            return (
-                item,
-                pasteMask(
-                    probabilities: crop, cropSize: cropSize, window: item.window,
-                    imageSize: item.imageSize, threshold: threshold)
-            )
+            var mask = pasteMask(
+                probabilities: crop, cropSize: cropSize, window: item.window,
+                imageSize: item.imageSize, threshold: threshold)
+            var notes = MaskNotes()
+            if let neighbours {
+                notes.features = batch.features(
+                    of: index, probabilities: crop, cropSize: cropSize, threshold: threshold,
+                    neighbours: neighbours)
+            }
+            if let cleaned = extras.cleanup?.clean(
+                mask, box: item.planned.box, imageSize: item.imageSize)
+            {
+                mask = cleaned.mask
+                notes.cleanup = cleaned.record
+            }
+            return (item, mask, notes)
         }
     }
     return PredictedBatch(index: batch.index, masks: masks, failures: batch.failures)
+}
+
+extension CropBatch {
+    fileprivate func features(
+        of index: Int, probabilities: UnsafeBufferPointer<Float>, cropSize: Int, threshold: Float,
+        neighbours: BoxNeighbours
+    ) -> MaskFeatures {
+        let stride = cropSize * cropSize
+        return pixels.withUnsafeBufferPointer { pixels in
+            boxMasks.withUnsafeBufferPointer { boxMasks in
+                MaskFeatures(
+                    probabilities: probabilities,
+                    boxMask: UnsafeBufferPointer(
+                        rebasing: boxMasks[index * stride..<(index + 1) * stride]),
+                    pixels: UnsafeBufferPointer(
+                        rebasing: pixels[index * stride * 3..<(index + 1) * stride * 3]),
+                    side: cropSize, threshold: threshold, box: items[index].planned.box,
+                    imageSize: items[index].imageSize,
+                    neighbours: neighbours.overlapping(
+                        items[index].planned.box, image: items[index].planned.image))
+            }
+        }
+    }
 }

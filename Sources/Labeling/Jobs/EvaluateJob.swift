@@ -55,7 +55,7 @@ public struct EvaluateJob {
         let directory = spec.resultsDirectory(for: .evaluate)
         try makeDirectory(directory)
         status = StatusLog(directory: directory)
-        request = Evaluator.Request(
+        var request = Evaluator.Request(
             file: file, imagesDirectory: imagesDirectory, resultsDirectory: directory,
             settings: CropSettings(
                 cropSize: spec.dataset.cropSize, marginRate: spec.train.testMarginRate,
@@ -63,6 +63,8 @@ public struct EvaluateJob {
                 decoding: DecodeOptions(
                     maxPixels: spec.dataset.maxPixelCount, applyEXIF: spec.dataset.appliesEXIF)),
             thresholds: spec.train.thresholds)
+        if evaluate.cleansUp { request.cleanup = MaskCleanup() }
+        self.request = request
         self.onEvent = onEvent
     }
 

@@ -11,17 +11,21 @@ public struct LabelJob {
     private let request: LabelRequest
     private let file: AnnotationFile
     private let predictor: MaskPredictor
+    private let reportDirectory: String?
     private let onEvent: RunEventHandler
 
     /// - Parameters:
     ///   - specPath: a spec file; nil for `mal label`, where the model file's own crop size and
     ///     thresholds stand in for those that are not set.
     ///   - threads: CPU threads of the network; nil leaves libtorch's choice.
+    ///   - reportDirectory: a folder for the pages of ``ReportJob``; nil for none.
+    ///   - featuresPath: a file for what the masks' scores are made of; nil for none.
     /// - Throws: `SpecError`, `COCOError`, `CheckpointError`, `TorchError`, `LabelingError`: what is
     ///   wrong with the inputs, before any network time.
     public init(
         specPath: String?, overrides: [String], settings: [SpecSetting], threads: Int?,
         journalMode: JournalMode, style: OutputStyle, overlaysDirectory: String?,
+        reportDirectory: String? = nil, featuresPath: String? = nil,
         onEvent: @escaping RunEventHandler
     ) throws {
         let (spec, warnings) = try Spec.read(
@@ -47,6 +51,8 @@ public struct LabelJob {
             thresholds: spec.train.thresholds,
             batchSize: spec.batchSize(for: .inference), device: runtime.device,
             arithmetic: runtime.arithmetic)
+        request.writesScores = inference.writesScores
+        var cleansUp = inference.cleansUp
         if specPath == nil {
             let given = Set(
                 overrides.compactMap { $0.split(separator: "=").first.map(String.init) }
@@ -57,7 +63,14 @@ public struct LabelJob {
             if !given.contains("train.mask_thres"), let thresholds = model.thresholds {
                 request.thresholds = thresholds
             }
+            // A spec is TAO's until it says otherwise; without one both are on.
+            if style == .lossless {
+                if !given.contains("inference.cleanup") { cleansUp = true }
+                if !given.contains("inference.score") { request.writesScores = true }
+            }
         }
+        if cleansUp { request.cleanup = MaskCleanup() }
+        request.featuresPath = featuresPath
         request.marginRate = spec.train.testMarginRate
         request.style = style
         request.measuresIoU = inference.loadsMasks
@@ -81,6 +94,8 @@ public struct LabelJob {
         let folder = URL(fileURLWithPath: outputPath).deletingLastPathComponent().path
         try makeDirectory(folder)
         if let overlaysDirectory { try makeDirectory(overlaysDirectory) }
+        if let reportDirectory { try ReportJob.checkReplaceable(reportDirectory) }
+        self.reportDirectory = reportDirectory
     }
 
     /// - Parameter shouldStop: asked between batches.
@@ -88,8 +103,17 @@ public struct LabelJob {
     public func run(
         isolation: isolated (any Actor)? = #isolation, shouldStop: () -> Bool
     ) async throws -> LabelSummary {
-        try await Labeler(request: request, predictor: predictor, onEvent: onEvent)
+        var summary = try await Labeler(request: request, predictor: predictor, onEvent: onEvent)
             .run(file: file, shouldStop: shouldStop)
+        if let reportDirectory {
+            // The output is in place: a report that is stopped can be made by `mal report` later.
+            summary.reportPath = try await ReportJob(
+                masksPath: outputPath, imagesDirectory: request.imagesDirectory, truthPath: nil,
+                outputDirectory: reportDirectory, maxPixels: request.decoding.maxPixels,
+                appliesEXIF: request.decoding.applyEXIF, onEvent: onEvent
+            ).run(shouldStop: shouldStop).indexPath
+        }
+        return summary
     }
 }
 

@@ -12,6 +12,7 @@ public struct EvaluateSpec: Sendable, Equatable {
     public let usesTeacher: Bool
     public let computesClustering: Bool
     public let usesFlip: Bool
+    public let cleansUp: Bool
 
     init(_ reader: SpecReader) {
         gpus = GPUSpec(reader)
@@ -35,5 +36,7 @@ public struct EvaluateSpec: Sendable, Equatable {
         usesFlip = reader.flag(
             "use_flip_test", default: false, usedBy: [.train, .evaluate],
             "Average with the result on the mirrored crop.")
+        cleansUp = reader.flag(
+            "cleanup", default: false, ours: true, "Clean masks up before they are measured.")
     }
 }

@@ -14,6 +14,8 @@ public struct InferenceSpec: Sendable, Equatable {
     /// As given; `Spec.labelPath` is where it points.
     public let labelDumpPath: String
     public let loadsMasks: Bool
+    public let cleansUp: Bool
+    public let writesScores: Bool
 
     init(_ reader: SpecReader) {
         gpus = GPUSpec(reader)
@@ -39,5 +41,12 @@ public struct InferenceSpec: Sendable, Equatable {
             ?? "instances_val2017_mal.json"
         loadsMasks = reader.flag(
             "load_mask", default: false, "Read the true masks too and write each IoU.")
+        cleansUp = reader.flag(
+            "cleanup", default: false, ours: true,
+            "Remove islands, pin-holes and pixels outside the box; `mal label` does unless this "
+                + "is set to false.")
+        writesScores = reader.flag(
+            "score", default: false, ours: true,
+            "Write each mask's estimated IoU; `mal label` does unless this is set to false.")
     }
 }

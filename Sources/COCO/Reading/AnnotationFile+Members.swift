@@ -1,0 +1,29 @@
+// Keys that labelling itself has no use for are not read with the file; these look them up.
+extension AnnotationFile {
+    /// The number that an annotation has under a key; nil when the key is absent or is something
+    /// else. Of a key that is repeated the last counts.
+    public func number(_ name: String, of annotation: AnnotationRecord) -> Double? {
+        bytes.withBytes { content in
+            var scanner = JSONScanner(content, annotation.range)
+            let text = scanner
+            var found: Double?
+            scanner.members { key, value in
+                if text.text(key) == name { found = text.number(value) }
+            }
+            return found
+        }
+    }
+
+    /// Whether any annotation has this key, whatever its value.
+    public func anyAnnotationHas(_ name: String) -> Bool {
+        bytes.withBytes { content in
+            annotations.contains { annotation in
+                var scanner = JSONScanner(content, annotation.range)
+                let text = scanner
+                var isThere = false
+                scanner.members { key, _ in isThere = isThere || text.text(key) == name }
+                return isThere
+            }
+        }
+    }
+}

@@ -1,0 +1,132 @@
+import COCO
+import Foundation
+import Imaging
+
+/// What a report shows, read and put in order: worst first.
+struct ReportInput: Sendable {
+    let masks: AnnotationFile
+    let truth: AnnotationFile?
+    let entries: [ReportEntry]
+    /// Why boxes have no mask, by ``ReportEntry/reason``.
+    let reasons: [String]
+    /// What clean-up changed, by the annotation's place.
+    let changes: [Int: RLE]
+    private let truths: [RecordID: AnnotationRecord]
+
+    init(masksPath: String, truthPath: String?, onEvent: RunEventHandler) throws {
+        let masks = try readAnnotations(masksPath, onEvent: onEvent)
+        self.masks = masks
+        truth = try truthPath.map { try readAnnotations($0, onEvent: onEvent) }
+        truths = Dictionary(
+            (truth?.annotations ?? []).map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
+        changes = try Self.changes(of: masks)
+        let scoreKey = masks.anyAnnotationHas("mask_score") ? "mask_score" : "score"
+        let known = try Self.reasons(of: masks)
+        var reasons: [String] = []
+        var places: [String: Int] = [:]
+        func place(_ reason: String) -> Int {
+            if let place = places[reason] { return place }
+            places[reason] = reasons.count
+            reasons.append(reason)
+            return reasons.count - 1
+        }
+        var entries: [ReportEntry] = []
+        for annotation in masks.annotations {
+            guard let size = annotation.imageIndex.flatMap({ masks.images[$0].size }),
+                let mask = try masks.truth(of: annotation, imageSize: size)
+            else {
+                let reason =
+                    known[annotation.id.description] ?? annotation.obstacle?.description
+                    ?? "it has no mask"
+                entries.append(
+                    ReportEntry(
+                        annotation: annotation.index, state: .unlabelled, score: nil, iou: nil,
+                        reason: place(reason)))
+                continue
+            }
+            let right = try Self.truth(
+                of: annotation, imageSize: size, in: truth, truths)
+            entries.append(
+                ReportEntry(
+                    annotation: annotation.index,
+                    state: changes[annotation.index] == nil ? .masked : .cleaned,
+                    score: masks.number(scoreKey, of: annotation),
+                    iou: right.map { mask.iou(with: $0) }, reason: nil))
+        }
+        self.entries = entries.sorted {
+            ($0.quality, $0.annotation) < ($1.quality, $1.annotation)
+        }
+        self.reasons = reasons
+    }
+
+    /// The true mask of an annotation; nil where the truth file has none of the image's size.
+    func truth(of annotation: AnnotationRecord, imageSize: Size) throws -> RLE? {
+        try Self.truth(of: annotation, imageSize: imageSize, in: truth, truths)
+    }
+
+    private static func truth(
+        of annotation: AnnotationRecord, imageSize: Size, in file: AnnotationFile?,
+        _ truths: [RecordID: AnnotationRecord]
+    ) throws -> RLE? {
+        guard let file, let found = truths[annotation.id], found.imageID == annotation.imageID
+        else { return nil }
+        return try file.truth(of: found, imageSize: imageSize)
+    }
+
+    /// The lines of a JSON lines file beside the masks; none when there is no such file.
+    private static func lines(_ path: String) throws -> [[String: Any]] {
+        guard FileManager.default.fileExists(atPath: path) else { return [] }
+        let data = try Data(contentsOf: URL(fileURLWithPath: path))
+        return try data.split(separator: UInt8(ascii: "\n")).enumerated().map { index, line in
+            guard
+                let object = try? JSONSerialization.jsonObject(with: Data(line)) as? [String: Any]
+            else {
+                throw LabelingError.wrongUse(
+                    "\(path) line \(index + 1): expected a JSON object; remove the file to leave it "
+                        + "out of the report")
+            }
+            return object
+        }
+    }
+
+    private static func reasons(of file: AnnotationFile) throws -> [String: String] {
+        var reasons: [String: String] = [:]
+        for line in try lines(Labeler.reportPath(forOutput: file.path)) {
+            guard let id = line["id"] as? String, let reason = line["reason"] as? String else {
+                continue
+            }
+            // Without the path, so that equal reasons are one.
+            let parts = reason.split(separator: ": ", maxSplits: 1)
+            let isPath = parts.count == 2 && parts[0].contains("/")
+            reasons[id] = isPath ? String(parts[1]) : reason
+        }
+        return reasons
+    }
+
+    private static func changes(of file: AnnotationFile) throws -> [Int: RLE] {
+        let path = CleanupFile.path(forOutput: file.path)
+        let lines = try lines(path)
+        guard !lines.isEmpty else { return [:] }
+        let places = Dictionary(
+            file.annotations.map { ($0.id, $0.index) }, uniquingKeysWith: { first, _ in first })
+        var changes: [Int: RLE] = [:]
+        for line in lines {
+            let id: RecordID? =
+                if let text = line["id"] as? String { .text(text) } else {
+                    (line["id"] as? Int).map { .integer(Int64($0)) }
+                }
+            guard let place = id.flatMap({ places[$0] }),
+                let changed = line["changed"] as? [String: Any],
+                let size = changed["size"] as? [Int], size.count == 2,
+                let counts = changed["counts"] as? String
+            else { continue }
+            do {
+                changes[place] = try RLE(
+                    size: Size(height: size[0], width: size[1]), compressed: counts)
+            } catch {
+                throw LabelingError.wrongUse("\(path): annotation \(id!): changed: \(error)")
+            }
+        }
+        return changes
+    }
+}

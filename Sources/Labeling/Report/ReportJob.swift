@@ -1,0 +1,260 @@
+import COCO
+import Foundation
+import Glibc
+import Imaging
+
+/// What a finished report holds.
+public struct ReportSummary: Sendable, Equatable {
+    public let boxCount: Int
+    public let unlabelledCount: Int
+    /// Boxes that have no picture because their image is missing or broken.
+    public let pictureless: Int
+    public let byteCount: Int
+    public let seconds: Double
+    /// The page to open.
+    public let indexPath: String
+
+    /// The lines shown at the end of a run.
+    public var text: String {
+        var lines = [
+            "\(indexPath): \(boxCount) boxes, \(unlabelledCount) without a mask"
+                + String(
+                    format: " (%.1f s, %.1f MB)", seconds, Double(byteCount) / 1e6)
+        ]
+        if pictureless > 0 {
+            lines.append("\(pictureless) boxes have no picture: their image cannot be read")
+        }
+        return lines.joined(separator: "\n")
+    }
+}
+
+/// Writes a folder of web pages that shows every mask of a file, worst first (docs/report.md). The
+/// folder appears under its name only when it is complete.
+public struct ReportJob: Sendable {
+    private let input: ReportInput
+    private let imagesDirectory: String
+    private let output: String
+    private let decoding: DecodeOptions
+    private let onEvent: RunEventHandler
+
+    /// Boxes of one data file: a page of the gallery needs one or few of them.
+    static let chunkSize = 100
+
+    /// - Parameters:
+    ///   - masksPath: what `mal label` wrote; its `.unlabelled.jsonl` and `.cleanup.jsonl` are read
+    ///     when they are there.
+    ///   - truthPath: true masks under the same annotation ids; nil for none.
+    ///   - outputDirectory: a new folder, or an earlier report, which is replaced.
+    /// - Throws: `COCOError`, `LabelingError`, before anything is written.
+    public init(
+        masksPath: String, imagesDirectory: String, truthPath: String?, outputDirectory: String,
+        maxPixels: Int = 200_000_000, appliesEXIF: Bool = false,
+        onEvent: @escaping RunEventHandler
+    ) throws {
+        try checkFolder(imagesDirectory, "--images")
+        output = URL(fileURLWithPath: outputDirectory).standardizedFileURL.path
+        try Self.checkReplaceable(output)
+        self.imagesDirectory = imagesDirectory
+        decoding = DecodeOptions(maxPixels: maxPixels, applyEXIF: appliesEXIF)
+        self.onEvent = onEvent
+        input = try ReportInput(masksPath: masksPath, truthPath: truthPath, onEvent: onEvent)
+    }
+
+    /// Refuses a folder that is something else than a report, so that a mistyped name costs nothing.
+    public static func checkReplaceable(_ path: String) throws(LabelingError) {
+        var isFolder: ObjCBool = false
+        let files = FileManager.default
+        guard files.fileExists(atPath: path, isDirectory: &isFolder) else { return }
+        guard isFolder.boolValue else {
+            throw .wrongUse("the report \(path) is a file; give a folder name")
+        }
+        let content = (try? files.contentsOfDirectory(atPath: path)) ?? []
+        guard content.isEmpty || content.contains(ReportPage.marker) else {
+            throw .wrongUse(
+                "the folder \(path) is no report of mal and not empty; give another --out")
+        }
+    }
+
+    /// - Parameter shouldStop: asked between images.
+    /// - Throws: `LabelingError.interrupted` when `shouldStop` ended it; nothing is left then.
+    public func run(
+        isolation: isolated (any Actor)? = #isolation, shouldStop: () -> Bool
+    ) async throws -> ReportSummary {
+        let start = ContinuousClock.now
+        let files = FileManager.default
+        let url = URL(fileURLWithPath: output)
+        let parent = url.deletingLastPathComponent().path
+        try makeDirectory(parent)
+        let work = parent + "/.\(url.lastPathComponent).partial"
+        try? files.removeItem(atPath: work)
+        var isDone = false
+        defer { if !isDone { try? files.removeItem(atPath: work) } }
+        for folder in ["", "/data", "/thumbs"] { try makeDirectory(work + folder) }
+        for group in 0..<(input.entries.count + 999) / 1000 {
+            try makeDirectory(work + "/thumbs/\(group)")
+        }
+        let (details, bytes, pictureless) = try await draw(into: work, shouldStop: shouldStop)
+        var byteCount = bytes
+        func write(_ text: String, _ name: String) throws {
+            byteCount += text.utf8.count
+            try writeText(text, to: work + "/" + name)
+        }
+        for (number, first) in stride(from: 0, to: details.count, by: Self.chunkSize).enumerated() {
+            let lines = details[first..<min(first + Self.chunkSize, details.count)]
+            try write(
+                "MAL.chunk(\(number),[\n\(lines.joined(separator: ",\n"))\n]);\n",
+                "data/c\(number).js")
+        }
+        try write(ReportIndex(input).script, "data/index.js")
+        try write(ReportPage.html, "index.html")
+        try write(ReportPage.style, "report.css")
+        try write(ReportPage.script, "report.js")
+        try write("A report of mal; open index.html.\n", ReportPage.marker)
+        try replace(output, with: work)
+        isDone = true
+        return ReportSummary(
+            boxCount: input.entries.count,
+            unlabelledCount: input.entries.count { $0.state == .unlabelled },
+            pictureless: pictureless, byteCount: byteCount,
+            seconds: (ContinuousClock.now - start) / .seconds(1),
+            indexPath: output + "/index.html")
+    }
+
+    private func replace(_ path: String, with work: String) throws {
+        let old = work + ".old"
+        let files = FileManager.default
+        try? files.removeItem(atPath: old)
+        if files.fileExists(atPath: path), rename(path, old) != 0 {
+            throw LabelingError.fileSystem(path: path, action: "be replaced", errno: errno)
+        }
+        guard rename(work, path) == 0 else {
+            let code = errno
+            rename(old, path)
+            throw LabelingError.fileSystem(path: path, action: "be written", errno: code)
+        }
+        try? files.removeItem(atPath: old)
+    }
+
+    // MARK: Pictures
+
+    /// The pictures of all boxes, image by image, and each box's line for its data file.
+    private func draw(
+        into work: String, isolation: isolated (any Actor)? = #isolation, shouldStop: () -> Bool
+    ) async throws -> (details: [String], bytes: Int, pictureless: Int) {
+        var details = [String](repeating: "0", count: input.entries.count)
+        var ranks: [Int: [Int]] = [:]
+        for (rank, entry) in input.entries.enumerated() {
+            if let image = input.masks.annotations[entry.annotation].imageIndex {
+                ranks[image, default: []].append(rank)
+            }
+        }
+        let jobs = ranks.sorted { $0.key < $1.key }
+        var (bytes, drawn, done) = (0, 0, 0)
+        let total = jobs.reduce(0) { $0 + $1.value.count }
+        let width = max(2, ProcessInfo.processInfo.activeProcessorCount)
+        var running: [Task<Drawn, any Error>] = []
+        var next = 0
+        while next < jobs.count || !running.isEmpty {
+            if shouldStop() {
+                for task in running { task.cancel() }
+                throw LabelingError.interrupted(done: done, total: total)
+            }
+            while next < jobs.count, running.count < width {
+                let (image, ranks) = jobs[next]
+                running.append(
+                    Task.detached { try self.draw(image: image, ranks: ranks, into: work) })
+                next += 1
+            }
+            let result = try await running.removeFirst().value
+            for (rank, detail) in result.details { details[rank] = detail }
+            bytes += result.bytes
+            drawn += result.drawn
+            done += result.details.count
+            onEvent(.progress(stage: "drawing", done: done, total: total, unit: "boxes"))
+        }
+        return (details, bytes, input.entries.count - drawn)
+    }
+
+    private struct Drawn: Sendable {
+        var details: [(rank: Int, text: String)] = []
+        var bytes = 0
+        var drawn = 0
+    }
+
+    private func draw(image index: Int, ranks: [Int], into work: String) throws -> Drawn {
+        var result = Drawn()
+        let record = input.masks.images[index]
+        let picture = (try? record.relativePath()).flatMap {
+            try? ImageCodec.decode(path: imagesDirectory + "/" + $0, options: decoding)
+        }
+        guard let size = picture?.size ?? record.size else { return result }
+        for rank in ranks {
+            let entry = input.entries[rank]
+            let annotation = input.masks.annotations[entry.annotation]
+            guard let drawing = ReportDrawing(around: annotation.box, in: size) else { continue }
+            var hasPicture = false
+            if let picture {
+                let thumbnail = try picture.wrappedCrop(drawing.window, resizedTo: drawing.size)
+                let file = JPEGEncoder.encode(thumbnail)
+                try writeBytes(file, to: work + "/thumbs/\(rank / 1000)/\(rank).jpg")
+                result.bytes += file.count
+                result.drawn += 1
+                hasPicture = true
+            }
+            result.details.append(
+                (rank, try line(entry, annotation, drawing, size, hasPicture: hasPicture)))
+        }
+        return result
+    }
+
+    /// `[width, height, has a picture, box, mask, mask before clean-up, truth]`
+    private func line(
+        _ entry: ReportEntry, _ annotation: AnnotationRecord, _ drawing: ReportDrawing,
+        _ size: Size, hasPicture: Bool
+    ) throws -> String {
+        var mask: RLE?
+        if entry.state != .unlabelled,
+            let imageSize = annotation.imageIndex.flatMap({
+                input.masks.images[$0].size
+            })
+        {
+            mask = try input.masks.truth(of: annotation, imageSize: imageSize)
+        }
+        var before: RLE?
+        if let mask, let changed = input.changes[annotation.index],
+            let all = RLE.union([mask, changed]), let both = RLE.intersection([mask, changed])
+        {
+            before = all.without(both)
+        }
+        let truth = try mask.flatMap { try input.truth(of: annotation, imageSize: $0.size) }
+        func text(_ mask: RLE?) -> String { mask.map { "\"\(drawing.text(of: $0))\"" } ?? "0" }
+        let corners = drawing.corners(of: annotation.box).map(String.init).joined(separator: ",")
+        return "[\(drawing.size.width),\(drawing.size.height),\(hasPicture ? 1 : 0),[\(corners)],"
+            + "\(text(mask)),\(text(before)),\(text(truth))]"
+    }
+
+    /// Small files by the thousand: a temporary name and a flush for each would be most of the
+    /// work, and the folder is renamed as a whole anyway.
+    private func writeBytes(_ bytes: [UInt8], to path: String) throws {
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else {
+            throw LabelingError.fileSystem(path: path, action: "create", errno: errno)
+        }
+        defer { close(descriptor) }
+        var done = 0
+        while done < bytes.count {
+            let count = bytes.withUnsafeBytes {
+                Glibc.write(descriptor, $0.baseAddress! + done, $0.count - done)
+            }
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else {
+                throw LabelingError.fileSystem(path: path, action: "write", errno: errno)
+            }
+            done += count
+        }
+    }
+
+    private func writeText(_ text: String, to path: String) throws {
+        try writeBytes(Array(text.utf8), to: path)
+    }
+}
