@@ -254,6 +254,27 @@ extension ImageCodec {
         return [UInt8](UnsafeBufferPointer(start: file, count: length))
     }
 
+    /// An image as a JPEG file, 1 to 65,500 pixels a side.
+    ///
+    /// - Parameter quality: 1 to 100, libjpeg's scale.
+    /// - Throws: `ImageError.notEncodable`.
+    package static func jpeg(_ image: RGBImage, quality: Int) throws(ImageError) -> [UInt8] {
+        let size = image.size
+        precondition((1...100).contains(quality), "quality \(quality)")
+        guard (1...65500).contains(size.width), (1...65500).contains(size.height) else {
+            throw .notEncodable(reason: "a JPEG image has 1 to 65500 pixels a side, not \(size)")
+        }
+        var message = [CChar](repeating: 0, count: Int(CI_MESSAGE))
+        var file: UnsafeMutablePointer<UInt8>?
+        var length = 0
+        let status = ci_jpeg_encode(
+            image.pixels, UInt32(size.width), UInt32(size.height), Int32(quality), &file, &length,
+            &message)
+        guard status == 0, let file else { throw .notEncodable(reason: text(message)) }
+        defer { ci_free(file) }
+        return [UInt8](UnsafeBufferPointer(start: file, count: length))
+    }
+
     private static func text(_ message: [CChar]) -> String {
         String(
             decoding: message.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)

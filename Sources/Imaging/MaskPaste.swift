@@ -8,6 +8,13 @@ public struct WindowMask: Sendable {
     /// Image column and row of the first pixel.
     public let originX: Int
     public let originY: Int
+
+    package init(_ pixels: [UInt8], size: Size, originX: Int, originY: Int) {
+        self.pixels = pixels
+        self.size = size
+        self.originX = originX
+        self.originY = originY
+    }
 }
 
 /// Pastes a crop's probabilities back into the image and thresholds them (SPEC §8): bilinear
@@ -26,7 +33,7 @@ public func pasteMask(
     let lastX = min(window.maxX, imageSize.width)
     let lastY = min(window.maxY, imageSize.height)
     guard firstX < lastX, firstY < lastY else {
-        return WindowMask(pixels: [], size: Size(height: 0, width: 0), originX: 0, originY: 0)
+        return WindowMask([], size: Size(height: 0, width: 0), originX: 0, originY: 0)
     }
     let columns = LinearTaps(
         outputs: firstX - window.minX..<lastX - window.minX, from: cropSize, to: window.width)
@@ -51,7 +58,7 @@ public func pasteMask(
         count = width * height
     }
     return WindowMask(
-        pixels: pixels, size: Size(height: height, width: width), originX: firstX, originY: firstY)
+        pixels, size: Size(height: height, width: width), originX: firstX, originY: firstY)
 }
 
 /// Source indices and weights of `upsample_bilinear2d` (align_corners false) along one axis, in

@@ -66,7 +66,7 @@ package struct MaskCleanup: Sendable, Equatable {
             imageSize: imageSize)
         record.changedCounts = difference.compressed
         let cleaned = WindowMask(
-            pixels: pixels, size: mask.size, originX: mask.originX, originY: mask.originY)
+            pixels, size: mask.size, originX: mask.originX, originY: mask.originY)
         return (cleaned, record)
     }
 
@@ -115,12 +115,5 @@ public struct CleanupTotals: Sendable, Equatable {
         islands += record.islands
         holes += record.holes
         outsidePixels += record.outsidePixels
-    }
-}
-
-extension WindowMask {
-    /// A mask from its pixels, row by row.
-    package init(_ pixels: [UInt8], size: Size, originX: Int, originY: Int) {
-        self.init(pixels: pixels, size: size, originX: originX, originY: originY)
     }
 }

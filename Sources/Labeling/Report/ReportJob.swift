@@ -195,7 +195,7 @@ public struct ReportJob: Sendable {
             var hasPicture = false
             if let picture {
                 let thumbnail = try picture.wrappedCrop(drawing.window, resizedTo: drawing.size)
-                let file = JPEGEncoder.encode(thumbnail)
+                let file = try ImageCodec.jpeg(thumbnail, quality: 75)
                 try writeBytes(file, to: work + "/thumbs/\(rank / 1000)/\(rank).jpg")
                 result.bytes += file.count
                 result.drawn += 1
