@@ -59,7 +59,8 @@ import Torch
         var generator = Generator(seed: UInt64(height * 1000 + width))
         func random(_ shape: [Int]) -> Tensor {
             let count = shape.reduce(1, *)
-            return Tensor((0..<count).map { _ in Float.random(in: 0...1, using: &generator) }, shape)
+            return Tensor(
+                (0..<count).map { _ in Float.random(in: 0...1, using: &generator) }, shape)
         }
         // Patches of a colour, so that affinities are of all sizes.
         let image = random([batch, 3, height, width]) * 0.3

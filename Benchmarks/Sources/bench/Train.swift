@@ -44,7 +44,9 @@ struct Train: ParsableCommand {
             _ = step.run([batch], epoch: 1, step: number)
             number += 1
         }
-        if self.profile { FileHandle.standardError.write(Foundation.Data((profile.text + "\n").utf8)) }
+        if self.profile {
+            FileHandle.standardError.write(Foundation.Data((profile.text + "\n").utf8))
+        }
         try options.report("train", secondsPerStep: seconds)
     }
 }

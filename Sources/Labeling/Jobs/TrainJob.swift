@@ -85,7 +85,8 @@ public struct TrainJob {
         state.sampleCount = set.count
         state.annotations = annotationHash
         let run = TrainingRun(
-            spec: spec, set: set, configuration: model.configuration, device: runtime.device, seed: state.seed,
+            spec: spec, set: set, configuration: model.configuration, device: runtime.device,
+            seed: state.seed,
             validation: validation, metadata: model.metadata)
         if state.stepInEpoch >= run.stepsPerEpoch {
             // Only after a change of the data or the batch size.

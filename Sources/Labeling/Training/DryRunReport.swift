@@ -79,7 +79,8 @@ public struct DryRunReport: Sendable {
     ) -> [String] {
         let bytes = memoryEstimate(
             pair.configuration, parameterCount: parameterCount,
-            objectsAtOnce: min(run.spec.train.batchSize, run.objectsAtOnce ?? .max), cropSize: run.spec.dataset.cropSize,
+            objectsAtOnce: min(run.spec.train.batchSize, run.objectsAtOnce ?? .max),
+            cropSize: run.spec.dataset.cropSize,
             recomputes: run.spec.train.checkpointsActivations)
         let millions = String(format: "%.1f", Double(parameterCount) / 1e6)
         let gigabytes = String(format: "%.1f", Double(bytes) / 1e9)

@@ -32,7 +32,9 @@ package final class StepProfile {
         return result
     }
 
-    package func add(_ part: Part, _ time: Duration) { seconds[part, default: 0] += time / .seconds(1) }
+    package func add(_ part: Part, _ time: Duration) {
+        seconds[part, default: 0] += time / .seconds(1)
+    }
 
     package func endStep() { stepCount += 1 }
 

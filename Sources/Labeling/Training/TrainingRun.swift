@@ -15,7 +15,8 @@ package struct TrainingRun {
     package let metadata: [String: String]
 
     package init(
-        spec: Spec, set: TrainingSet, configuration: MaskNetworkConfiguration, device: Device, seed: UInt64,
+        spec: Spec, set: TrainingSet, configuration: MaskNetworkConfiguration, device: Device,
+        seed: UInt64,
         validation: TrainingValidation?, metadata: [String: String]
     ) {
         self.spec = spec

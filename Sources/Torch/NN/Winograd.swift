@@ -123,9 +123,10 @@ public enum Winograd {
         /// (36, tiles, channels)
         func matrices(
             _ tiles: Range<Int64>, of values: UnsafePointer<Float>,
-            _ transform: @convention(c) (
-                cwg_map, UnsafePointer<Float>, Int64, Int64, UnsafeMutablePointer<Float>
-            ) -> Void
+            _ transform:
+                @convention(c) (
+                    cwg_map, UnsafePointer<Float>, Int64, Int64, UnsafeMutablePointer<Float>
+                ) -> Void
         ) -> Tensor {
             Tensor([36, tiles.count, channels], .float32) { memory in
                 guard let made = memory.bindMemory(to: Float.self).baseAddress else { return }
