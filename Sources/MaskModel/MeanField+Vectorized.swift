@@ -1,6 +1,6 @@
 import CKernels
 import Dispatch
-import Torch
+package import Torch
 
 extension MeanField {
     /// Whether ``refineVectorized(image:probabilities:mask:)`` can do this: 3 × 3 windows, in host
@@ -13,8 +13,10 @@ extension MeanField {
     /// ``refine(image:probabilities:mask:)`` without a tensor per step: (B, H, W).
     ///
     /// Samples, or bands of rows when there are fewer samples than threads, are spread over
-    /// `Libtorch.threadCount` threads; the result does not depend on their number.
-    func refineVectorized(image: Tensor, probabilities: Tensor, mask: Tensor?) -> Tensor {
+    /// threads; the result does not depend on their number.
+    package func refineVectorized(
+        image: Tensor, probabilities: Tensor, mask: Tensor?, threads: Int = Libtorch.threadCount
+    ) -> Tensor {
         let shape = image.shape
         let (batch, height, width) = (shape[0], shape[2], shape[3])
         let ones = mask ?? .ones([batch, height, width])
@@ -41,7 +43,7 @@ extension MeanField {
                 }
             }
         }
-        fields.run(iterationCount, threads: Libtorch.threadCount)
+        fields.run(iterationCount, threads: threads)
         return Tensor([batch, height, width], .float32) { memory in
             let values = memory.bindMemory(to: Float.self)
             for sample in 0..<batch {
