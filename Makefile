@@ -20,8 +20,8 @@ bootstrap:
 build: bootstrap
 	$(SWIFT) build -c release
 
-# One test at a time: matrix products of tests beside each other are split over threads in other ways, and
-# the tests of exact resuming compare bits.
+# One test at a time: the tests of exact resuming compare bits, and beside other tests in their process some runs
+# differed (cause not found).
 test: bootstrap
 	$(SWIFT) test -c release --disable-testable-imports --no-parallel
 
