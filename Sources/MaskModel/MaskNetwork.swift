@@ -55,7 +55,7 @@ public struct MaskNetwork {
     /// Mask logits from the feature map (B, C, h, h).
     ///
     /// - Parameter head: what stands in for ``maskHead``.
-    func logits(
+    package func logits(
         _ features: Tensor, areas: [Float], head: ((Tensor) -> Tensor)? = nil
     ) -> Tensor {
         precondition(

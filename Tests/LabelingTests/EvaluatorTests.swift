@@ -96,6 +96,26 @@ struct EvaluatorTests {
         #expect(results.text.contains("all     13       0.6548"))
     }
 
+    @Test("A sweep measures each threshold as a run of its own does")
+    func sweep() async throws {
+        func results(_ overrides: String...) async throws -> EvaluationResults {
+            let folder = try TemporaryFolder()
+            let job = try EvaluateJob(
+                specPath: nil, overrides: ["results_dir=\(folder.path)"] + overrides,
+                settings: microSettings, threads: nil, onEvent: { _ in })
+            return try await job.run(shouldStop: { false })
+        }
+        let swept = try await results("evaluate.sweep=[0.5,0.3]", "evaluate.cleanup=true")
+        #expect(swept.sweep.map(\.threshold) == [0.5, 0.3])
+        for (threshold, rows) in swept.sweep {
+            let own = try await results(
+                "train.mask_thres=[\(threshold)]", "evaluate.cleanup=true")
+            #expect(rows.map(\.means) == own.rows.map(\.means))
+        }
+        #expect(swept.sweep[0].rows[0].means != swept.sweep[1].rows[0].means)
+        #expect(swept.text.contains("\n0.50       "))
+    }
+
     @Test("Annotations without masks are an error that names them")
     func noMasks() throws {
         let folder = try TemporaryFolder()

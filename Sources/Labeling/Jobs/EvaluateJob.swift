@@ -64,6 +64,7 @@ public struct EvaluateJob {
                     maxPixels: spec.dataset.maxPixelCount, applyEXIF: spec.dataset.appliesEXIF)),
             thresholds: spec.train.thresholds)
         if evaluate.cleansUp { request.cleanup = MaskCleanup() }
+        request.sweep = evaluate.sweep.map(Float.init)
         self.request = request
         self.onEvent = onEvent
     }

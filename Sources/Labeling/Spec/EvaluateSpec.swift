@@ -13,6 +13,8 @@ public struct EvaluateSpec: Sendable, Equatable {
     public let computesClustering: Bool
     public let usesFlip: Bool
     public let cleansUp: Bool
+    /// Thresholds to measure besides train.mask_thres.
+    public let sweep: [Double]
 
     init(_ reader: SpecReader) {
         gpus = GPUSpec(reader)
@@ -38,5 +40,8 @@ public struct EvaluateSpec: Sendable, Equatable {
             "Average with the result on the mirrored crop.")
         cleansUp = reader.flag(
             "cleanup", default: false, ours: true, "Clean masks up before they are measured.")
+        sweep = reader.numbers(
+            "sweep", default: [], in: 0.0...1, ours: true,
+            "Thresholds to measure besides train.mask_thres, each for boxes of all sizes.")
     }
 }

@@ -74,6 +74,8 @@ public struct TrainSpec: Sendable, Equatable {
     public let initializesTeacherFromStudent: Bool
     /// Multiplies the last layer of a fresh RoI head.
     public let keyInitScale: Double
+    /// Steps within which the guess from the features gives way; 0 is without one.
+    public let featurePriorStepCount: Int
     /// The teacher follows the student's buffers too, not its parameters alone.
     public let averagesBuffers: Bool
     public let checkpointsActivations: Bool
@@ -192,6 +194,11 @@ public struct TrainSpec: Sendable, Equatable {
             "Multiplies the last layer of a fresh RoI head. A small number, such as 0.05, starts from "
                 + "probabilities near one half, without which a high learning rate soon ends in "
                 + "masks that fill their boxes. TAO's is 1.")
+        featurePriorStepCount = reader.int(
+            "feature_prior_steps", default: 0, in: 0...1_000_000_000, ours: true,
+            "Begin the mean field from a guess by the similarity of the backbone's features, which "
+                + "gives way to the networks within so many steps; for self-supervised backbones "
+                + "such as DINOv2. 0, as TAO, begins from the networks.")
         averagesBuffers = reader.flag(
             "ema_buffers", default: false, ours: true,
             "The teacher also takes the student's buffers (batch-norm statistics). TAO leaves "

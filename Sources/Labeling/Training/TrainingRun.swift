@@ -97,6 +97,9 @@ package struct TrainingRun {
             kernelSize: train.crfKernelSize, zeta: train.crfZeta,
             iterationCount: train.crfIterationCount,
             bounds: train.crfLowThreshold...train.crfHighThreshold)
+        if train.featurePriorStepCount > 0 {
+            settings.prior = TargetPrior(endStep: train.featurePriorStepCount)
+        }
         settings.crfSizeRatio = train.crfSizeRatio
         settings.gradientNormLimit = train.gradientClipNorm > 0 ? train.gradientClipNorm : nil
         settings.seed = seed

@@ -50,6 +50,19 @@ extension TrainingTensors {
     }
 }
 
+/// A guess that the mean field's target begins from instead of the networks, which are no better at
+/// first.
+package struct TargetPrior: Sendable, Equatable {
+    package var guess = FeaturePrior()
+    /// The step of the run at which the networks have wholly taken its place.
+    package var endStep: Int
+
+    package init(endStep: Int) { self.endStep = endStep }
+
+    /// The prior's share of the beginning: 1 at the run's first step, falling evenly.
+    func share(atStep step: Int) -> Double { max(0, 1 - Double(step) / Double(endStep)) }
+}
+
 /// The numbers of the method that a step needs.
 package struct TrainingStepSettings: Sendable, Equatable {
     package var schedule: LearningRateSchedule
@@ -62,6 +75,8 @@ package struct TrainingStepSettings: Sendable, Equatable {
     package var milWarmupSteps = 1000
     package var crfWarmupSteps = 4000
     package var meanField = MeanField()
+    /// What the mean field begins from at first; nil, as TAO, begins from the networks.
+    package var prior: TargetPrior?
     /// t / o (`train.crf_size_ratio`).
     package var crfSizeRatio = 1
     /// Gradients are shrunk to this norm when they are longer; nil leaves them.
@@ -176,6 +191,8 @@ package final class TrainingStep {
         _ batches: [TrainingTensors], epoch: Int, step: Int, wantsMaps: Bool = false
     ) -> Losses {
         let weights = lossWeights(epoch: epoch, step: step)
+        let priorShare =
+            settings.prior?.share(atStep: epoch * settings.stepsPerEpoch + step) ?? 0
         let batches = batches.flatMap { batch in
             settings.objectsAtOnce.map { batch.parts(of: $0) } ?? [batch]
         }
@@ -186,7 +203,7 @@ package final class TrainingStep {
         var losses = Losses()
         for (index, batch) in batches.enumerated() {
             accumulate(
-                batch, of: total, weights, &losses, &generator,
+                batch, of: total, weights, priorShare, &losses, &generator,
                 wantsMaps: wantsMaps && index == batches.count - 1)
         }
         return losses
@@ -205,16 +222,16 @@ package final class TrainingStep {
 
     /// Adds one batch's losses and gradients, as its share of `total` objects.
     private func accumulate(
-        _ batch: TrainingTensors, of total: Int, _ weights: Losses, _ losses: inout Losses,
-        _ generator: inout Generator, wantsMaps: Bool
+        _ batch: TrainingTensors, of total: Int, _ weights: Losses, _ priorShare: Double,
+        _ losses: inout Losses, _ generator: inout Generator, wantsMaps: Bool
     ) {
         // First, while no activations of the student are held.
-        let teacher = timed(.teacher) { teacherProbabilities(batch) }  // (B, o, o)
+        let (teacher, features) = timed(.teacher) { teacherProbabilities(batch) }  // (B, o, o)
         let pass = timed(.student) {
             TrainingPass(
                 pair, image: batch.image, areas: batch.areas, settings.options, using: &generator)
         }
-        let student = pass.logits.selecting(1, 0).sigmoid().to(.float32)
+        let student = probabilities(pass.logits)
         let side = student.size(1)
 
         let mil = timed(.losses) {
@@ -223,7 +240,9 @@ package final class TrainingStep {
         }
         let crfSide = side * settings.crfSizeRatio
         let target = timed(.meanField) {
-            crfTarget(batch, student: student, teacher: teacher, side: crfSide)
+            crfTarget(
+                batch, student: student, teacher: teacher, side: crfSide,
+                prior: priorShare > 0 ? (features, priorShare) : nil)
         }
         let crf = timed(.losses) {
             let scaledStudent = resized(student.unsqueezed(1), crfSide).selecting(1, 0)
@@ -243,20 +262,40 @@ package final class TrainingStep {
         return profile.measure(part, body)
     }
 
-    func teacherProbabilities(_ batch: TrainingTensors) -> Tensor {
+    /// The teacher's (B, o, o), and its feature map.
+    func teacherProbabilities(
+        _ batch: TrainingTensors
+    ) -> (probabilities: Tensor, features: Tensor) {
         withoutGradients {
-            autocast(settings.options.arithmetic, on: pair.device) {
-                pair.teacher(image: batch.teacherImage, areas: batch.areas)
-            }.selecting(1, 0).sigmoid().to(.float32)
+            let (logits, features) = autocast(settings.options.arithmetic, on: pair.device) {
+                let features = pair.teacher.backbone(batch.teacherImage)
+                return (pair.teacher.logits(features, areas: batch.areas), features)
+            }
+            return (probabilities(logits), features)
         }
     }
 
-    /// The mean field of both networks' average (SPEC §6): (B, t, t).
+    /// (B, o, o) float32 of logits (B, 1, o, o). float16 takes the sigmoid as it is, as TAO (SPEC §5.4);
+    /// bfloat16 has so few digits that above a logit of 6 the sigmoid is 1 and has no gradient.
+    private func probabilities(_ logits: Tensor) -> Tensor {
+        let logits = logits.selecting(1, 0)
+        return logits.dtype == .bfloat16
+            ? logits.to(.float32).sigmoid() : logits.sigmoid().to(.float32)
+    }
+
+    /// The mean field of both networks' average (SPEC §6), or of a mixture with the prior: (B, t, t).
     func crfTarget(
-        _ batch: TrainingTensors, student: Tensor, teacher: Tensor, side: Int
+        _ batch: TrainingTensors, student: Tensor, teacher: Tensor, side: Int,
+        prior: (features: Tensor, share: Double)? = nil
     ) -> Tensor {
         withoutGradients {
-            let mean = (student.detached() + teacher) / 2
+            var mean = (student.detached() + teacher) / 2
+            if let prior, let guess = settings.prior?.guess {
+                let guessed = guess(features: prior.features, mask: batch.mask)
+                mean =
+                    mean * (1 - prior.share)
+                    + resized(guessed.unsqueezed(1), student.size(1)).selecting(1, 0) * prior.share
+            }
             return settings.meanField(
                 image: resized(batch.image, side),
                 probabilities: resized(mean.unsqueezed(1), side).selecting(1, 0),
