@@ -56,6 +56,9 @@ public enum Libtorch {
     /// The version that was found, such as `2.13.0`.
     public static var version: String { String(cString: ct_version()) }
 
+    /// Whether this processor multiplies half precision in tiles (Intel's AMX).
+    package static var hasMatrixTiles: Bool { ct_has_matrix_tiles() }
+
     /// How many threads one operator may use, for the whole process.
     public static var threadCount: Int {
         get { Int(ct_thread_count()) }
