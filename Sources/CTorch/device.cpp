@@ -19,6 +19,9 @@ int get_num_threads();
 
 namespace {
 std::string cudaProblem = "libtorch was not started";
+}  // namespace
+
+namespace ct {
 
 std::string libraryFolder() {
     Dl_info info;
@@ -28,9 +31,6 @@ std::string libraryFolder() {
     std::string path = info.dli_fname;
     return path.substr(0, path.rfind('/') + 1);
 }
-}  // namespace
-
-namespace ct {
 
 void tuneMalloc() noexcept {
 #ifdef __GLIBC__

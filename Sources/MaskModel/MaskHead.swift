@@ -29,7 +29,8 @@ public struct MaskHead {
         if !gradientsAreRecorded, usesWinograd(for: features) {
             return winogradMaps(features).reduce(features) { $1.output.permuted(0, 3, 1, 2) }
         }
-        var x = features
+        // cuDNN computes in half precision on channels that lie side by side.
+        var x = features.device == .cpu ? features : features.contiguous(.channelsLast)
         for (index, conv) in convs.enumerated() {
             if index == Self.enlargedBefore { x = resized(x, by: scaleRatio) }
             x = relu(consuming: conv(x))

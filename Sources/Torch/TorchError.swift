@@ -8,6 +8,8 @@ public enum TorchError: Error, Equatable, Sendable, CustomStringConvertible {
     case invalidDeviceName(String)
     /// A device this machine does not have, and why.
     case unavailableDevice(String, reason: String)
+    /// A kernel that could not be compiled or loaded, and why.
+    case unavailableKernel(String, reason: String)
     /// The tensors of a file do not fit the network; every problem at once.
     case parameterMismatch(ParameterMismatch)
 
@@ -18,6 +20,8 @@ public enum TorchError: Error, Equatable, Sendable, CustomStringConvertible {
         case .invalidDeviceName(let name):
             "device must be auto, cpu, cuda or cuda:N, is \"\(name)\""
         case .unavailableDevice(let name, let reason): "device \(name) is not available: \(reason)"
+        case .unavailableKernel(let name, let reason):
+            "the kernel \(name) is not available: \(reason)"
         case .parameterMismatch(let mismatch): mismatch.description
         }
     }

@@ -6,7 +6,7 @@ struct RunOptions: ParsableArguments {
     @Option(help: "Where to compute: auto (a GPU if there is one), cpu, cuda or cuda:N.")
     var device: String?
 
-    @Option(help: "auto, fp32, bf16 or fp16. auto: fp32 on a CPU, fp16 on a GPU.")
+    @Option(help: "auto, fp32, bf16 or fp16. auto: fp32 on a CPU, bf16 on a GPU (docs/spec.md).")
     var precision: String?
 
     @Option(help: "Boxes that go through the network together.")

@@ -298,8 +298,39 @@ import Torch
         let count = pair.studentParameters.count
         #expect(Array(pair.values[..<count]) == Array(before[..<count]))
         #expect(pair.values != before)
-        #expect(optimizer.exportState().isEmpty)
+        #expect(optimizer.exportState().allSatisfy { $0.tensor.floats().allSatisfy { $0 == 0 } })
         #expect(result.nextLearningRate == optimizer.learningRate)
+    }
+
+    @Test("steps that are read late are those that are read at once")
+    func late() throws {
+        let batches = try (0..<3).map { try trainingTensors("batch_c64_\($0).safetensors") }
+        let (now, late) = (try microPair(), try microPair())
+        let (step, other) = (fixtureStep(now), fixtureStep(late))
+        let results = batches.enumerated().map { step.run([$1], epoch: 1, step: $0) }
+        let pending = batches.enumerated().map { other.start([$1], epoch: 1, step: $0) }
+        for (result, pending) in zip(results, pending.map { $0.result() }) {
+            #expect(result.lossMIL == pending.lossMIL && result.lossCRF == pending.lossCRF)
+            #expect(result.gradientNorm == pending.gradientNorm)
+            #expect(result.learningRate == pending.learningRate)
+            #expect(result.nextLearningRate == pending.nextLearningRate)
+        }
+        #expect(now.values == late.values)
+    }
+
+    @Test("a step that is read late leaves the student alone when a loss is not a number")
+    func lateAndNotFinite() throws {
+        let whole = try trainingTensors("batch_c64_0.safetensors")
+        let batch = TrainingTensors(
+            image: whole.image * .infinity, teacherImage: whole.teacherImage, mask: whole.mask,
+            areas: whole.areas)
+        let pair = try microPair()
+        let count = pair.studentParameters.count
+        let before = pair.values
+        let pending = fixtureStep(pair).start([batch], epoch: 1, step: 0)
+        #expect(Array(pair.values[..<count]) == Array(before[..<count]))
+        #expect(pending.result().isSkipped && !pending.result().isFinite)
+        #expect(pair.values.allSatisfy { $0.allSatisfy(\.isFinite) })
     }
 
     @Test("a loss that is not a number leaves everything as it was")

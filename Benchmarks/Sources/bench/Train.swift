@@ -15,8 +15,20 @@ struct Train: ParsableCommand {
     @Option(help: "Crops whose activations are held at once (default: as mal train does).")
     var microBatch: Int?
 
+    @Flag(help: "Read each step's losses while the next one runs (late_results).")
+    var late = false
+
+    @Flag(help: "On a GPU: the mean field as one kernel (train.mean_field_kernel).")
+    var nvrtc = false
+
     @Flag(help: "Tell on standard error where the steps' time went.")
     var profile = false
+
+    func validate() throws {
+        if late, options.amp == .fp16 {
+            throw ValidationError("--late is not for --amp fp16, whose next step needs this one's")
+        }
+    }
 
     func run() throws {
         let device = try options.start()
@@ -38,10 +50,22 @@ struct Train: ParsableCommand {
             areas: sample.areas)
         let profile = StepProfile(device: device)
         if self.profile { step.profile = profile }
+        if nvrtc {
+            let side = options.configuration.logitsSide(cropSize: options.crop)
+            step.meanFieldKernel = try MeanFieldKernel(
+                MeanField(), height: side, width: side, device: device)
+        }
         var number = 0
+        var unread: PendingStep?
         let seconds = pacing.medianSeconds {
             // Past the first epoch, so that both losses have their weight.
-            _ = step.run([batch], epoch: 1, step: number)
+            if late {
+                let pending = step.start([batch], epoch: 1, step: number)
+                _ = unread?.result()
+                unread = pending
+            } else {
+                _ = step.run([batch], epoch: 1, step: number)
+            }
             number += 1
         }
         if self.profile {

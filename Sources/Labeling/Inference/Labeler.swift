@@ -328,7 +328,7 @@ private func outcomes(
 }
 
 extension RLE {
-    init(pasted mask: WindowMask, imageSize: Size) {
+    package init(pasted mask: WindowMask, imageSize: Size) {
         self.init(
             window: mask.pixels, windowSize: mask.size, originX: mask.originX,
             originY: mask.originY, imageSize: imageSize)

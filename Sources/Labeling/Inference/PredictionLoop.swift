@@ -61,8 +61,18 @@ package func predict<Kept: Sendable>(
     var loader = CropBatchLoader(plan: plan, settings: settings, skipping: completed)
     let neighbours = extras.measuresFeatures ? BoxNeighbours(plan) : nil
     var pending: Task<Kept, any Error>?
-    while !shouldStop(), let batch = await loader.next() {
-        let probabilities = try predictor.probabilities(of: batch, cropSize: settings.cropSize)
+    var started: [(batch: CropBatch, prediction: Prediction)] = []
+    var isDone = false
+    while !isDone {
+        if !shouldStop(), let batch = await loader.next() {
+            started.append((batch, try predictor.start(batch, cropSize: settings.cropSize)))
+            if predictor.readsLate && started.count < 2 { continue }
+        } else {
+            isDone = true
+        }
+        guard !started.isEmpty else { continue }
+        let (batch, prediction) = started.removeFirst()
+        let probabilities = prediction.values()
         if let pending { try keep(await pending.value) }
         pending = Task.detached {
             try consume(

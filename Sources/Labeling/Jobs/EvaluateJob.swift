@@ -51,7 +51,7 @@ public struct EvaluateJob {
             networks: try model.networks(source, on: runtime.device), source: source,
             device: runtime.device,
             arithmetic: runtime.arithmetic, flipTest: evaluate.usesFlip,
-            repairsBucketBorders: false)
+            repairsBucketBorders: false, readsLate: spec.readsResultsLate)
         let directory = spec.resultsDirectory(for: .evaluate)
         try makeDirectory(directory)
         status = StatusLog(directory: directory)

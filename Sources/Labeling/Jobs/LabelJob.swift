@@ -41,7 +41,7 @@ public struct LabelJob {
         file = try readAnnotations(boxesPath, onEvent: onEvent)
         let runtime = try Runtime(
             spec: spec, command: .inference, isFromFile: specPath != nil, threads: threads,
-            onEvent: onEvent)
+            followsTAO: style == .tao, onEvent: onEvent)
         let model = try LabelingModel(
             checkpoint: inference.checkpoint ?? ModelFiles.defaultName, spec: spec.model,
             onEvent: onEvent)
@@ -89,7 +89,8 @@ public struct LabelJob {
             networks: [try model.network(.student, on: runtime.device)], source: .student,
             device: runtime.device,
             arithmetic: runtime.arithmetic, flipTest: false,
-            repairsBucketBorders: specPath == nil && style == .lossless)
+            repairsBucketBorders: specPath == nil && style == .lossless,
+            readsLate: spec.readsResultsLate)
         self.onEvent = onEvent
         let folder = URL(fileURLWithPath: outputPath).deletingLastPathComponent().path
         try makeDirectory(folder)

@@ -7,9 +7,12 @@ struct Runtime {
     /// float32, or what autocast computes in.
     let arithmetic: DType
 
-    /// - Parameter isFromFile: whether somebody wrote a spec, which always names GPUs.
+    /// - Parameters:
+    ///   - isFromFile: whether somebody wrote a spec, which always names GPUs.
+    ///   - followsTAO: whether TAO's own output is wanted.
     init(
         spec: Spec, command: Spec.Command, isFromFile: Bool, threads: Int?,
+        followsTAO: Bool = false,
         onEvent: RunEventHandler
     ) throws(TorchError) {
         try Libtorch.start()
@@ -31,8 +34,12 @@ struct Runtime {
                 }
             }
         }
+        Libtorch.allowTF32(spec.allowsTF32)
+        let choice = spec.arithmetic(
+            for: command, onGPU: device != .cpu,
+            prefersBFloat16: device.hasBFloat16Units && !followsTAO)
         arithmetic =
-            switch spec.arithmetic(for: command, onGPU: device != .cpu) {
+            switch choice {
             case .fp32: .float32
             case .bf16: .bfloat16
             case .fp16: .float16

@@ -141,6 +141,13 @@ public struct TrainJob {
             recomputesActivations: spec.train.checkpointsActivations)
         let step = TrainingStep(pair, optimizer, settings)
         if profiles { step.profile = StepProfile(device: runtime.device) }
+        if spec.train.meanFieldKernel == .nvrtc, runtime.device != .cpu {
+            let side =
+                model.configuration.logitsSide(cropSize: spec.dataset.cropSize)
+                * spec.train.crfSizeRatio
+            step.meanFieldKernel = try MeanFieldKernel(
+                settings.meanField, height: side, width: side, device: runtime.device)
+        }
         step.scaler = LossScaler(scale: state.lossScale, goodStepCount: state.goodStepCount)
         return step
     }
@@ -253,7 +260,7 @@ public struct TrainJob {
             source: spec.evaluate.usesMixedModel
                 ? .mixed : spec.evaluate.usesTeacher ? .teacher : .student,
             usesFlip: spec.evaluate.usesFlip, arithmetic: runtime.arithmetic,
-            device: runtime.device)
+            device: runtime.device, readsLate: spec.readsResultsLate)
     }
 }
 

@@ -47,6 +47,9 @@ final class SpecReader {
         section.isEmpty ? name : "\(section).\(name)"
     }
 
+    /// Whether somebody set the key `name` of the current section.
+    func isSet(_ name: String) -> Bool { input?.values[path(name)] != nil }
+
     // MARK: Scalars
 
     func int(

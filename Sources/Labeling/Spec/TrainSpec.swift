@@ -9,6 +9,11 @@ public struct TrainSpec: Sendable, Equatable {
         case adamw
     }
 
+    /// What computes the mean field on a GPU.
+    public enum MeanFieldKernelChoice: String, Sendable, CaseIterable {
+        case libtorch, nvrtc
+    }
+
     /// `train.cudnn.*`.
     public struct CuDNN: Sendable, Equatable {
         public let benchmark: Bool
@@ -36,6 +41,7 @@ public struct TrainSpec: Sendable, Equatable {
     public let batchSize: Int
     public let gradientAccumulationCount: Int
     public let useAMP: Bool
+    let originOfAMP: SpecOrigin
     public let precision: PrecisionChoice
     public let pretrainedModelPath: String?
     public let optimizer: Optimizer
@@ -81,6 +87,7 @@ public struct TrainSpec: Sendable, Equatable {
     public let checkpointsActivations: Bool
     /// 0: what suits the device.
     public let microBatchSize: Int
+    public let meanFieldKernel: MeanFieldKernelChoice
     /// 0: off.
     public let gradientClipNorm: Double
     public let exemptsNormsAndBiases: Bool
@@ -120,7 +127,9 @@ public struct TrainSpec: Sendable, Equatable {
             "accum_grad_batches", default: 1, in: 1...65536, "Batches whose gradients are summed.")
         useAMP = reader.flag(
             "use_amp", default: true, usedBy: all,
-            "What precision: auto means on a GPU: true fp16 autocast, false fp32.")
+            "What precision: auto means on a GPU when this is in the spec: true fp16 as in TAO, false "
+                + "fp32.")
+        originOfAMP = SpecOrigin(isSet: reader.isSet("use_amp"))
         precision = reader.choice("precision", default: .auto, ours: true, precisionSummary)
         pretrainedModelPath = reader.path(
             "pretrained_model_path", default: .null, "Weights to start from.")
@@ -210,6 +219,10 @@ public struct TrainSpec: Sendable, Equatable {
             "micro_batch_size", default: 0, in: 0...65536, ours: true,
             "Objects of a batch whose activations are held at the same time: less memory, same "
                 + "gradients. 0: some on the CPU, all on a GPU.")
+        meanFieldKernel = reader.choice(
+            "mean_field_kernel", default: .libtorch, ours: true,
+            "On a GPU: libtorch's operators, or one kernel for all updates that NVRTC compiles at the "
+                + "start. On a CPU mal has its own code.")
         gradientClipNorm = reader.number(
             "clip_grad_norm", default: 0, in: 0.0...1e9, ours: true,
             "Scale gradients down to this norm; 0 does not.")
@@ -236,7 +249,8 @@ public struct TrainSpec: Sendable, Equatable {
     }
 }
 
-let precisionSummary = "Arithmetic. auto: fp32 on the CPU, by train.use_amp on a GPU."
+let precisionSummary =
+    "Arithmetic. auto: fp32 on the CPU; on a GPU bf16, or by train.use_amp if the spec has that key."
 
 extension TrainSpec {
     /// The learning rate of the optimizer: `lr` times devices times batch size (SPEC §7).

@@ -16,6 +16,8 @@ package final class Trainer {
     package private(set) var state: TrainingState
 
     private var clock = StepClock()
+    /// The step whose numbers have not been read yet (`late_results`).
+    private var unread: (work: StepWork, pending: PendingStep)?
     private var newest: String
     private var savedStep: Int
     private var skippedInARow = 0
@@ -79,12 +81,11 @@ package final class Trainer {
             let batches = await nextBatches(&loader)
             step.profile?.add(.data, ContinuousClock.now - start)
             guard !batches.isEmpty else { break }
-            let epoch = state.epoch
-            let result = try advance(batches)
-            try report(result, batches, epoch: epoch)
+            try advance(batches)
             try await finishStep(shouldStop: shouldStop)
             if shouldStop() { try stop() }
         }
+        try readLateResult()
     }
 
     /// The batches of one step, whose gradients are summed.
@@ -99,8 +100,18 @@ package final class Trainer {
         return batches
     }
 
-    /// One step of the method. Nil when no image of the batch could be read.
-    private func advance(_ batches: [TrainingBatch]) throws -> StepResult? {
+    /// A step as messages and logs know it.
+    private struct StepWork {
+        /// Counted over the run, from 1.
+        let step: Int
+        let epoch: Int
+        /// Steps done in the epoch after it.
+        let stepInEpoch: Int
+        let batches: [TrainingBatch]
+    }
+
+    /// One step of the method; none when no image of the batch could be read.
+    private func advance(_ batches: [TrainingBatch]) throws {
         try note(batches.flatMap(\.failures))
         step.optimizer.learningRate = step.settings.schedule.rate(
             ofStep: state.stepInEpoch, epoch: state.epoch,
@@ -113,11 +124,24 @@ package final class Trainer {
             }
         }
         let tensors = step.profile?.measure(.copies, tensors) ?? tensors()
-        var result: StepResult?
+        let (epoch, number) = (state.epoch, state.stepInEpoch)
+        let wrapped = number + 1 == run.stepsPerEpoch
+        let work = StepWork(
+            step: state.step + 1, epoch: epoch, stepInEpoch: wrapped ? 0 : number + 1,
+            batches: batches)
         if !tensors.isEmpty {
             do {
-                result = try withRecoverableMemory {
-                    step.run(tensors, epoch: state.epoch, step: state.stepInEpoch)
+                if readsLate {
+                    let pending = try withRecoverableMemory {
+                        step.start(tensors, epoch: epoch, step: number)
+                    }
+                    try readLateResult()
+                    unread = (work, pending)
+                } else {
+                    let result = try withRecoverableMemory {
+                        step.run(tensors, epoch: epoch, step: number)
+                    }
+                    try settle(work, result)
                 }
             } catch TorchError.outOfMemory(let reason) {
                 throw LabelingError.trainingOutOfMemory(
@@ -125,32 +149,46 @@ package final class Trainer {
                     reason: reason)
             }
         }
-        if let result { try requireFinite(result, batches) }
         state.step += 1
-        state.stepInEpoch += 1
-        if state.stepInEpoch == run.stepsPerEpoch {
-            state.epoch += 1
-            state.stepInEpoch = 0
-        }
-        return result
+        state.stepInEpoch = work.stepInEpoch
+        if wrapped { state.epoch += 1 }
+    }
+
+    /// The scale of float16's next step follows from this one.
+    private var readsLate: Bool {
+        run.spec.readsResultsLate && step.settings.options.arithmetic != .float16
+    }
+
+    /// Reads the step that was started last, and waits for it. What is written afterwards has it in.
+    private func readLateResult() throws {
+        guard let (work, pending) = unread else { return }
+        unread = nil
+        try settle(work, pending.result())
+    }
+
+    /// Checks and reports what a step did.
+    private func settle(_ work: StepWork, _ result: StepResult) throws {
+        try requireFinite(result, work)
+        try report(result, work)
     }
 
     /// With float16 single overflows are part of the method; a long row of them is not.
-    private func requireFinite(_ result: StepResult, _ batches: [TrainingBatch]) throws {
+    private func requireFinite(_ result: StepResult, _ work: StepWork) throws {
         let isScaled = step.settings.options.arithmetic == .float16
         skippedInARow = result.isSkipped ? skippedInARow + 1 : 0
         guard !result.isFinite, !isScaled || skippedInARow > 40 else { return }
-        let number = state.step + 1
-        let ids = batches.flatMap(\.annotationIDs).map { "\($0)" }
+        let number = work.step
+        let annotationIDs = work.batches.flatMap(\.annotationIDs)
+        let ids = annotationIDs.map { "\($0)" }
         let terms =
             "loss_mil \(result.lossMIL), loss_crf \(result.lossCRF), gradient norm "
             + "\(result.gradientNorm)"
         let record = directory.path + "/nonfinite_step_\(number).json"
         try writeWholeFile(
             """
-            {"step": \(number), "epoch": \(state.epoch), "learning_rate": \
+            {"step": \(number), "epoch": \(work.epoch), "learning_rate": \
             \(jsonNumber(result.learningRate)), "terms": \(jsonText(terms)), "annotation_ids": \
-            [\(batches.flatMap(\.annotationIDs).map(jsonID).joined(separator: ", "))]}
+            [\(annotationIDs.map(jsonID).joined(separator: ", "))]}
 
             """, to: record)
         throw LabelingError.lossNotFinite(
@@ -169,18 +207,17 @@ package final class Trainer {
             broken: state.broken.count, total: run.set.count, reasons: brokenReasons)
     }
 
-    private func report(_ result: StepResult?, _ batches: [TrainingBatch], epoch: Int) throws {
-        guard let result else { return }
-        if run.hasFullLossWeight(epoch: epoch, stepInEpoch: state.stepInEpoch) {
+    private func report(_ result: StepResult, _ work: StepWork) throws {
+        if run.hasFullLossWeight(epoch: work.epoch, stepInEpoch: work.stepInEpoch) {
             state.lossSum += result.loss
             state.lossCount += 1
         }
         let progress = clock.progress(
             TrainingProgress(
-                step: state.step, stepCount: run.stepCount, epoch: epoch,
+                step: work.step, stepCount: run.stepCount, epoch: work.epoch,
                 epochCount: run.spec.train.epochCount, loss: result.loss, lossMIL: result.lossMIL,
                 lossCRF: result.lossCRF, learningRate: result.learningRate,
-                isSkipped: result.isSkipped, boxCount: batches.reduce(0) { $0 + $1.count },
+                isSkipped: result.isSkipped, boxCount: work.batches.reduce(0) { $0 + $1.count },
                 seconds: 0, secondsPerStep: 0, boxesPerSecond: 0, secondsLeft: 0,
                 memory: residentMemory()))
         try logs.metrics.write(progress)
@@ -195,6 +232,7 @@ package final class Trainer {
         isolation: isolated (any Actor)? = #isolation, shouldStop: () -> Bool
     ) async throws {
         var isBest = false
+        if run.isValidationDue(state) || run.isCheckpointDue(state) { try readLateResult() }
         if run.isValidationDue(state), state.validatedStep != state.step {
             do {
                 isBest = try await validate(shouldStop: shouldStop)
@@ -266,6 +304,7 @@ package final class Trainer {
     }
 
     private func stop() throws -> Never {
+        try readLateResult()
         if savedStep != state.step { try save() }
         throw LabelingError.trainingStopped(
             step: state.step, stepCount: run.stepCount, checkpoint: newest)

@@ -116,6 +116,7 @@ package struct TrainingValidation {
     /// float32, or what autocast computes in.
     package let arithmetic: DType
     package let device: Device
+    package let readsLate: Bool
 
     func evaluator(
         of pair: StudentTeacher, onEvent: @escaping RunEventHandler
@@ -130,7 +131,7 @@ package struct TrainingValidation {
             request: request,
             predictor: MaskPredictor(
                 networks: networks, source: source, device: device, arithmetic: arithmetic,
-                flipTest: usesFlip, repairsBucketBorders: false),
+                flipTest: usesFlip, repairsBucketBorders: false, readsLate: readsLate),
             onEvent: onEvent)
     }
 

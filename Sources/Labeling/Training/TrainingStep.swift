@@ -134,6 +134,36 @@ package struct StepResult {
     package var isFinite: Bool { loss.isFinite && gradientNorm.isFinite }
 }
 
+/// A step whose numbers may still be on their way from the device.
+package final class PendingStep {
+    private let readback: Readback
+    private let learningRate: Double
+    private let nextLearningRate: Double
+    private let maps: StepMaps?
+
+    /// - Parameter numbers: both losses, the gradients' norm, whether the step was skipped, whether float16
+    ///   overflowed: float64.
+    fileprivate init(
+        numbers: Tensor, learningRate: Double, nextLearningRate: Double, maps: StepMaps?
+    ) {
+        readback = Readback(numbers)
+        self.learningRate = learningRate
+        self.nextLearningRate = nextLearningRate
+        self.maps = maps
+    }
+
+    /// What the step did; waits for it.
+    package func result() -> StepResult {
+        let numbers = readback.doubles()
+        return StepResult(
+            lossMIL: numbers[0], lossCRF: numbers[1], learningRate: learningRate,
+            nextLearningRate: nextLearningRate, gradientNorm: numbers[2],
+            isSkipped: numbers[3] != 0, maps: maps)
+    }
+
+    fileprivate func hasOverflowed() -> Bool { readback.doubles()[4] != 0 }
+}
+
 /// One step of training: student and teacher forward, losses, backward, AdamW, learning rate, moving
 /// average (SPEC §7).
 ///
@@ -147,6 +177,8 @@ package final class TrainingStep {
     package var scaler = LossScaler()
     /// Measures the parts of each step when there.
     package var profile: StepProfile?
+    /// Does the mean field when there (`train.mean_field_kernel`).
+    package var meanFieldKernel: MeanFieldKernel?
 
     package init(_ pair: StudentTeacher, _ optimizer: AdamW, _ settings: TrainingStepSettings) {
         self.pair = pair
@@ -160,36 +192,70 @@ package final class TrainingStep {
     package func run(
         _ batches: [TrainingTensors], epoch: Int, step: Int, wantsMaps: Bool = false
     ) -> StepResult {
-        let losses = backward(batches, epoch: epoch, step: step, wantsMaps: wantsMaps)
+        let pending = move(batches, epoch: epoch, step: step, wantsMaps: wantsMaps)
+        let result = pending.result()
+        if isScaled { scaler.update(overflowed: pending.hasOverflowed()) }
+        if !result.isSkipped || isScaled { moveTeacher() }
+        profile?.endStep()
+        return result
+    }
+
+    /// ``run(_:epoch:step:wantsMaps:)`` for a device that works on its own: asks everything of it and waits for
+    /// nothing.
+    ///
+    /// The student is left alone when a number is not finite, as the device finds out; the teacher moves all the
+    /// same, towards weights that are finite. Not for float16, where the next step's scale follows from this one.
+    package func start(_ batches: [TrainingTensors], epoch: Int, step: Int) -> PendingStep {
+        precondition(!isScaled, "a float16 step has to be read before the next")
+        let pending = move(batches, epoch: epoch, step: step, wantsMaps: false)
+        moveTeacher()
+        profile?.endStep()
+        return pending
+    }
+
+    /// Everything but the moving average.
+    private func move(
+        _ batches: [TrainingTensors], epoch: Int, step: Int, wantsMaps: Bool
+    ) -> PendingStep {
+        let sums = accumulate(batches, epoch: epoch, step: step, wantsMaps: wantsMaps)
         let rate = optimizer.learningRate
-        let (norm, isSkipped) = timed(.optimizer) {
-            let result = update(lossIsFinite: (losses.mil + losses.crf).isFinite)
-            optimizer.clearGradients()
-            return result
+        let numbers = timed(.optimizer) {
+            defer { optimizer.clearGradients() }
+            return withoutGradients { update(mil: sums.mil, crf: sums.crf) }
         }
         optimizer.learningRate = settings.schedule.rate(
             afterStep: step, epoch: epoch, stepsPerEpoch: settings.stepsPerEpoch)
-        if !isSkipped || isScaled {
-            timed(.average) { pair.updateTeacher(momentum: settings.teacherMomentum) }
-        }
-        profile?.endStep()
-        return StepResult(
-            lossMIL: losses.mil, lossCRF: losses.crf, learningRate: rate,
-            nextLearningRate: optimizer.learningRate, gradientNorm: norm, isSkipped: isSkipped,
-            maps: losses.maps)
+        return PendingStep(
+            numbers: numbers, learningRate: rate, nextLearningRate: optimizer.learningRate,
+            maps: sums.maps)
+    }
+
+    private func moveTeacher() {
+        timed(.average) { pair.updateTeacher(momentum: settings.teacherMomentum) }
     }
 
     package struct Losses {
         package var mil = 0.0
         package var crf = 0.0
-        package var maps: StepMaps?
     }
 
     /// The first half of ``run(_:epoch:step:wantsMaps:)``: leaves the gradients (scaled, with float16
     /// arithmetic) and moves nothing.
-    package func backward(
-        _ batches: [TrainingTensors], epoch: Int, step: Int, wantsMaps: Bool = false
-    ) -> Losses {
+    package func backward(_ batches: [TrainingTensors], epoch: Int, step: Int) -> Losses {
+        let sums = accumulate(batches, epoch: epoch, step: step, wantsMaps: false)
+        return Losses(mil: sums.mil.doubles()[0], crf: sums.crf.doubles()[0])
+    }
+
+    /// The losses of all batches: float64 of shape [], on the device.
+    private struct Sums {
+        var mil: Tensor
+        var crf: Tensor
+        var maps: StepMaps?
+    }
+
+    private func accumulate(
+        _ batches: [TrainingTensors], epoch: Int, step: Int, wantsMaps: Bool
+    ) -> Sums {
         let weights = lossWeights(epoch: epoch, step: step)
         let priorShare =
             settings.prior?.share(atStep: epoch * settings.stepsPerEpoch + step) ?? 0
@@ -200,13 +266,15 @@ package final class TrainingStep {
         var generator = Generator(seed: settings.seed ^ UInt64(truncatingIfNeeded: epoch) << 32)
         generator.state = generator.next() ^ UInt64(truncatingIfNeeded: step)
         optimizer.clearGradients()
-        var losses = Losses()
+        var sums = Sums(
+            mil: .zeros([], .float64, device: pair.device),
+            crf: .zeros([], .float64, device: pair.device))
         for (index, batch) in batches.enumerated() {
             accumulate(
-                batch, of: total, weights, priorShare, &losses, &generator,
+                batch, of: total, weights, priorShare, &sums, &generator,
                 wantsMaps: wantsMaps && index == batches.count - 1)
         }
-        return losses
+        return sums
     }
 
     private var isScaled: Bool { settings.options.arithmetic == .float16 }
@@ -223,7 +291,7 @@ package final class TrainingStep {
     /// Adds one batch's losses and gradients, as its share of `total` objects.
     private func accumulate(
         _ batch: TrainingTensors, of total: Int, _ weights: Losses, _ priorShare: Double,
-        _ losses: inout Losses, _ generator: inout Generator, wantsMaps: Bool
+        _ sums: inout Sums, _ generator: inout Generator, wantsMaps: Bool
     ) {
         // First, while no activations of the student are held.
         let (teacher, features) = timed(.teacher) { teacherProbabilities(batch) }  // (B, o, o)
@@ -250,10 +318,10 @@ package final class TrainingStep {
         }
         let loss = mil + crf
         timed(.backward) { pass.backward(isScaled ? loss * scaler.scale : loss) }
-        losses.mil += Double(mil.item())
-        losses.crf += Double(crf.item())
+        sums.mil = sums.mil + mil.detached()
+        sums.crf = sums.crf + crf.detached()
         if wantsMaps {
-            losses.maps = StepMaps(student: student.detached(), teacher: teacher, target: target)
+            sums.maps = StepMaps(student: student.detached(), teacher: teacher, target: target)
         }
     }
 
@@ -296,25 +364,27 @@ package final class TrainingStep {
                     mean * (1 - prior.share)
                     + resized(guessed.unsqueezed(1), student.size(1)).selecting(1, 0) * prior.share
             }
-            return settings.meanField(
-                image: resized(batch.image, side),
-                probabilities: resized(mean.unsqueezed(1), side).selecting(1, 0),
-                mask: resized(batch.mask, side).selecting(1, 0))
+            let image = resized(batch.image, side)
+            let probabilities = resized(mean.unsqueezed(1), side).selecting(1, 0)
+            let mask = resized(batch.mask, side).selecting(1, 0)
+            guard let meanFieldKernel else {
+                return settings.meanField(image: image, probabilities: probabilities, mask: mask)
+            }
+            return meanFieldKernel(image: image, probabilities: probabilities, mask: mask)
         }
     }
 
-    /// Moves the student, unless a number is not finite. Gives the gradients' norm.
-    private func update(lossIsFinite: Bool) -> (norm: Double, isSkipped: Bool) {
+    /// Moves the student, unless a number is not finite; the device decides. Gives what ``PendingStep`` reads.
+    private func update(mil: Tensor, crf: Tensor) -> Tensor {
         let gradients = optimizer.gradients
-        if isScaled && !gradients.isEmpty {
-            let isGood = scaler.unscale(gradients)
-            scaler.update(overflowed: !isGood)
-        }
-        let norm = norm(ofAll: gradients)
-        guard lossIsFinite && norm.isFinite else { return (norm, true) }
+        let overflow =
+            isScaled && !gradients.isEmpty
+            ? scaler.unscale(gradients) : .zeros([], device: mil.device)
+        let norm = gradients.isEmpty ? .zeros([], device: mil.device) : norm(of: gradients)
+        let isSkipped = 1 - (mil + crf + norm).finiteness
         if let limit = settings.gradientNormLimit { clip(gradients, norm: norm, to: limit) }
-        optimizer.step()
-        return (norm, false)
+        optimizer.step(unless: isSkipped)
+        return .stacked([mil, crf, norm, isSkipped, overflow].map { $0.to(.float64) })
     }
 
     /// Bilinear (B, C, ·, ·) to `side` × `side`; itself when it is that already.
