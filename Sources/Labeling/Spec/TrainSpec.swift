@@ -202,7 +202,8 @@ public struct TrainSpec: Sendable, Equatable {
         microBatchSize = reader.int(
             "micro_batch_size", default: 0, in: 0...65536, ours: true,
             "Objects of a batch whose activations are held at the same time: less memory, same "
-                + "gradients. 0: some on the CPU, all on a GPU.")
+                + "gradients. 0: some on the CPU, all on a GPU. Not with a FAN, whose batch norm needs "
+                + "all.")
         gradientClipNorm = reader.number(
             "clip_grad_norm", default: 0, in: 0.0...1e9, ours: true,
             "Scale gradients down to this norm; 0 does not.")
