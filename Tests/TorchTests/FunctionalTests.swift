@@ -86,4 +86,18 @@ import Torch
         #expect(y.shape == [1, 9, 4])
         #expect(y.selecting(2, 0).floats() == [0, 0, 0, 0, 1, 2, 0, 3, 4])
     }
+
+    @Test("groups of a convolution do not see each other")
+    func groups() {
+        var generator = Generator(seed: 1)
+        let x = Tensor.drawn([2, 4, 5, 6]) { generator.normal() }
+        let weight = Tensor.drawn([6, 2, 3, 3]) { generator.normal() }
+        let whole = conv2d(x, weight: weight, bias: nil, padding: 1, groups: 2)
+        let parts = (0..<2).map { part in
+            conv2d(
+                x.narrowed(1, 2 * part..<2 * part + 2),
+                weight: weight.narrowed(0, 3 * part..<3 * part + 3), bias: nil, padding: 1)
+        }
+        expectClose(whole, .concatenated(parts, along: 1))
+    }
 }

@@ -32,7 +32,8 @@ struct Train: ParsableCommand {
 
     func run() throws {
         let device = try options.start()
-        let pair = StudentTeacher(options.configuration, seed: 0, device: device)
+        let configuration = try options.configuration
+        let pair = StudentTeacher(configuration, seed: 0, device: device)
         let sample = Sample(batch: options.batch, crop: options.crop, device: device)
         let optimizer = AdamW(pair.studentParameters, learningRate: 1e-6)
         var settings = TrainingStepSettings(
@@ -43,7 +44,7 @@ struct Train: ParsableCommand {
         settings.objectsAtOnce =
             microBatch
             ?? TrainingStepSettings.objectsAtOnce(
-                on: device, cropSize: options.crop, options.configuration)
+                on: device, cropSize: options.crop, configuration)
         let step = TrainingStep(pair, optimizer, settings)
         let batch = TrainingTensors(
             image: sample.image, teacherImage: sample.image, mask: sample.boxMask,

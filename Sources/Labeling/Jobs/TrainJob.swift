@@ -46,6 +46,7 @@ public struct TrainJob {
             spec: spec, command: .train, isFromFile: specPath != nil, threads: threads
         ) { onEvent(.run($0)) }
         model = try TrainingModel(spec)
+        for warning in model.warnings { onEvent(.run(.warning(warning))) }
         let path = spec.dataset.trainAnnotationPath ?? ""
         let file = try readAnnotations(path) { onEvent(.run($0)) }
         annotationHash = String(try FNV1a.hash(file: path), radix: 16)

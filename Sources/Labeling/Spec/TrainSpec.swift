@@ -218,7 +218,8 @@ public struct TrainSpec: Sendable, Equatable {
         microBatchSize = reader.int(
             "micro_batch_size", default: 0, in: 0...65536, ours: true,
             "Objects of a batch whose activations are held at the same time: less memory, same "
-                + "gradients. 0: some on the CPU, all on a GPU.")
+                + "gradients. 0: some on the CPU, all on a GPU. Not with a FAN, whose batch norm needs "
+                + "all.")
         meanFieldKernel = reader.choice(
             "mean_field_kernel", default: .libtorch, ours: true,
             "On a GPU: libtorch's operators, or one kernel for all updates that NVRTC compiles at the "

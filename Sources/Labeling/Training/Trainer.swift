@@ -291,7 +291,7 @@ package final class Trainer {
         newest = try directory.save(epoch: epoch, step: state.step) { folder in
             try TrainingCheckpoint.write(
                 to: folder, state: state, spec: run.spec, metadata: run.metadata,
-                student: step.pair.studentParameters, teacher: step.pair.teacherParameters,
+                student: step.pair.studentTensors, teacher: step.pair.teacherTensors,
                 optimizer: step.optimizer.exportState())
         }
         savedStep = state.step

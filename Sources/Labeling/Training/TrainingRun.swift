@@ -89,6 +89,7 @@ package struct TrainingRun {
                 epochCount: Double(train.epochCount), waveCount: train.waveCount),
             stepsPerEpoch: stepsPerEpoch)
         settings.teacherMomentum = spec.model.teacherMomentum
+        settings.averagesBuffers = train.averagesBuffers
         settings.milWeight = train.milLossWeight
         settings.crfWeight = train.crfLossWeight
         settings.milWarmupSteps = train.milLossWarmupSteps

@@ -69,6 +69,8 @@ package struct TrainingStepSettings: Sendable, Equatable {
     /// What the schedule calls an epoch; optimizer steps.
     package var stepsPerEpoch: Int
     package var teacherMomentum = 0.996
+    /// Whether the moving average covers running statistics too (`train.ema_buffers`).
+    package var averagesBuffers = false
     package var milWeight = 4.0
     package var crfWeight = 0.5
     /// Steps of the first epoch in which a loss gains its weight.
@@ -83,7 +85,7 @@ package struct TrainingStepSettings: Sendable, Equatable {
     package var gradientNormLimit: Double?
     package var options = TrainingOptions()
     /// Objects whose activations are held at the same time; a larger batch goes through in parts, to
-    /// the same gradients. Nil takes a batch as it is.
+    /// the same gradients. Nil takes a batch as it is, which batch norm needs.
     package var objectsAtOnce: Int?
     /// For drop path: the same seed, epoch and step leave out the same branches.
     package var seed: UInt64 = 0
@@ -94,11 +96,11 @@ package struct TrainingStepSettings: Sendable, Equatable {
     }
 
     /// What ``objectsAtOnce`` suits a device: on a CPU about 2,048 tokens, more of which make no
-    /// operator faster; on a GPU all.
+    /// operator faster; on a GPU, and with batch norm, all.
     package static func objectsAtOnce(
         on device: Device, cropSize: Int, _ configuration: MaskNetworkConfiguration
     ) -> Int? {
-        guard device == .cpu else { return nil }
+        guard device == .cpu, configuration.backbone.layout != .fan else { return nil }
         let side = max(1, cropSize / configuration.backbone.tokenStride)
         return max(1, 2048 / (side * side))
     }
@@ -168,7 +170,7 @@ package final class PendingStep {
 /// average (SPEC §7).
 ///
 /// Between steps there is nothing in here that a checkpoint must keep but ``scaler``, the optimizer's
-/// state and its rate, and the parameters of the pair.
+/// state and its rate, and the parameters and buffers of the pair.
 package final class TrainingStep {
     package let pair: StudentTeacher
     package let optimizer: AdamW
@@ -231,7 +233,10 @@ package final class TrainingStep {
     }
 
     private func moveTeacher() {
-        timed(.average) { pair.updateTeacher(momentum: settings.teacherMomentum) }
+        timed(.average) {
+            pair.updateTeacher(
+                momentum: settings.teacherMomentum, includesBuffers: settings.averagesBuffers)
+        }
     }
 
     package struct Losses {

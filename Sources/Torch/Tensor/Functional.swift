@@ -26,13 +26,15 @@ private func roundedOnCPU(
 
 /// - Parameters:
 ///   - x: (B, C, H, W)
-///   - weight: (outputs, C, kernel height, kernel width)
+///   - weight: (outputs, C / groups, kernel height, kernel width)
+///   - groups: equal parts of the channels that do not see each other.
 public func conv2d(
-    _ x: Tensor, weight: Tensor, bias: Tensor?, stride: Int = 1, padding: Int = 0
+    _ x: Tensor, weight: Tensor, bias: Tensor?, stride: Int = 1, padding: Int = 0, groups: Int = 1
 ) -> Tensor {
     roundedOnCPU(x, weight, bias) { x, weight, bias in
         call(
-            ops.conv2d, .tensor(x), .tensor(weight), .optional(bias), .int(stride), .int(padding)
+            ops.conv2d, .tensor(x), .tensor(weight), .optional(bias), .int(stride), .int(padding),
+            .standard, .int(groups)
         ) {
             func extent(_ dimension: Int) -> Int {
                 max(0, (x.size(dimension) + 2 * padding - weight.size(dimension)) / stride + 1)

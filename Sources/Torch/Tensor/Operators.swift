@@ -27,6 +27,7 @@ struct OperatorTable: Sendable {
     let amin = Op("amin")
     let backward = Op("_backward")
     let baddbmmInPlace = Op("baddbmm_")
+    let batchNorm = Op("batch_norm")
     let bitwiseAnd = Op("bitwise_and.Tensor")
     let bmm = Op("bmm")
     let cat = Op("cat")
