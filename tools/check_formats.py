@@ -50,9 +50,10 @@ class Truth:
     def stem(self, image_id):
         return os.path.splitext(self.images[image_id]["file_name"])[0]
 
-    def drawn(self, image_id):
-        """What is left of each mask under the smaller ones."""
-        items = self.by_image[image_id]
+    def drawn(self, image_id, names=None):
+        """What is left of each mask under the smaller ones; of categories of some names only."""
+        items = [(a, m) for a, m in self.by_image[image_id]
+                 if names is None or a.get("iscrowd") or self.names[a["category_id"]] in names]
         order = sorted(range(len(items)), key=lambda k: (-int(items[k][1].sum()), k))
         i = self.images[image_id]
         canvas = np.zeros((i["height"], i["width"]), np.int32)
@@ -258,7 +259,7 @@ def mots(truth, score, names, instances):
         for number, mask in instances(i):
             if number != 10000:
                 found.append((names[number // 1000], mask))
-        wanted = [(truth.names[a["category_id"]], m) for a, m in truth.drawn(image_id)
+        wanted = [(truth.names[a["category_id"]], m) for a, m in truth.drawn(image_id, set(names.values()))
                   if m.any() and not a.get("iscrowd")]
         score.match(wanted, found)
 

@@ -21,7 +21,7 @@ package struct PolygonMask: Sendable, Equatable {
     package var holeCount: Int
 
     /// Traces a mask. Parts and holes of the result are those of the mask: where the tolerance
-    /// would lose or join some, it is halved for this mask until it does not.
+    /// would lose or join some, or spoil a small mask, it is halved for this mask until it does not.
     ///
     /// - Throws: ``COCOError/segmentation(_:)`` for an outline beyond the tracer's limits.
     package init(_ mask: RLE, _ options: OutlineOptions = OutlineOptions()) throws(COCOError) {
@@ -37,9 +37,14 @@ package struct PolygonMask: Sendable, Equatable {
         }
     }
 
+    /// The least IoU with its mask that a simplified outline may have.
+    package static let leastIoU = 0.8
+
     private func isFaithful(to mask: RLE) throws(COCOError) -> Bool {
         guard !polygons.isEmpty else { return true }
-        let result = try MaskOutline(RLE(polygons: polygons, size: mask.size))
+        let drawn = try RLE(polygons: polygons, size: mask.size)
+        guard drawn.iou(with: mask) >= Self.leastIoU else { return false }
+        let result = try MaskOutline(drawn)
         return result.partCount == partCount && result.holeCount == holeCount
     }
 

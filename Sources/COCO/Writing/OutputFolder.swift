@@ -7,7 +7,8 @@ import Foundation
 /// place.
 package struct OutputFolder: ~Copyable {
     private let path: String
-    private let work: String
+    /// Where the folder is until it is complete.
+    package let work: String
     private let marker: String
     private var made: Set<String>
     private var isDone: Bool
@@ -60,26 +61,29 @@ package struct OutputFolder: ~Copyable {
 
     /// Writes one file, and the folders above it, at once.
     ///
-    /// Small files by the thousand: a temporary name and a flush for each would be most of the
-    /// work, and the folder is renamed as a whole anyway.
-    ///
     /// - Parameter name: relative to the folder, without `..`.
     package mutating func write(_ bytes: [UInt8], to name: String) throws(COCOError) {
-        try write(bytes, to: name, mode: O_TRUNC)
+        try makeParent(of: name)
+        try Self.write(bytes, toFile: work + "/" + name)
+        byteCount += bytes.count
     }
 
     /// Adds to the end of a file, which is made if need be.
     package mutating func append(_ bytes: [UInt8], to name: String) throws(COCOError) {
-        try write(bytes, to: name, mode: O_APPEND)
+        try makeParent(of: name)
+        try Self.write(bytes, toFile: work + "/" + name, mode: O_APPEND)
+        byteCount += bytes.count
     }
 
-    private mutating func write(
-        _ bytes: [UInt8], to name: String, mode: Int32
+    /// Small files by the thousand: a temporary name and a flush for each would be most of the
+    /// work, and the folder is renamed as a whole anyway.
+    ///
+    /// - Parameter path: in ``work``; its folder is there.
+    package static func write(
+        _ bytes: [UInt8], toFile path: String, mode: Int32 = O_TRUNC
     ) throws(COCOError) {
-        try makeParent(of: name)
-        let file = open(
-            work + "/" + name, O_WRONLY | O_CREAT | mode | O_NOFOLLOW | O_CLOEXEC, 0o644)
-        guard file >= 0 else { throw failure(name) }
+        let file = open(path, O_WRONLY | O_CREAT | mode | O_NOFOLLOW | O_CLOEXEC, 0o644)
+        guard file >= 0 else { throw failure(path) }
         defer { close(file) }
         var done = 0
         while done < bytes.count {
@@ -87,10 +91,9 @@ package struct OutputFolder: ~Copyable {
                 Foundation.write(file, $0.baseAddress! + done, $0.count - done)
             }
             if count < 0, errno == EINTR { continue }
-            guard count > 0 else { throw failure(name) }
+            guard count > 0 else { throw failure(path) }
             done += count
         }
-        byteCount += bytes.count
     }
 
     package mutating func write(_ text: String, to name: String) throws(COCOError) {
@@ -122,12 +125,12 @@ package struct OutputFolder: ~Copyable {
         let old = work + ".old"
         let files = FileManager.default
         try? files.removeItem(atPath: old)
-        if files.fileExists(atPath: path), rename(path, old) != 0 { throw failure("") }
+        if files.fileExists(atPath: path), rename(path, old) != 0 { throw Self.failure(path) }
         guard rename(work, path) == 0 else {
             let code = errno
             rename(old, path)
             errno = code
-            throw failure("")
+            throw Self.failure(path)
         }
         isDone = true
         try? files.removeItem(atPath: old)
@@ -138,9 +141,7 @@ package struct OutputFolder: ~Copyable {
         try makeFolder(String(name[..<slash]))
     }
 
-    private func failure(_ name: String) -> COCOError {
-        .unwritable(
-            path: name.isEmpty ? path : path + "/" + name,
-            reason: String(cString: strerror(errno)).lowercased())
+    private static func failure(_ path: String) -> COCOError {
+        .unwritable(path: path, reason: String(cString: strerror(errno)).lowercased())
     }
 }
