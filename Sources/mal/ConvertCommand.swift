@@ -40,9 +40,6 @@ struct ConvertCommand: ParsableCommand {
     @Option(help: "Format to write; default: by OUTPUT's name, .json is coco, .csv is csv.")
     var to: String?
 
-    @Option(help: "Format of INPUT; default: told by its content.")
-    var format: String?
-
     @Option(help: "Folder of the images, for sizes that INPUT does not give.")
     var images: String?
 
@@ -56,7 +53,7 @@ struct ConvertCommand: ParsableCommand {
 
     func run() throws {
         try convert(
-            input: input, inputFormat: format, output: output, format: to, images: images,
+            input: input, output: output, format: to, images: images,
             appliesEXIF: appliesEXIF, export: export, quiet: quiet)
     }
 }
@@ -103,7 +100,7 @@ struct SemanticCommand: ParsableCommand {
         (export.overlap, export.voidBorder, export.overwrite) = (overlap, voidBorder, overwrite)
         (export.tolerance, export.subpixel) = (0, false)
         try convert(
-            input: masks, inputFormat: nil, output: out, format: "semantic", images: images,
+            input: masks, output: out, format: "semantic", images: images,
             appliesEXIF: appliesEXIF, export: export, quiet: quiet)
     }
 }
@@ -138,14 +135,14 @@ struct ExportOptions: ParsableArguments {
 }
 
 private func convert(
-    input: String, inputFormat: String?, output: String, format: String?, images: String?,
+    input: String, output: String, format: String?, images: String?,
     appliesEXIF: Bool, export: ExportOptions, quiet: Bool
 ) throws {
     let console = ConsoleProgress(quiet: quiet)
     StopSignal.install()
     do {
         let job = try ConvertJob(
-            input: input, inputFormat: inputFormat, output: output, format: format,
+            input: input, output: output, format: format,
             imagesDirectory: images, appliesEXIF: appliesEXIF, settings: export.settings,
             onEvent: console.handle)
         let summary = try job.run(shouldStop: { StopSignal.isRequested })

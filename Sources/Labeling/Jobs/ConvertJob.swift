@@ -37,7 +37,7 @@ public struct ConvertJob: Sendable {
     ///   - imagesDirectory: the folder of images, for sizes that the annotations do not give.
     /// - Throws: `COCOError`, `LabelingError`, before anything is written.
     public init(
-        input: String, inputFormat: String? = nil, output: String, format: String?,
+        input: String, output: String, format: String?,
         imagesDirectory: String? = nil, appliesEXIF: Bool = false,
         settings: ExportSettings = ExportSettings(), onEvent: @escaping RunEventHandler
     ) throws {
