@@ -41,8 +41,8 @@ extension CommandLineTests {
         let unnamed = try mal("convert", source, "x", in: folder)
         #expect(unnamed.errors.hasPrefix("Error: x: --to is needed, one of coco, "))
         let bad = try mal(
-            "convert", source, "x", "--to", "labelme", "--tolerance", "-1", in: folder)
-        #expect(bad.errors == "Error: --tolerance must be 0 to 1000 pixels, is -1.0\n")
+            "convert", source, "x", "--to", "labelme", "--tolerance", "5000", in: folder)
+        #expect(bad.errors == "Error: --tolerance must be 0 to 1000 pixels, is 5000.0\n")
     }
 
     @Test("semantic draws an image an image and a legend")
