@@ -5,8 +5,7 @@ format on a small one.
     formats.py MAL round-trip MASKS.json [--work DIR]
     formats.py MAL speed [--annotations N] [--work DIR]
 
-round-trip converts MASKS.json to each format and, where mal reads the format with its masks, back to
-COCO, and counts instances, parts, holes and the IoU that mal prints. speed makes a COCO file with
+round-trip converts MASKS.json to each format and gives instances, parts, holes and the IoU that mal prints. speed makes a COCO file with
 polygons (coco_scene.py; 7.3 annotations an image), converts it to each format, and gives seconds,
 annotations a second, the peak resident memory of the process and the size of the output. Standard
 library only.
