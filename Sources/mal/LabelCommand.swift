@@ -15,9 +15,14 @@ struct LabelCommand: AsyncParsableCommand {
             `score` of its own). Islands, pin-holes and pixels outside the box are removed; \
             OUT.cleanup.jsonl holds what changed.
 
+            --out FORMAT:PATH writes another format (see `mal help convert`) once the masks are \
+            complete; --out can be given several times. Without a COCO output the masks' own file \
+            lies beside the first one, as PATH.masks.json.
+
               mal label photos --boxes boxes.json --out masks.json
               mal label photos --boxes boxes.json --out masks.json --overlays look train.mask_thres=[0.5]
               mal label photos --boxes boxes.json --out masks.json --report look
+              mal label photos --boxes boxes.json --out masks.json --out yolo-seg:dataset
             """)
 
     @Argument(help: "Folder of the images that the boxes file names.")
@@ -26,8 +31,9 @@ struct LabelCommand: AsyncParsableCommand {
     @Option(help: "COCO JSON file with the boxes.")
     var boxes: String
 
-    @Option(help: "COCO JSON file to write.")
-    var out: String
+    @Option(
+        help: "COCO JSON file to write, or FORMAT:PATH for another format; several are allowed.")
+    var out: [String]
 
     @Option(help: "Model file (.safetensors, .pth, .ckpt); default: the one that comes with mal.")
     var checkpoint = "default"
@@ -40,6 +46,7 @@ struct LabelCommand: AsyncParsableCommand {
 
     @OptionGroup var run: RunOptions
     @OptionGroup var output: OutputOptions
+    @OptionGroup var export: ExportOptions
 
     @Argument(
         help: "Spec keys to set, dotted: train.mask_thres=[0.5] train.test_margin_rate=[0.4,0.4].")
@@ -47,11 +54,12 @@ struct LabelCommand: AsyncParsableCommand {
 
     @MainActor
     func run() async throws {
+        let (primary, others) = try OutputTarget.split(out)
         var settings = run.settings("inference")
         settings += [
             SpecSetting("IMAGES", "inference.img_dir", .text(images)),
             SpecSetting("--boxes", "inference.ann_path", .text(boxes)),
-            SpecSetting("--out", "inference.label_dump_path", .text(out)),
+            SpecSetting("--out", "inference.label_dump_path", .text(primary)),
             SpecSetting("--checkpoint", "inference.checkpoint", .text(checkpoint)),
             SpecSetting("--out", "results_dir", .text(".")),
             SpecSetting("--out", "inference.results_dir", .text(".")),
@@ -63,7 +71,8 @@ struct LabelCommand: AsyncParsableCommand {
             settings.append(SpecSetting("--max-pixels", "dataset.max_pixels", .integer(maxPixels)))
         }
         try await label(
-            specPath: nil, overrides: overrides, settings: settings, run: run, output: output)
+            specPath: nil, overrides: overrides, settings: settings, run: run, output: output,
+            targets: others, export: export.settings)
     }
 }
 
@@ -116,7 +125,8 @@ struct AutoLabelCommand: AsyncParsableCommand {
 @MainActor
 private func label(
     specPath: String?, overrides: [String], settings: [SpecSetting], run: RunOptions,
-    output: OutputOptions
+    output: OutputOptions, targets: [OutputTarget] = [],
+    export: ExportSettings = ExportSettings()
 ) async throws {
     prepareForComputing()
     let console = ConsoleProgress(quiet: run.quiet)
@@ -126,7 +136,8 @@ private func label(
         threads: run.threads,
         journalMode: output.journalMode, style: output.compat == .tao ? .tao : .lossless,
         overlaysDirectory: output.overlays, reportDirectory: output.report,
-        featuresPath: output.features, onEvent: console.handle)
+        featuresPath: output.features, exports: targets, exportSettings: export,
+        onEvent: console.handle)
     do {
         let summary = try await job.run(shouldStop: { StopSignal.isRequested })
         console.finish()

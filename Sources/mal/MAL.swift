@@ -12,6 +12,7 @@ struct MAL: AsyncParsableCommand {
 
               mal label photos --boxes boxes.json --out masks.json --overlays look
               mal validate boxes.json --images photos
+              mal convert masks.json dataset --to yolo-seg
               mal train -e spec.yaml
               mal evaluate -e spec.yaml
 
@@ -21,7 +22,7 @@ struct MAL: AsyncParsableCommand {
         version: Product.version,
         subcommands: [
             LabelCommand.self, TrainCommand.self, EvaluateCommand.self, InferenceCommand.self,
-            AutoLabelCommand.self, ReportCommand.self, ValidateCommand.self, CheckpointCommand.self,
-            SpecCommand.self,
+            AutoLabelCommand.self, ConvertCommand.self, SemanticCommand.self, ReportCommand.self,
+            ValidateCommand.self, CheckpointCommand.self, SpecCommand.self,
         ])
 }

@@ -13,6 +13,10 @@ struct CommandLineTests {
 
     /// Runs `mal`, which is built beside the tests.
     func mal(_ arguments: String..., in folder: String? = nil) throws -> Outcome {
+        try mal(arguments, in: folder)
+    }
+
+    func mal(_ arguments: [String], in folder: String? = nil) throws -> Outcome {
         let tests = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
         let process = Process()
         process.executableURL = tests.deletingLastPathComponent().appendingPathComponent("mal")
@@ -44,7 +48,8 @@ struct CommandLineTests {
         #expect(result.code == 0)
         #expect(result.errors.isEmpty)
         for command in [
-            "label", "evaluate", "inference", "auto-label", "validate", "checkpoint", "spec",
+            "label", "evaluate", "inference", "auto-label", "convert", "semantic", "validate",
+            "checkpoint", "spec",
         ] {
             #expect(result.output.contains("\n  \(command) "), "\(command)")
         }

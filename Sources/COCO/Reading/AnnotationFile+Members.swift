@@ -27,3 +27,21 @@ extension AnnotationFile {
         }
     }
 }
+
+extension AnnotationFile {
+    /// The numbers that an annotation has under some keys, as ``number(_:of:)``, in one look.
+    func numbers(_ names: [String], of annotation: AnnotationRecord) -> [Double?] {
+        bytes.withBytes { content in
+            var scanner = JSONScanner(content, annotation.range)
+            let text = scanner
+            var found = [Double?](repeating: nil, count: names.count)
+            scanner.members { key, value in
+                let spelled = content[key.dropFirst().dropLast()]
+                for (place, name) in names.enumerated() where spelled.elementsEqual(name.utf8) {
+                    found[place] = text.number(value)
+                }
+            }
+            return found
+        }
+    }
+}

@@ -107,6 +107,8 @@ public struct LabelSummary: Sendable {
     public var meanScore: Double?
     /// Where the report is, when there is one.
     public var reportPath: String?
+    /// The outputs in other formats.
+    public var conversions: [ConversionSummary] = []
 }
 
 extension LabelSummary {
@@ -137,6 +139,7 @@ extension LabelSummary {
                     + "`, an estimate of each mask's IoU)")
         }
         if let reportPath { lines.append("report: \(reportPath)") }
+        lines += conversions.map(\.text)
         if overlayCount > 0 { lines.append("\(overlayCount) overlays drawn") }
         if !unlabelled.isEmpty {
             let shown = 5

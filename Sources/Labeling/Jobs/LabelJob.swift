@@ -12,6 +12,7 @@ public struct LabelJob {
     private let file: AnnotationFile
     private let predictor: MaskPredictor
     private let reportDirectory: String?
+    private let exports: [AnnotationExport]
     private let onEvent: RunEventHandler
 
     /// - Parameters:
@@ -19,6 +20,7 @@ public struct LabelJob {
     ///     thresholds stand in for those that are not set.
     ///   - threads: CPU threads of the network; nil leaves libtorch's choice.
     ///   - reportDirectory: a folder for the pages of ``ReportJob``; nil for none.
+    ///   - exports: outputs in other formats, made from the masks once they are complete.
     ///   - featuresPath: a file for what the masks' scores are made of; nil for none.
     /// - Throws: `SpecError`, `COCOError`, `CheckpointError`, `TorchError`, `LabelingError`: what is
     ///   wrong with the inputs, before any network time.
@@ -26,6 +28,7 @@ public struct LabelJob {
         specPath: String?, overrides: [String], settings: [SpecSetting], threads: Int?,
         journalMode: JournalMode, style: OutputStyle, overlaysDirectory: String?,
         reportDirectory: String? = nil, featuresPath: String? = nil,
+        exports targets: [OutputTarget] = [], exportSettings: ExportSettings = ExportSettings(),
         onEvent: @escaping RunEventHandler
     ) throws {
         let (spec, warnings) = try Spec.read(
@@ -37,6 +40,12 @@ public struct LabelJob {
         let imagesDirectory = inference.imageDir ?? ""
         try checkFolder(imagesDirectory, "inference.img_dir")
         try checkOutput(outputPath, isNot: boxesPath)
+
+        let options = try exportSettings.options(
+            images: imagesDirectory, appliesEXIF: spec.dataset.appliesEXIF)
+        exports = try targets.map {
+            try AnnotationExport(format: $0.format, path: $0.path, options: options)
+        }
 
         file = try readAnnotations(boxesPath, onEvent: onEvent)
         let runtime = try Runtime(
@@ -113,6 +122,23 @@ public struct LabelJob {
                 outputDirectory: reportDirectory, maxPixels: request.decoding.maxPixels,
                 appliesEXIF: request.decoding.applyEXIF, onEvent: onEvent
             ).run(shouldStop: shouldStop).indexPath
+        }
+        if !exports.isEmpty {
+            let masks = try AnnotationFile.read(path: outputPath)
+            for export in exports {
+                do {
+                    summary.conversions.append(
+                        try ConvertJob.write(
+                            masks, with: export, onEvent: onEvent, shouldStop: shouldStop))
+                } catch {
+                    onEvent(
+                        .warning(
+                            "the masks are complete; this makes what is missing: mal convert "
+                                + "\(outputPath) \(export.path) --to \(export.format.rawValue) "
+                                + "--images \(request.imagesDirectory)"))
+                    throw error
+                }
+            }
         }
         return summary
     }
