@@ -38,10 +38,12 @@ public struct Problem: Sendable, Equatable {
 
 extension Problem: CustomStringConvertible {
     /// `boxes.json: annotation 17: bbox: expected 4 finite numbers, found "x"`
-    public var description: String {
+    public var description: String { (severity == .warning ? "warning: " : "") + message }
+
+    /// The same without the word for its severity.
+    public var message: String {
         let parts = [file, subject.description, field].compactMap { $0 }
-        let kind = severity == .warning ? "warning: " : ""
-        return kind + parts.joined(separator: ": ") + ": expected \(expected), found \(found)"
+        return parts.joined(separator: ": ") + ": expected \(expected), found \(found)"
     }
 }
 

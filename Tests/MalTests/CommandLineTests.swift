@@ -135,6 +135,49 @@ struct CommandLineTests {
         #expect(result.errors.contains("set model.num_heads"))
     }
 
+    @Test("evaluate --predictions prints a table, or JSON for a pipe")
+    func evaluatesPredictions() throws {
+        let folder = try temporaryFolder()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let files = [
+            "evaluate", "--predictions", fixture("box_inputs_dets.json"), "--truth",
+            fixture("coco/instances.json"),
+        ]
+        let table = try mal(files + ["--json", "numbers.json"], in: folder)
+        #expect(table.code == 0, "\(table.errors)")
+        #expect(table.output.hasPrefix("          bbox      segm      boundary\nAP        "))
+        #expect(table.output.contains("\n26 predictions, 18 true objects, 4 images; "))
+        let piped = try mal(files + ["--json", "-", "-q"])
+        #expect(piped.errors.isEmpty)
+        #expect(
+            piped.output
+                == (try String(contentsOfFile: folder + "/numbers.json", encoding: .utf8)))
+        #expect(piped.output.contains("    \"ARmax100_segm\": 0."))
+
+        for (arguments, message) in [
+            (["evaluate"], "give a spec (-e SPEC), or --predictions with --truth"),
+            (["evaluate", "--truth", "t.json"], "--predictions and --truth need each other"),
+            (["evaluate", "--json", "-"], "--json goes with --predictions"),
+            (
+                files + ["--device", "cpu"],
+                "--device is for a run of the network, --predictions for none"
+            ),
+            (
+                files + ["model.num_heads=3"],
+                "model.num_heads=3 is for a run of the network, --predictions for none"
+            ),
+        ] {
+            let wrong = try mal(arguments)
+            #expect(wrong.code == 64)
+            #expect(wrong.errors.hasPrefix("Error: \(message)\n"), "\(wrong.errors)")
+        }
+        let missing = try mal(
+            ["evaluate", "--predictions", "none.json", "--truth", fixture("coco/instances.json")],
+            in: folder)
+        #expect(missing.code == 1)
+        #expect(missing.errors.hasSuffix("Error: none.json: no such file or directory\n"))
+    }
+
     @Test("A printed spec is a spec")
     func spec() throws {
         for command in ["train", "evaluate", "inference"] {

@@ -14,6 +14,13 @@ extension AnnotationFile {
         }
     }
 
+    /// The number under `area`; nil when there is none.
+    func area(of annotation: AnnotationRecord) -> Double? {
+        annotation.areaRange.flatMap { range in
+            bytes.withBytes { JSONScanner($0, range).number(range) }
+        }
+    }
+
     /// Whether any annotation has this key, whatever its value.
     public func anyAnnotationHas(_ name: String) -> Bool {
         bytes.withBytes { content in

@@ -17,7 +17,7 @@ final class AnnotationReader {
     private enum Table: Int, CaseIterable {
         case images, annotations, categories
 
-        var columns: [StaticString] {
+        var columns: [String] {
             switch self {
             case .images: ["id", "file_name", "height", "width"]
             case .annotations:
@@ -25,14 +25,6 @@ final class AnnotationReader {
                     "id", "image_id", "category_id", "bbox", "iscrowd", "segmentation", "area",
                 ]
             case .categories: ["id", "name"]
-            }
-        }
-
-        var key: StaticString {
-            switch self {
-            case .images: "images"
-            case .annotations: "annotations"
-            case .categories: "categories"
             }
         }
     }
@@ -58,52 +50,18 @@ final class AnnotationReader {
     }
 
     private func walk() throws(COCOError) {
-        let names = Table.allCases.map { table in
-            table.columns.map {
-                Optional(UnsafeRawPointer($0.utf8Start).assumingMemoryBound(to: CChar.self))
-            }
-        }
-        let flat = names.flatMap { $0 }
-        var error = cj_error()
-        let status = flat.withUnsafeBufferPointer { flat in
-            var first = 0
-            let tables = Table.allCases.map { table in
-                defer { first += table.columns.count }
-                return cj_table(
-                    key: UnsafeRawPointer(table.key.utf8Start).assumingMemoryBound(to: CChar.self),
-                    columns: flat.baseAddress.map { $0 + first }, column_count: table.columns.count)
-            }
-            var visitor = cj_visitor(
-                context: Unmanaged.passUnretained(self).toOpaque(),
-                table: { context, table, value, isFirst in
-                    guard let context, let value else { return 1 }
-                    Unmanaged<AnnotationReader>.fromOpaque(context).takeUnretainedValue()
-                        .begin(Table.allCases[table], value.pointee, isFirst: isFirst != 0)
-                    return 0
-                },
-                row: { context, table, row, columns in
-                    guard let context, let row else { return 1 }
-                    Unmanaged<AnnotationReader>.fromOpaque(context).takeUnretainedValue()
-                        .add(Table.allCases[table], row.pointee, columns)
-                    return 0
-                })
-            return cj_read(
-                content.baseAddress, content.count, tables, tables.count, &visitor, &error)
-        }
-        switch status {
-        case CJ_OK: return
-        case CJ_NOT_OBJECT:
+        let isObject = try JSONTables.read(
+            Table.allCases.map { JSONTable(key: "\($0)", columns: $0.columns) },
+            content: content, bytes: bytes, path: path,
+            onTable: { table, value, isFirst in
+                self.begin(Table.allCases[table], value, isFirst: isFirst)
+            },
+            onRow: { table, row, columns in self.add(Table.allCases[table], row, columns) })
+        guard isObject else {
             problems.add(
                 .error, .file, expected: "an object with \"images\" and \"annotations\"",
-                found: snippet(0..<content.count))
+                found: values.snippet(0..<content.count))
             throw .invalid(problems)
-        case CJ_NO_MEMORY: throw .unreadable(path: path, reason: "out of memory")
-        default:
-            let place = bytes.place(of: error.offset)
-            let message = withUnsafeBytes(of: error.message) { text in
-                String(decoding: text.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            throw .syntax(path: path, line: place.line, column: place.column, message: message)
         }
     }
 
@@ -204,16 +162,13 @@ final class AnnotationReader {
         if imageID == nil { reportID(columns[1], subject, "image_id") }
         let category = recordID(columns[2])
         if category == nil, isPresent(columns[2]) { reportID(columns[2], subject, "category_id") }
-        let box = columns[3]
-        let numbers = box.numbers
-        let isBox =
-            box.has_numbers != 0 && (numbers.0 + numbers.2).isFinite
-            && (numbers.1 + numbers.3).isFinite
-        if !isBox {
+        let box = columns[3].box
+        if box == nil {
             problems.add(
-                .error, subject, field: "bbox", expected: "4 finite numbers", found: snippet(box))
+                .error, subject, field: "bbox", expected: "4 finite numbers",
+                found: snippet(columns[3]))
         }
-        guard let id, let imageID, isBox else { return }
+        guard let id, let imageID, let box else { return }
         let crowd = columns[4]
         var isCrowd = crowd.kind == CJ_TRUE.rawValue
         if crowd.kind == CJ_NUMBER.rawValue { isCrowd = crowd.numbers.0 != 0 }
@@ -225,39 +180,19 @@ final class AnnotationReader {
         }
         annotations.append(
             AnnotationRecord(
-                id: id, imageID: imageID, categoryID: category, x: numbers.0, y: numbers.1,
-                width: numbers.2, height: numbers.3, indexBits: UInt32(index),
+                id: id, imageID: imageID, categoryID: category, x: box.x, y: box.y,
+                width: box.width, height: box.height, indexBits: UInt32(index),
                 bytes: ByteRange(row), segmentationBytes: ByteRange(columns[5]),
                 areaBytes: ByteRange(columns[6]), isCrowd: isCrowd, hasRepeatedKeys: isRepeated))
     }
 
     // MARK: Values
 
-    private func isPresent(_ value: cj_value) -> Bool {
-        value.kind != CJ_MISSING.rawValue && value.kind != CJ_NULL.rawValue
-    }
-
-    /// Whole numbers that some tools write as 17.0 are numbers too.
-    private func recordID(_ value: cj_value) -> RecordID? {
-        switch UInt32(value.kind) {
-        case CJ_NUMBER.rawValue:
-            if value.is_integer != 0 { return .integer(value.integer) }
-            let digits = content[Int(value.begin)..<Int(value.end)]
-            if digits.dropFirst().allSatisfy({ (0x30...0x39).contains($0) }) {
-                return .large(String(decoding: digits, as: UTF8.self))
-            }
-            guard abs(value.numbers.0) <= 0x1p53 else { return nil }
-            return Int64(exactly: value.numbers.0).map(RecordID.integer)
-        case CJ_STRING.rawValue: return text(value).map(RecordID.text)
-        default: return nil
-        }
-    }
-
-    private func text(_ value: cj_value) -> String? {
-        guard value.kind == CJ_STRING.rawValue else { return nil }
-        let range = Int(value.begin)..<Int(value.end)
-        return JSONScanner(content, range).text(range)
-    }
+    private var values: JSONValues { JSONValues(content: content) }
+    private func isPresent(_ value: cj_value) -> Bool { value.isPresent }
+    private func recordID(_ value: cj_value) -> RecordID? { values.recordID(value) }
+    private func text(_ value: cj_value) -> String? { values.text(value) }
+    private func snippet(_ value: cj_value) -> String { values.snippet(value) }
 
     private func side(_ value: cj_value, _ subject: Problem.Subject, _ field: String) -> Int? {
         if value.kind == CJ_NUMBER.rawValue, value.numbers.0 >= 1, value.numbers.0 <= 0x1p31,
@@ -289,19 +224,6 @@ final class AnnotationReader {
                 found: "it more than once (the last one counts)")
         }
         return any
-    }
-
-    private func snippet(_ value: cj_value) -> String {
-        value.kind == CJ_MISSING.rawValue ? "nothing" : snippet(Int(value.begin)..<Int(value.end))
-    }
-
-    /// The start of a value as the file spells it, on one line.
-    private func snippet(_ range: Range<Int>) -> String {
-        let kept = content[range].prefix(48)
-        let text = String(decoding: kept, as: UTF8.self)
-            .unicodeScalars.map { $0.properties.generalCategory == .control ? " " : String($0) }
-            .joined()
-        return kept.count < range.count ? text + "…" : text
     }
 
     // MARK: References
@@ -385,11 +307,5 @@ final class AnnotationReader {
             return
         }
         record.isClipped = inside != box
-    }
-}
-
-extension ByteRange {
-    init(_ value: cj_value) {
-        self.init(begin: value.begin, end: value.end)
     }
 }

@@ -20,12 +20,6 @@ public struct EvaluateJob {
             path: specPath, overrides: overrides, settings: settings, command: .evaluate)
         for warning in warnings { onEvent(.warning(warning)) }
         let evaluate = spec.evaluate
-        if evaluate.computesClustering {
-            onEvent(
-                .warning(
-                    "evaluate.comp_clustering has no effect: TAO declares this score and never "
-                        + "computes it"))
-        }
         guard spec.dataset.loadsMasks else {
             throw LabelingError.wrongUse(
                 "dataset.load_mask is false: without the true masks there is nothing to evaluate")

@@ -150,7 +150,7 @@ func readAnnotations(
 ) throws(COCOError) -> AnnotationFile {
     let file = try AnnotationFile.read(path: path)
     let shown = 5
-    for problem in file.problems.warnings.prefix(shown) { onEvent(.warning("\(problem)")) }
+    for problem in file.problems.warnings.prefix(shown) { onEvent(.warning(problem.message)) }
     let hidden = file.problems.warningCount - min(shown, file.problems.warnings.count)
     if hidden > 0 {
         onEvent(.warning("\(hidden) more findings: `mal validate \(path)` lists them"))
