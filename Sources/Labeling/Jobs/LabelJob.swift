@@ -20,13 +20,14 @@ public struct LabelJob {
     ///   - threads: CPU threads of the network; nil leaves libtorch's choice.
     ///   - reportDirectory: a folder for the pages of ``ReportJob``; nil for none.
     ///   - featuresPath: a file for what the masks' scores are made of; nil for none.
+    ///   - input: how the boxes are read.
     /// - Throws: `SpecError`, `COCOError`, `CheckpointError`, `TorchError`, `LabelingError`: what is
     ///   wrong with the inputs, before any network time.
     public init(
         specPath: String?, overrides: [String], settings: [SpecSetting], threads: Int?,
         journalMode: JournalMode, style: OutputStyle, overlaysDirectory: String?,
         reportDirectory: String? = nil, featuresPath: String? = nil,
-        onEvent: @escaping RunEventHandler
+        input: InputOptions = InputOptions(), onEvent: @escaping RunEventHandler
     ) throws {
         let (spec, warnings) = try Spec.read(
             path: specPath, overrides: overrides, settings: settings, command: .inference)
@@ -38,7 +39,15 @@ public struct LabelJob {
         try checkFolder(imagesDirectory, "inference.img_dir")
         try checkOutput(outputPath, isNot: boxesPath)
 
-        file = try readAnnotations(boxesPath, onEvent: onEvent)
+        file = try readAnnotations(
+            input.source(
+                boxesPath, imagesDirectory: imagesDirectory,
+                appliesEXIF: spec.dataset.appliesEXIF),
+            onEvent: onEvent)
+        if file.format == .ytvis, style == .tao {
+            throw LabelingError.wrongUse(
+                "\(boxesPath): TAO has no output for YouTube-VIS files; leave --compat out")
+        }
         let runtime = try Runtime(
             spec: spec, command: .inference, isFromFile: specPath != nil, threads: threads,
             onEvent: onEvent)
@@ -46,7 +55,7 @@ public struct LabelJob {
             checkpoint: inference.checkpoint ?? ModelFiles.defaultName, spec: spec.model,
             onEvent: onEvent)
         var request = LabelRequest(
-            imagesDirectory: imagesDirectory, boxesPath: boxesPath, outputPath: outputPath,
+            imagesDirectory: imagesDirectory, outputPath: outputPath,
             checkpointPath: model.path, cropSize: spec.dataset.cropSize,
             thresholds: spec.train.thresholds,
             batchSize: spec.batchSize(for: .inference), device: runtime.device,
@@ -119,14 +128,14 @@ public struct LabelJob {
 
 /// Reads and validates; warnings go to `onEvent`, the first ones in full.
 func readAnnotations(
-    _ path: String, onEvent: RunEventHandler
+    _ source: AnnotationSource, onEvent: RunEventHandler
 ) throws(COCOError) -> AnnotationFile {
-    let file = try AnnotationFile.read(path: path)
+    let file = try AnnotationFile.read(source)
     let shown = 5
     for problem in file.problems.warnings.prefix(shown) { onEvent(.warning("\(problem)")) }
     let hidden = file.problems.warningCount - min(shown, file.problems.warnings.count)
     if hidden > 0 {
-        onEvent(.warning("\(hidden) more findings: `mal validate \(path)` lists them"))
+        onEvent(.warning("\(hidden) more findings: `mal validate \(source.path)` lists them"))
     }
     return file
 }
