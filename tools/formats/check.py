@@ -51,24 +51,23 @@ def lvis(root, data):
         for a in file.anns.values()]
 
 
-def of_supervision(dataset, extra):
+def of_supervision(dataset):
     for path, _, found in dataset:
         for (x0, y0, x1, y1), c in zip(found.xyxy, found.class_id):
-            yield (pathlib.Path(path).name, dataset.classes[c], x0, y0, x1 - x0 + extra, y1 - y0 + extra)
+            yield (pathlib.Path(path).name, dataset.classes[c], x0, y0, x1 - x0, y1 - y0)
 
 
 def voc(root, data):
     import supervision
-    # It moves corners to 0, but leaves the far one inside the box.
     return of_supervision(supervision.DetectionDataset.from_pascal_voc(
-        images_directory_path=str(root / "yolo/images/train"), annotations_directory_path=str(root / "voc/Annotations")), 1)
+        images_directory_path=str(root / "yolo/images/train"), annotations_directory_path=str(root / "voc/Annotations")))
 
 
 def yolo(root, data):
     import supervision
     return of_supervision(supervision.DetectionDataset.from_yolo(
         images_directory_path=str(root / "yolo/images/train"), annotations_directory_path=str(root / "yolo/labels/train"),
-        data_yaml_path=str(root / "yolo/data.yaml")), 0)
+        data_yaml_path=str(root / "yolo/data.yaml")))
 
 
 def kitti(root, data):
