@@ -6,6 +6,8 @@ struct ConvertCommand: ParsableCommand {
         commandName: "convert",
         abstract: "Writes annotations in another format.",
         discussion: """
+            INPUT is a file or folder in any format that `mal label` reads (--format).
+
             Formats of --to:
               coco            COCO JSON, compressed RLE
               coco-rle        COCO JSON, RLE as numbers
@@ -24,7 +26,7 @@ struct ConvertCommand: ParsableCommand {
               png             folder: a PNG a mask, annotations.json
               semantic        folder: a PNG of categories an image, categories.csv
 
-            What a format can't hold is counted in a warning. docs/formats.md says what each one \\
+            What a format can't hold is counted in a warning. docs/formats.md says what each one \
             keeps.
 
               mal convert masks.json dataset --to yolo-seg --tolerance 1
@@ -33,6 +35,8 @@ struct ConvertCommand: ParsableCommand {
 
     @Argument(help: "Annotations to read.")
     var input: String
+
+    @OptionGroup var reading: InputFormatOptions
 
     @Argument(help: "File or folder to write.")
     var output: String
@@ -54,7 +58,7 @@ struct ConvertCommand: ParsableCommand {
     func run() throws {
         try convert(
             input: input, output: output, format: to, images: images,
-            appliesEXIF: appliesEXIF, export: export, quiet: quiet)
+            appliesEXIF: appliesEXIF, reading: reading, export: export, quiet: quiet)
     }
 }
 
@@ -63,8 +67,8 @@ struct SemanticCommand: ParsableCommand {
         commandName: "semantic",
         abstract: "Draws masks into label images: a category a pixel.",
         discussion: """
-            Writes NAME.png for each image (0 is the background, 8 bits with a palette; 16 bits \\
-            grey for over 254 categories) and categories.csv, which says what the numbers mean. \\
+            Writes NAME.png for each image (0 is the background, 8 bits with a palette; 16 bits \
+            grey for over 254 categories) and categories.csv, which says what the numbers mean. \
             The same as `mal convert --to semantic`.
 
               mal semantic masks.json --out labels
@@ -73,6 +77,8 @@ struct SemanticCommand: ParsableCommand {
 
     @Argument(help: "Annotations with masks.")
     var masks: String
+
+    @OptionGroup var reading: InputFormatOptions
 
     @Option(help: "Folder to write.")
     var out: String
@@ -101,7 +107,7 @@ struct SemanticCommand: ParsableCommand {
         (export.tolerance, export.subpixel) = (0, false)
         try convert(
             input: masks, output: out, format: "semantic", images: images,
-            appliesEXIF: appliesEXIF, export: export, quiet: quiet)
+            appliesEXIF: appliesEXIF, reading: reading, export: export, quiet: quiet)
     }
 }
 
@@ -136,7 +142,7 @@ struct ExportOptions: ParsableArguments {
 
 private func convert(
     input: String, output: String, format: String?, images: String?,
-    appliesEXIF: Bool, export: ExportOptions, quiet: Bool
+    appliesEXIF: Bool, reading: InputFormatOptions, export: ExportOptions, quiet: Bool
 ) throws {
     let console = ConsoleProgress(quiet: quiet)
     StopSignal.install()
@@ -144,7 +150,7 @@ private func convert(
         let job = try ConvertJob(
             input: input, output: output, format: format,
             imagesDirectory: images, appliesEXIF: appliesEXIF, settings: export.settings,
-            onEvent: console.handle)
+            reading: reading.options,             onEvent: console.handle)
         let summary = try job.run(shouldStop: { StopSignal.isRequested })
         console.finish()
         print(summary.text)

@@ -4,7 +4,7 @@ import Labeling
 struct LabelCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "label",
-        abstract: "Gives every box of a COCO file its mask.",
+        abstract: "Gives every box its mask.",
         discussion: """
             The output holds every annotation of the input as it came, with `segmentation` \
             (compressed RLE) and `area` set. A box that can't be labelled keeps its record; the \
@@ -15,11 +15,16 @@ struct LabelCommand: AsyncParsableCommand {
             `score` of its own). Islands, pin-holes and pixels outside the box are removed; \
             OUT.cleanup.jsonl holds what changed.
 
+            Boxes come as COCO, LVIS, Objects365 or YouTube-VIS JSON, as a list of detections, a CSV \
+            table, or as a folder or file of Pascal VOC, YOLO (data.yaml), KITTI or LabelMe. The \
+            output is COCO JSON, for YouTube-VIS the same file with its `segmentations` filled.
+
             --out FORMAT:PATH writes another format (see `mal help convert`) once the masks are \
             complete; --out can be given several times. Without a COCO output the masks' own file \
             lies beside the first one, as PATH.masks.json.
 
               mal label photos --boxes boxes.json --out masks.json
+              mal label yolo/images/val --boxes yolo/data.yaml --out masks.json
               mal label photos --boxes boxes.json --out masks.json --overlays look train.mask_thres=[0.5]
               mal label photos --boxes boxes.json --out masks.json --report look
               mal label photos --boxes boxes.json --out masks.json --out yolo-seg:dataset
@@ -28,12 +33,14 @@ struct LabelCommand: AsyncParsableCommand {
     @Argument(help: "Folder of the images that the boxes file names.")
     var images: String
 
-    @Option(help: "COCO JSON file with the boxes.")
+    @Option(help: "File or folder with the boxes (see `mal help validate` for formats).")
     var boxes: String
 
     @Option(
         help: "COCO JSON file to write, or FORMAT:PATH for another format; several are allowed.")
     var out: [String]
+
+    @OptionGroup var input: InputFormatOptions
 
     @Option(help: "Model file (.safetensors, .pth, .ckpt); default: the one that comes with mal.")
     var checkpoint = "default"
@@ -72,7 +79,7 @@ struct LabelCommand: AsyncParsableCommand {
         }
         try await label(
             specPath: nil, overrides: overrides, settings: settings, run: run, output: output,
-            targets: others, export: export.settings)
+            input: input.options, targets: others, export: export.settings)
     }
 }
 
@@ -125,7 +132,7 @@ struct AutoLabelCommand: AsyncParsableCommand {
 @MainActor
 private func label(
     specPath: String?, overrides: [String], settings: [SpecSetting], run: RunOptions,
-    output: OutputOptions, targets: [OutputTarget] = [],
+    output: OutputOptions, input: InputOptions = InputOptions(), targets: [OutputTarget] = [],
     export: ExportSettings = ExportSettings()
 ) async throws {
     prepareForComputing()
@@ -137,7 +144,7 @@ private func label(
         journalMode: output.journalMode, style: output.compat == .tao ? .tao : .lossless,
         overlaysDirectory: output.overlays, reportDirectory: output.report,
         featuresPath: output.features, exports: targets, exportSettings: export,
-        onEvent: console.handle)
+        input: input, onEvent: console.handle)
     do {
         let summary = try await job.run(shouldStop: { StopSignal.isRequested })
         console.finish()

@@ -123,6 +123,28 @@ struct CommandLineTests {
         )
     }
 
+    @Test("validate takes any format, tells it by content and lets it be forced")
+    func formats() throws {
+        let folder = try temporaryFolder()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try "image,x,y,w,h,label\na.png,1,2,3,4,cat\n".write(
+            toFile: folder + "/boxes.csv", atomically: true, encoding: .utf8)
+        let good = try mal("validate", "boxes.csv", "--images", fixture("coco/images"), in: folder)
+        #expect(good.code == 0, "\(good.errors)")
+        #expect(
+            good.output
+                == "boxes.csv (csv): 1 images, 1 annotations, 1 categories, 1 images readable; "
+                + "no problems\n")
+        let forced = try mal("validate", "boxes.csv", "--format", "voc", in: folder)
+        #expect(forced.code == 1)
+        #expect(
+            forced.errors
+                == "Error: boxes.csv line 1: expected an XML document, found no element\n")
+        let unknown = try mal("validate", "boxes.csv", "--format", "png", in: folder)
+        #expect(unknown.code == 64)
+        #expect(unknown.errors.hasPrefix("Error: --format must be one of coco, lvis, objects365"))
+    }
+
     @Test("A network that needs its head count asks for it by name")
     func asksForHeads() throws {
         let folder = try temporaryFolder()

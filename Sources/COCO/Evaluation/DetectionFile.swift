@@ -24,7 +24,7 @@ public struct DetectionFile: Sendable {
         path: String, truth: AnnotationFile, scoreKey: String = "score"
     ) throws(COCOError) -> DetectionFile {
         let bytes = try FileBytes(path: path)
-        let reader = DetectionReader(path: path, bytes: bytes, truth: truth, scoreKey: scoreKey)
+        let reader = PredictionReader(path: path, bytes: bytes, truth: truth, scoreKey: scoreKey)
         try reader.read()
         guard reader.problems.errorCount == 0 else { throw .invalid(reader.problems) }
         return DetectionFile(

@@ -9,8 +9,9 @@ final class AnnotationReader {
     private(set) var problems: ProblemList
 
     private let path: String
-    private let bytes: FileBytes
-    private var content = UnsafeBufferPointer<UInt8>(start: nil, count: 0)
+    let bytes: FileBytes
+    let places: ImportPlaces?
+    private var naming: ImageNaming
     private var rowCounts = [0, 0, 0]
     private var seenTables: Set<Table> = []
 
@@ -19,7 +20,7 @@ final class AnnotationReader {
 
         var columns: [String] {
             switch self {
-            case .images: ["id", "file_name", "height", "width"]
+            case .images: ["id", "file_name", "height", "width", "coco_url"]
             case .annotations:
                 [
                     "id", "image_id", "category_id", "bbox", "iscrowd", "segmentation", "area",
@@ -29,20 +30,37 @@ final class AnnotationReader {
         }
     }
 
-    init(path: String, bytes: FileBytes) {
+    /// - Parameters:
+    ///   - naming: finds images under the names that some data sets give them.
+    ///   - places: where the records come from, if not from `path` itself.
+    ///   - problems: what is known to be wrong before.
+    init(
+        path: String, bytes: FileBytes, naming: ImageNaming = ImageNaming(),
+        places: ImportPlaces? = nil, problems: ProblemList? = nil
+    ) {
         self.path = path
         self.bytes = bytes
-        problems = ProblemList(file: path)
+        self.naming = naming
+        self.places = places
+        self.problems = problems ?? ProblemList(file: path)
+    }
+
+    /// Which layout the images' names turned out to have.
+    var format: AnnotationFormat { naming.found ?? .coco }
+
+    private func report(
+        _ severity: Problem.Severity, _ subject: Problem.Subject, field: String? = nil,
+        expected: @autoclosure () -> String, found: @autoclosure () -> String
+    ) {
+        problems.add(
+            severity, at: places?.text(of: subject), subject, field: field, expected: expected(),
+            found: found())
     }
 
     func read() throws(COCOError) {
-        try bytes.withBytes { (content) throws(COCOError) in
-            self.content = content
-            defer { self.content = UnsafeBufferPointer(start: nil, count: 0) }
-            try walk()
-        }
+        try walk()
         for table in [Table.images, .annotations] where !seenTables.contains(table) {
-            problems.add(
+            report(
                 .error, .file, field: "\(table)", expected: "an array of objects",
                 found: "no such key")
         }
@@ -50,28 +68,29 @@ final class AnnotationReader {
     }
 
     private func walk() throws(COCOError) {
-        let isObject = try JSONTables.read(
-            Table.allCases.map { JSONTable(key: "\($0)", columns: $0.columns) },
-            content: content, bytes: bytes, path: path,
-            onTable: { table, value, isFirst in
-                self.begin(Table.allCases[table], value, isFirst: isFirst)
+        let visitor = JSONTableVisitor(
+            onTable: { [unowned self] table, value, isFirst in
+                begin(Table.allCases[table], value, isFirst: isFirst)
             },
-            onRow: { table, row, columns in self.add(Table.allCases[table], row, columns) })
-        guard isObject else {
-            problems.add(
+            onRow: { [unowned self] table, row, columns in
+                add(Table.allCases[table], row, columns)
+            })
+        let tables = Table.allCases.map { JSONTable(key: "\($0)", columns: $0.columns) }
+        guard try bytes.readTables(tables, path: path, visitor: visitor) else {
+            report(
                 .error, .file, expected: "an object with \"images\" and \"annotations\"",
-                found: values.snippet(0..<content.count))
+                found: bytes.snippet(0..<bytes.count))
             throw .invalid(problems)
         }
     }
 
     private func begin(_ table: Table, _ value: cj_value, isFirst: Bool) {
         if !isFirst {
-            problems.add(
+            report(
                 .error, .file, field: "\(table)", expected: "the key once", found: "it twice")
         }
         if value.kind != CJ_ARRAY.rawValue {
-            problems.add(
+            report(
                 .error, .file, field: "\(table)", expected: "an array of objects",
                 found: snippet(value))
         }
@@ -82,7 +101,7 @@ final class AnnotationReader {
         let index = rowCounts[table.rawValue]
         rowCounts[table.rawValue] += 1
         guard let columns else {
-            problems.add(
+            report(
                 .error, subject(table, index, nil), expected: "an object", found: snippet(row))
             return
         }
@@ -108,20 +127,20 @@ final class AnnotationReader {
         let subject = Problem.Subject.image(index: index, id: id)
         checkRepeats(columns, .images, subject)
         if id == nil { reportID(columns[0], subject, "id") }
-        let name = text(columns[1])
+        let name = naming.name(fileName: text(columns[1]), cocoURL: text(columns[4]))
         if let name {
             if let fault = ImageRecord.fault(in: name) {
-                problems.add(
+                report(
                     .error, subject, field: "file_name",
                     expected: "a path inside the images folder",
-                    found: "\(snippet(columns[1])), which \(fault)")
+                    found: "\(snippet(columns[columns[1].isPresent ? 1 : 4])), which \(fault)")
             }
         } else {
-            problems.add(
+            report(
                 .error, subject, field: "file_name", expected: "a text", found: snippet(columns[1]))
         }
         var size: Size?
-        if isPresent(columns[2]) || isPresent(columns[3]) {
+        if columns[2].isPresent || columns[3].isPresent {
             let height = side(columns[2], subject, "height")
             let width = side(columns[3], subject, "width")
             if let height, let width {
@@ -129,7 +148,7 @@ final class AnnotationReader {
                 if declared.pixelCount.map({ $0 <= RLE.pixelLimit }) ?? false {
                     size = declared
                 } else {
-                    problems.add(
+                    report(
                         .error, subject, field: "width, height",
                         expected: "at most \(RLE.pixelLimit) pixels", found: "\(declared)")
                 }
@@ -144,8 +163,8 @@ final class AnnotationReader {
         let subject = Problem.Subject.category(index: index, id: id)
         checkRepeats(columns, .categories, subject)
         guard let id else { return reportID(columns[0], subject, "id") }
-        if isPresent(columns[1]), text(columns[1]) == nil {
-            problems.add(
+        if columns[1].isPresent, text(columns[1]) == nil {
+            report(
                 .warning, subject, field: "name", expected: "a text", found: snippet(columns[1]))
         }
         categories.append(CategoryRecord(index: index, id: id, name: text(columns[1])))
@@ -161,10 +180,10 @@ final class AnnotationReader {
         let imageID = recordID(columns[1])
         if imageID == nil { reportID(columns[1], subject, "image_id") }
         let category = recordID(columns[2])
-        if category == nil, isPresent(columns[2]) { reportID(columns[2], subject, "category_id") }
+        if category == nil, columns[2].isPresent { reportID(columns[2], subject, "category_id") }
         let box = columns[3].box
         if box == nil {
-            problems.add(
+            report(
                 .error, subject, field: "bbox", expected: "4 finite numbers",
                 found: snippet(columns[3]))
         }
@@ -172,10 +191,10 @@ final class AnnotationReader {
         let crowd = columns[4]
         var isCrowd = crowd.kind == CJ_TRUE.rawValue
         if crowd.kind == CJ_NUMBER.rawValue { isCrowd = crowd.numbers.0 != 0 }
-        if isPresent(crowd), crowd.kind != CJ_TRUE.rawValue, crowd.kind != CJ_FALSE.rawValue,
+        if crowd.isPresent, crowd.kind != CJ_TRUE.rawValue, crowd.kind != CJ_FALSE.rawValue,
             crowd.kind != CJ_NUMBER.rawValue || !(crowd.numbers.0 == 0 || crowd.numbers.0 == 1)
         {
-            problems.add(
+            report(
                 .warning, subject, field: "iscrowd", expected: "0 or 1", found: snippet(crowd))
         }
         annotations.append(
@@ -188,11 +207,9 @@ final class AnnotationReader {
 
     // MARK: Values
 
-    private var values: JSONValues { JSONValues(content: content) }
-    private func isPresent(_ value: cj_value) -> Bool { value.isPresent }
-    private func recordID(_ value: cj_value) -> RecordID? { values.recordID(value) }
-    private func text(_ value: cj_value) -> String? { values.text(value) }
-    private func snippet(_ value: cj_value) -> String { values.snippet(value) }
+    private func recordID(_ value: cj_value) -> RecordID? { bytes.recordID(value) }
+
+    private func text(_ value: cj_value) -> String? { bytes.string(value) }
 
     private func side(_ value: cj_value, _ subject: Problem.Subject, _ field: String) -> Int? {
         if value.kind == CJ_NUMBER.rawValue, value.numbers.0 >= 1, value.numbers.0 <= 0x1p31,
@@ -200,14 +217,14 @@ final class AnnotationReader {
         {
             return side
         }
-        problems.add(
+        report(
             .error, subject, field: field, expected: "a whole number of pixels above 0",
             found: snippet(value))
         return nil
     }
 
     private func reportID(_ value: cj_value, _ subject: Problem.Subject, _ field: String) {
-        problems.add(
+        report(
             .error, subject, field: field, expected: "a whole number or a text",
             found: snippet(value))
     }
@@ -219,12 +236,14 @@ final class AnnotationReader {
         var any = false
         for (column, name) in table.columns.enumerated() where columns[column].repeated != 0 {
             any = true
-            problems.add(
+            report(
                 .warning, subject, field: "\(name)", expected: "the key once",
                 found: "it more than once (the last one counts)")
         }
         return any
     }
+
+    private func snippet(_ value: cj_value) -> String { bytes.snippet(value) }
 
     // MARK: References
 
@@ -233,7 +252,7 @@ final class AnnotationReader {
         let imagePlaces = places(images.map { ($0.index, $0.id) }, .images, .error)
         let categoryPlaces = places(categories.map { ($0.index, $0.id) }, .categories, .warning)
         if !seenTables.contains(.categories) {
-            problems.add(
+            report(
                 .warning, .file, field: "categories", expected: "an array of objects",
                 found: "no such key (labelling needs none)")
         }
@@ -249,7 +268,7 @@ final class AnnotationReader {
         var places = [RecordID: Int32](minimumCapacity: records.count)
         for (place, record) in records.enumerated() {
             if let other = places.updateValue(Int32(place), forKey: record.id) {
-                problems.add(
+                report(
                     severity, subject(table, record.index, record.id), field: "id",
                     expected: "an id of its own",
                     found: "that of \(table)[\(records[Int(other)].index)]")
@@ -264,7 +283,7 @@ final class AnnotationReader {
     ) {
         let subject = Problem.Subject.annotation(index: record.index, id: record.id)
         if !ids.insert(record.id).inserted {
-            problems.add(
+            report(
                 .warning, subject, field: "id", expected: "an id of its own",
                 found: "that of an earlier annotation")
         }
@@ -272,7 +291,7 @@ final class AnnotationReader {
             record.imageBits = place
         } else {
             record.obstacle = .unknownImage
-            problems.add(
+            report(
                 .warning, subject, field: "image_id", expected: "the id of an image",
                 found: "\(record.imageID) (kept without a mask)")
         }
@@ -280,7 +299,7 @@ final class AnnotationReader {
             if let place = record.categoryID.flatMap({ categoryPlaces[$0] }) {
                 record.categoryBits = place
             } else {
-                problems.add(
+                report(
                     .warning, subject, field: "category_id", expected: "the id of a category",
                     found: record.categoryID.map { "\($0)" } ?? "nothing")
             }
@@ -293,7 +312,7 @@ final class AnnotationReader {
         func found() -> String { "[\(record.x), \(record.y), \(record.width), \(record.height)]" }
         guard record.width > 0, record.height > 0, box.width > 0, box.height > 0 else {
             record.obstacle = record.obstacle ?? .emptyBox
-            problems.add(
+            report(
                 .warning, subject, field: "bbox", expected: "a width and height above 0",
                 found: "\(found()) (kept without a mask)")
             return
@@ -301,7 +320,7 @@ final class AnnotationReader {
         guard let size = record.imageIndex.flatMap({ images[$0].size }) else { return }
         guard let inside = box.clipped(to: size) else {
             record.obstacle = .boxOutsideImage
-            problems.add(
+            report(
                 .warning, subject, field: "bbox", expected: "a box that meets its \(size) image",
                 found: "\(found()) (kept without a mask)")
             return

@@ -1,6 +1,7 @@
 /// Writes an annotation file again with masks: every byte of the input stays, except the values of
 /// `segmentation` and `area` (and of extra keys) of the annotations that got a result. A key that
-/// was absent is added at the record's end.
+/// was absent is added at the record's end. In a YouTube-VIS file a result goes into its frame's
+/// place in `segmentations` and `areas`.
 public struct AnnotationWriter {
     private let file: AnnotationFile
 
@@ -16,6 +17,10 @@ public struct AnnotationWriter {
         to path: String, results: (_ annotation: Int) throws -> AnnotationResult?
     ) throws {
         var output = try OutputFile(path: path)
+        if let video = file.video {
+            try video.write(to: &output, results: results)
+            return try output.commit()
+        }
         let isSpaced = isSpaced
         try write(to: &output) { annotation in
             guard let result = try results(annotation) else { return nil }

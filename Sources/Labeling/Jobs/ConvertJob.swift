@@ -35,11 +35,13 @@ public struct ConvertJob: Sendable {
     /// - Parameters:
     ///   - format: nil takes it from the output's name: `.json` is COCO JSON, `.csv` a table.
     ///   - imagesDirectory: the folder of images, for sizes that the annotations do not give.
+    ///   - reading: how the annotations are read.
     /// - Throws: `COCOError`, `LabelingError`, before anything is written.
     public init(
         input: String, output: String, format: String?,
         imagesDirectory: String? = nil, appliesEXIF: Bool = false,
-        settings: ExportSettings = ExportSettings(), onEvent: @escaping RunEventHandler
+        settings: ExportSettings = ExportSettings(), reading: InputOptions = InputOptions(),
+        onEvent: @escaping RunEventHandler
     ) throws {
         if let imagesDirectory { try checkFolder(imagesDirectory, "--images") }
         target = OutputTarget(format: try Self.format(format, of: output), path: output)
@@ -47,7 +49,9 @@ public struct ConvertJob: Sendable {
         export = try AnnotationExport(
             format: target.format, path: output,
             options: settings.options(images: imagesDirectory, appliesEXIF: appliesEXIF))
-        file = try readAnnotations(input, onEvent: onEvent)
+        file = try readAnnotations(
+            reading.source(input, imagesDirectory: imagesDirectory, appliesEXIF: appliesEXIF),
+            onEvent: onEvent)
     }
 
     /// - Parameter shouldStop: asked between images.

@@ -27,7 +27,10 @@ public struct EvaluateJob {
         let imagesDirectory = spec.dataset.validationImageDir ?? ""
         try checkFolder(imagesDirectory, "dataset.val_img_dir")
         let file = try readAnnotations(
-            spec.dataset.validationAnnotationPath ?? "", onEvent: onEvent)
+            AnnotationSource(
+                path: spec.dataset.validationAnnotationPath ?? "",
+                imagesDirectory: imagesDirectory, appliesEXIF: spec.dataset.appliesEXIF),
+            onEvent: onEvent)
         try requireSegmentations(
             file, selection: .tao(.validation), key: "mal evaluate")
         let broken = file.checkSegmentations()

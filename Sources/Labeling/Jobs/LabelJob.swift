@@ -22,6 +22,7 @@ public struct LabelJob {
     ///   - reportDirectory: a folder for the pages of ``ReportJob``; nil for none.
     ///   - exports: outputs in other formats, made from the masks once they are complete.
     ///   - featuresPath: a file for what the masks' scores are made of; nil for none.
+    ///   - input: how the boxes are read.
     /// - Throws: `SpecError`, `COCOError`, `CheckpointError`, `TorchError`, `LabelingError`: what is
     ///   wrong with the inputs, before any network time.
     public init(
@@ -29,7 +30,7 @@ public struct LabelJob {
         journalMode: JournalMode, style: OutputStyle, overlaysDirectory: String?,
         reportDirectory: String? = nil, featuresPath: String? = nil,
         exports targets: [OutputTarget] = [], exportSettings: ExportSettings = ExportSettings(),
-        onEvent: @escaping RunEventHandler
+        input: InputOptions = InputOptions(), onEvent: @escaping RunEventHandler
     ) throws {
         let (spec, warnings) = try Spec.read(
             path: specPath, overrides: overrides, settings: settings, command: .inference)
@@ -47,7 +48,15 @@ public struct LabelJob {
             try AnnotationExport(format: $0.format, path: $0.path, options: options)
         }
 
-        file = try readAnnotations(boxesPath, onEvent: onEvent)
+        file = try readAnnotations(
+            input.source(
+                boxesPath, imagesDirectory: imagesDirectory,
+                appliesEXIF: spec.dataset.appliesEXIF),
+            onEvent: onEvent)
+        if file.format == .ytvis, style == .tao {
+            throw LabelingError.wrongUse(
+                "\(boxesPath): TAO has no output for YouTube-VIS files; leave --compat out")
+        }
         let runtime = try Runtime(
             spec: spec, command: .inference, isFromFile: specPath != nil, threads: threads,
             followsTAO: style == .tao, onEvent: onEvent)
@@ -55,7 +64,7 @@ public struct LabelJob {
             checkpoint: inference.checkpoint ?? ModelFiles.defaultName, spec: spec.model,
             onEvent: onEvent)
         var request = LabelRequest(
-            imagesDirectory: imagesDirectory, boxesPath: boxesPath, outputPath: outputPath,
+            imagesDirectory: imagesDirectory, outputPath: outputPath,
             checkpointPath: model.path, cropSize: spec.dataset.cropSize,
             thresholds: spec.train.thresholds,
             batchSize: spec.batchSize(for: .inference), device: runtime.device,
@@ -146,14 +155,14 @@ public struct LabelJob {
 
 /// Reads and validates; warnings go to `onEvent`, the first ones in full.
 func readAnnotations(
-    _ path: String, onEvent: RunEventHandler
+    _ source: AnnotationSource, onEvent: RunEventHandler
 ) throws(COCOError) -> AnnotationFile {
-    let file = try AnnotationFile.read(path: path)
+    let file = try AnnotationFile.read(source)
     let shown = 5
     for problem in file.problems.warnings.prefix(shown) { onEvent(.warning(problem.message)) }
     let hidden = file.problems.warningCount - min(shown, file.problems.warnings.count)
     if hidden > 0 {
-        onEvent(.warning("\(hidden) more findings: `mal validate \(path)` lists them"))
+        onEvent(.warning("\(hidden) more findings: `mal validate \(source.path)` lists them"))
     }
     return file
 }

@@ -14,7 +14,7 @@ public struct PredictionJob {
         predictionsPath: String, truthPath: String, scoreKey: String = "score",
         onEvent: @escaping RunEventHandler
     ) throws {
-        truth = try readAnnotations(truthPath, onEvent: onEvent)
+        truth = try readAnnotations(AnnotationSource(path: truthPath), onEvent: onEvent)
         guard !truth.categories.isEmpty else {
             throw LabelingError.wrongUse(
                 "\(truthPath): average precision is a mean over categories, but the file has none")

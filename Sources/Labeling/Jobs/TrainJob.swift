@@ -48,10 +48,14 @@ public struct TrainJob {
         model = try TrainingModel(spec)
         for warning in model.warnings { onEvent(.run(.warning(warning))) }
         let path = spec.dataset.trainAnnotationPath ?? ""
-        let file = try readAnnotations(path) { onEvent(.run($0)) }
-        annotationHash = String(try FNV1a.hash(file: path), radix: 16)
         let imagesDirectory = spec.dataset.trainImageDir ?? ""
         try checkFolder(imagesDirectory, "dataset.train_img_dir")
+        let file = try readAnnotations(
+            AnnotationSource(
+                path: path, imagesDirectory: imagesDirectory,
+                appliesEXIF: spec.dataset.appliesEXIF)
+        ) { onEvent(.run($0)) }
+        annotationHash = String(FNV1a.hash(file), radix: 16)
         set = try TrainingSet(
             file: file, imagesDirectory: imagesDirectory,
             filter: TAOFilter(
@@ -234,7 +238,11 @@ public struct TrainJob {
         let file: AnnotationFile
         do {
             try checkFolder(imagesDirectory, "dataset.val_img_dir")
-            file = try readAnnotations(path, onEvent: onEvent)
+            file = try readAnnotations(
+                AnnotationSource(
+                    path: path, imagesDirectory: imagesDirectory,
+                    appliesEXIF: spec.dataset.appliesEXIF),
+                onEvent: onEvent)
         } catch {
             throw LabelingError.wrongUse(
                 "\(error)\n(validation; dataset.val_ann_path=null trains without it)")

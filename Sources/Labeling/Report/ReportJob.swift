@@ -48,7 +48,7 @@ public struct ReportJob: Sendable {
     public init(
         masksPath: String, imagesDirectory: String, truthPath: String?, outputDirectory: String,
         maxPixels: Int = 200_000_000, appliesEXIF: Bool = false,
-        onEvent: @escaping RunEventHandler
+        input options: InputOptions = InputOptions(), onEvent: @escaping RunEventHandler
     ) throws {
         try checkFolder(imagesDirectory, "--images")
         output = URL(fileURLWithPath: outputDirectory).standardizedFileURL.path
@@ -56,7 +56,14 @@ public struct ReportJob: Sendable {
         self.imagesDirectory = imagesDirectory
         decoding = DecodeOptions(maxPixels: maxPixels, applyEXIF: appliesEXIF)
         self.onEvent = onEvent
-        input = try ReportInput(masksPath: masksPath, truthPath: truthPath, onEvent: onEvent)
+        // The truth's format is told by its content: options are about the masks.
+        input = try ReportInput(
+            masks: options.source(
+                masksPath, imagesDirectory: imagesDirectory, appliesEXIF: appliesEXIF),
+            truth: truthPath.map {
+                AnnotationSource(
+                    path: $0, imagesDirectory: imagesDirectory, appliesEXIF: appliesEXIF)
+            }, onEvent: onEvent)
     }
 
     /// Refuses a folder that is something else than a report, so that a mistyped name costs nothing.

@@ -1,7 +1,7 @@
 import CJSON
 
 /// Turns a list of detections, or the annotations of a COCO file, into records and findings.
-final class DetectionReader {
+final class PredictionReader {
     private(set) var detections: [Detection] = []
     private(set) var problems: ProblemList
     private(set) var hasBoxes = false
@@ -12,7 +12,6 @@ final class DetectionReader {
     private let scoreKey: String
     private let images: [RecordID: Int32]
     private let categories: [RecordID: Int32]
-    private var content = UnsafeBufferPointer<UInt8>(start: nil, count: 0)
     private var rowCount = 0
     private var scoreCount = 0
     private var unscored: [(index: Int, id: RecordID?)] = []
@@ -34,26 +33,26 @@ final class DetectionReader {
 
     func read() throws(COCOError) {
         try bytes.withBytes { (content) throws(COCOError) in
-            self.content = content
-            defer { self.content = UnsafeBufferPointer(start: nil, count: 0) }
             let columns = ["id", "image_id", "category_id", "bbox", "segmentation", scoreKey]
-            let isTable = try JSONTables.read(
+            let visitor = JSONTableVisitor(
+                onTable: { [unowned self] _, value, _ in
+                    sawTable = value.kind == CJ_ARRAY.rawValue
+                },
+                onRow: { [unowned self] table, row, columns in
+                    isList = table == 0
+                    add(row, columns)
+                })
+            let isTable = try bytes.readTables(
                 [
                     JSONTable(key: nil, columns: columns),
                     JSONTable(key: "annotations", columns: columns),
-                ],
-                content: content, bytes: bytes, path: path,
-                onTable: { _, value, _ in self.sawTable = value.kind == CJ_ARRAY.rawValue },
-                onRow: { table, row, columns in
-                    self.isList = table == 0
-                    self.add(row, columns)
-                })
+                ], path: path, visitor: visitor)
             let first = content.first { $0 > 0x20 }
             guard isTable, sawTable || first == UInt8(ascii: "[") else {
                 problems.add(
                     .error, .file,
                     expected: "a list of detections, or an object with \"annotations\"",
-                    found: values.snippet(0..<content.count))
+                    found: bytes.snippet(0..<content.count))
                 return
             }
         }
@@ -65,21 +64,19 @@ final class DetectionReader {
         }
     }
 
-    private var values: JSONValues { JSONValues(content: content) }
-
     private func add(_ row: cj_value, _ columns: UnsafePointer<cj_value>?) {
         let index = rowCount
         rowCount += 1
         guard let columns else {
             problems.add(
                 .error, .annotation(index: index, id: nil), expected: "an object",
-                found: values.snippet(row))
+                found: bytes.snippet(row))
             return
         }
-        let id = values.recordID(columns[0])
+        let id = bytes.recordID(columns[0])
         let subject = Problem.Subject.annotation(index: index, id: id)
         if id == nil, columns[0].isPresent { reportID(columns[0], subject, "id") }
-        let image = values.recordID(columns[1])
+        let image = bytes.recordID(columns[1])
         if image == nil { reportID(columns[1], subject, "image_id") }
         let imagePlace = image.flatMap { images[$0] }
         if let image, imagePlace == nil {
@@ -87,7 +84,7 @@ final class DetectionReader {
                 .error, subject, field: "image_id", expected: "an image of \(truthPath)",
                 found: "\(image)")
         }
-        let category = values.recordID(columns[2])
+        let category = bytes.recordID(columns[2])
         if category == nil { reportID(columns[2], subject, "category_id") }
         let categoryPlace = category.flatMap { categories[$0] } ?? -1
         if category != nil, categoryPlace < 0 { unknownCategories += 1 }
@@ -123,7 +120,7 @@ final class DetectionReader {
         }
         problems.add(
             .error, subject, field: "bbox", expected: "4 finite numbers",
-            found: values.snippet(value))
+            found: bytes.snippet(value))
         return nil
     }
 
@@ -132,14 +129,14 @@ final class DetectionReader {
         if value.kind == CJ_NUMBER.rawValue, value.numbers.0.isFinite { return value.numbers.0 }
         problems.add(
             .error, subject, field: scoreKey, expected: "a finite number",
-            found: values.snippet(value))
+            found: bytes.snippet(value))
         return nil
     }
 
     private func reportID(_ value: cj_value, _ subject: Problem.Subject, _ field: String) {
         problems.add(
             .error, subject, field: field, expected: "a whole number or a text",
-            found: values.snippet(value))
+            found: bytes.snippet(value))
     }
 
     /// No scores at all are taken as equal ones. In a COCO file where some have one, an entry
