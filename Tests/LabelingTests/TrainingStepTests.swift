@@ -5,11 +5,12 @@ import Testing
 import Torch
 
 @Suite struct TrainingStepTests {
-    /// The largest distance of two tensors where all gradients say anything: one that is smaller than
-    /// what the gradients are held to is rounding, which Adam blows up to a whole step.
+    /// The largest distance of two tensors where all gradients say anything. Adam's first steps have
+    /// the whole rate, 5e-3, whatever a gradient's size. A gradient is held to a thousandth of the
+    /// largest; from 25 such on that is 4 % of it, and of the rate 2e-4.
     private func distance(_ a: Tensor, _ b: Tensor, gradients: [Tensor]) -> Double {
         let counts = gradients.map {
-            ($0.abs() .> 1e-7 + 1e-3 * Double($0.abs().amax().item())).to(.float32)
+            ($0.abs() .> 1e-7 + 2.5e-2 * Double($0.abs().amax().item())).to(.float32)
         }
         return Double(counts.reduce((a.detached() - b).abs(), *).amax().item())
     }
