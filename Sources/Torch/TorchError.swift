@@ -10,6 +10,8 @@ public enum TorchError: Error, Equatable, Sendable, CustomStringConvertible {
     case unavailableDevice(String, reason: String)
     /// The tensors of a file do not fit the network; every problem at once.
     case parameterMismatch(ParameterMismatch)
+    /// Another process of the run, or the store they share, did not answer as it should.
+    case communication(String)
 
     public var description: String {
         switch self {
@@ -19,6 +21,7 @@ public enum TorchError: Error, Equatable, Sendable, CustomStringConvertible {
             "device must be auto, cpu, cuda or cuda:N, is \"\(name)\""
         case .unavailableDevice(let name, let reason): "device \(name) is not available: \(reason)"
         case .parameterMismatch(let mismatch): mismatch.description
+        case .communication(let message): message
         }
     }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import Labeling
 
 struct EvaluateCommand: AsyncParsableCommand {
@@ -17,17 +18,26 @@ struct EvaluateCommand: AsyncParsableCommand {
 
     @MainActor
     func run() async throws {
+        let settings = spec.settings + run.settings("evaluate")
+        let rank = try RankEnvironment(ProcessInfo.processInfo.environment)
+        if let plan = try LaunchPlan(
+            specPath: spec.spec, overrides: spec.overrides, settings: settings, command: .evaluate)
+        {
+            try await RankLauncher(plan: plan, arguments: Array(CommandLine.arguments.dropFirst()))
+                .run()
+            return
+        }
         prepareForComputing()
         let console = ConsoleProgress(quiet: run.quiet)
         StopSignal.install()
         let job = try EvaluateJob(
             specPath: spec.spec, overrides: spec.overrides,
-            settings: spec.settings + run.settings("evaluate"), threads: run.threads,
+            settings: settings, threads: run.threads, rank: rank,
             onEvent: console.handle)
         do {
             let results = try await job.run(shouldStop: { StopSignal.isRequested })
             console.finish()
-            print(results.text)
+            if rank?.rank ?? 0 == 0 { print(results.text) }
         } catch let error as LabelingError {
             console.finish()
             guard case .interrupted(let done, let total) = error else { throw error }

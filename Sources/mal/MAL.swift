@@ -21,7 +21,8 @@ struct MAL: AsyncParsableCommand {
         version: Product.version,
         subcommands: [
             LabelCommand.self, TrainCommand.self, EvaluateCommand.self, InferenceCommand.self,
-            AutoLabelCommand.self, ReportCommand.self, ValidateCommand.self, CheckpointCommand.self,
+            AutoLabelCommand.self, LaunchCommand.self, MergeCommand.self,
+            ReportCommand.self, ValidateCommand.self, CheckpointCommand.self,
             SpecCommand.self,
         ])
 }

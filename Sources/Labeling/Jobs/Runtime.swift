@@ -7,10 +7,12 @@ struct Runtime {
     /// float32, or what autocast computes in.
     let arithmetic: DType
 
-    /// - Parameter isFromFile: whether somebody wrote a spec, which always names GPUs.
+    /// - Parameters:
+    ///   - isFromFile: whether somebody wrote a spec, which always names GPUs.
+    ///   - rank: which of the run's processes this is; nil when it is alone.
     init(
         spec: Spec, command: Spec.Command, isFromFile: Bool, threads: Int?,
-        onEvent: RunEventHandler
+        rank: RankEnvironment? = nil, onEvent: RunEventHandler
     ) throws(TorchError) {
         try Libtorch.start()
         if let threads { Libtorch.threadCount = threads }
@@ -19,7 +21,10 @@ struct Runtime {
         case .cuda(let index): device = try Device(named: "cuda:\(index)")
         case .auto:
             if Device.cudaIsAvailable {
-                let wanted = spec.gpus(for: command).deviceIDs.first ?? 0
+                let ids = spec.gpus(for: command).deviceIDs
+                let place = rank?.localRank ?? 0
+                // A launcher may have started more processes than the spec has devices.
+                let wanted = ids.indices.contains(place) ? ids[place] : place
                 device = try Device(named: "cuda:\(wanted)")
             } else {
                 device = .cpu

@@ -1,3 +1,4 @@
+import COCO
 import Foundation
 import Imaging
 import MaskModel
@@ -11,7 +12,8 @@ package final class Trainer {
     private let run: TrainingRun
     private let step: TrainingStep
     private let directory: RunDirectory
-    private let logs: TrainingLogs
+    /// Nil on all processes of a run but the first.
+    private let logs: TrainingLogs?
     private let onEvent: TrainEventHandler
     package private(set) var state: TrainingState
 
@@ -34,7 +36,9 @@ package final class Trainer {
         self.onEvent = onEvent
         self.newest = newest ?? ""
         savedStep = newest == nil ? -1 : state.step
-        logs = try TrainingLogs(directory: directory.path, step: state.step)
+        logs =
+            run.ranks?.isFirst ?? true
+            ? try TrainingLogs(directory: directory.path, step: state.step) : nil
     }
 
     /// - Parameter shouldStop: asked after every step; true saves and throws.
@@ -43,16 +47,16 @@ package final class Trainer {
         isolation: isolated (any Actor)? = #isolation, shouldStop: () -> Bool
     ) async throws -> TrainingSummary {
         let start = ContinuousClock.now
-        try logs.status.write(.started, "Starting MAL training.")
+        try logs?.status.write(.started, "Starting MAL training.")
         if state.step >= run.stepCount {
             onEvent(.run(.note("the run is finished: all \(run.stepCount) steps are done")))
         }
         do {
             try await train(shouldStop: shouldStop)
-            try logs.status.write(.success, "Training finished successfully.")
+            try logs?.status.write(.success, "Training finished successfully.")
             if let profile = step.profile { onEvent(.run(.note(profile.text))) }
         } catch {
-            try? logs.status.write(.failure, "\(error)")
+            try? logs?.status.write(.failure, "\(error)")
             if case LabelingError.trainingStopped = error { throw error }
             explain()
             throw error
@@ -69,7 +73,7 @@ package final class Trainer {
     private func train(
         isolation: isolated (any Actor)? = #isolation, shouldStop: () -> Bool
     ) async throws {
-        var loader = run.loader(epoch: state.epoch, stepInEpoch: state.stepInEpoch)
+        var loader = run.loader()
         defer { loader.cancel() }
         // A run that was stopped between an epoch's last step and its validation.
         if state.step > 0 { try await finishStep(shouldStop: shouldStop) }
@@ -80,10 +84,11 @@ package final class Trainer {
             step.profile?.add(.data, ContinuousClock.now - start)
             guard !batches.isEmpty else { break }
             let epoch = state.epoch
-            let result = try advance(batches)
-            try report(result, batches, epoch: epoch)
+            let objectCount = try objectCount(of: batches)
+            let result = try advance(batches, objectCount: objectCount)
+            try report(result, objectCount: objectCount, epoch: epoch)
             try await finishStep(shouldStop: shouldStop)
-            if shouldStop() { try stop() }
+            if try run.ranks?.any(shouldStop()) ?? shouldStop() { try stop() }
         }
     }
 
@@ -99,9 +104,22 @@ package final class Trainer {
         return batches
     }
 
+    /// The objects of a step's batches on all processes. Notes those that could not be read.
+    private func objectCount(of batches: [TrainingBatch]) throws -> Int {
+        let count = batches.reduce(0) { $0 + $1.count }
+        let failures = batches.flatMap(\.failures).map { ($0.annotation, $0.reason) }
+        guard let ranks = run.ranks else {
+            try note(failures)
+            return count
+        }
+        let sums = try ranks.sums([Double(count), Double(failures.count)])
+        try note(sums[1] > 0 ? ranks.gathered(failures) : [])
+        step.exchange?.objectCount = Int(sums[0])
+        return Int(sums[0])
+    }
+
     /// One step of the method. Nil when no image of the batch could be read.
-    private func advance(_ batches: [TrainingBatch]) throws -> StepResult? {
-        try note(batches.flatMap(\.failures))
+    private func advance(_ batches: [TrainingBatch], objectCount: Int) throws -> StepResult? {
         step.optimizer.learningRate = step.settings.schedule.rate(
             ofStep: state.stepInEpoch, epoch: state.epoch,
             stepsPerEpoch: step.settings.stepsPerEpoch)
@@ -114,11 +132,12 @@ package final class Trainer {
         }
         let tensors = step.profile?.measure(.copies, tensors) ?? tensors()
         var result: StepResult?
-        if !tensors.isEmpty {
+        if objectCount > 0 {
             do {
                 result = try withRecoverableMemory {
                     step.run(tensors, epoch: state.epoch, step: state.stepInEpoch)
                 }
+                try step.exchange?.check()
             } catch TorchError.outOfMemory(let reason) {
                 throw LabelingError.trainingOutOfMemory(
                     batchSize: run.spec.train.batchSize, cropSize: run.spec.dataset.cropSize,
@@ -128,9 +147,11 @@ package final class Trainer {
         if let result { try requireFinite(result, batches) }
         state.step += 1
         state.stepInEpoch += 1
-        if state.stepInEpoch == run.stepsPerEpoch {
+        state.samplesInEpoch = batches.last?.samplesInEpoch
+        if batches.last?.endsEpoch ?? false {
             state.epoch += 1
             state.stepInEpoch = 0
+            state.samplesInEpoch = 0
         }
         return result
     }
@@ -146,6 +167,10 @@ package final class Trainer {
             "loss_mil \(result.lossMIL), loss_crf \(result.lossCRF), gradient norm "
             + "\(result.gradientNorm)"
         let record = directory.path + "/nonfinite_step_\(number).json"
+        guard logs != nil else {
+            throw LabelingError.lossNotFinite(
+                step: number, terms: terms, annotationIDs: ids, record: record)
+        }
         try writeWholeFile(
             """
             {"step": \(number), "epoch": \(state.epoch), "learning_rate": \
@@ -158,9 +183,10 @@ package final class Trainer {
     }
 
     /// Counts and names broken images; too many of them end the run.
-    private func note(_ failures: [TrainingBatch.Failure]) throws {
+    private func note(_ failures: [(annotation: Int, reason: String)]) throws {
         for failure in failures where state.broken.insert(failure.annotation).inserted {
-            let reason = "annotation \(failure.annotationID): \(failure.reason)"
+            let id = run.set.file.annotations[failure.annotation].id
+            let reason = "annotation \(id): \(failure.reason)"
             brokenReasons.append(reason)
             onEvent(.run(.warning("left out: \(reason)")))
         }
@@ -169,7 +195,7 @@ package final class Trainer {
             broken: state.broken.count, total: run.set.count, reasons: brokenReasons)
     }
 
-    private func report(_ result: StepResult?, _ batches: [TrainingBatch], epoch: Int) throws {
+    private func report(_ result: StepResult?, objectCount: Int, epoch: Int) throws {
         guard let result else { return }
         if run.hasFullLossWeight(epoch: epoch, stepInEpoch: state.stepInEpoch) {
             state.lossSum += result.loss
@@ -180,11 +206,11 @@ package final class Trainer {
                 step: state.step, stepCount: run.stepCount, epoch: epoch,
                 epochCount: run.spec.train.epochCount, loss: result.loss, lossMIL: result.lossMIL,
                 lossCRF: result.lossCRF, learningRate: result.learningRate,
-                isSkipped: result.isSkipped, boxCount: batches.reduce(0) { $0 + $1.count },
-                seconds: 0, secondsPerStep: 0, boxesPerSecond: 0, secondsLeft: 0,
+                isSkipped: result.isSkipped, boxCount: objectCount, seconds: 0, secondsPerStep: 0,
+                boxesPerSecond: 0, secondsLeft: 0,
                 memory: residentMemory()))
-        try logs.metrics.write(progress)
-        try logs.board.write(progress)
+        try logs?.metrics.write(progress)
+        try logs?.board.write(progress)
         onEvent(.step(progress))
     }
 
@@ -210,21 +236,22 @@ package final class Trainer {
         isolation: isolated (any Actor)? = #isolation, shouldStop: () -> Bool
     ) async throws -> Bool {
         guard let validation = run.validation else { return false }
-        try makeDirectory(validation.request.resultsDirectory)
+        if logs != nil { try makeDirectory(validation.request.resultsDirectory) }
         let onEvent = onEvent
-        let results = try await validation.evaluator(of: step.pair) { onEvent(.run($0)) }
-            .run(shouldStop: shouldStop)
+        let results = try await validation.evaluator(of: step.pair, run.ranks) {
+            onEvent(.run($0))
+        }.run(shouldStop: shouldStop)
         let scores = ValidationScores(
             step: state.step, epoch: state.stepInEpoch == 0 ? state.epoch - 1 : state.epoch,
             scores: results.kpi.map {
                 .init(name: $0.name, value: $0.value.isFinite ? $0.value : nil)
             })
-        try logs.metrics.write(scores)
-        try logs.board.write(scores)
-        try logs.status.write(
+        try logs?.metrics.write(scores)
+        try logs?.board.write(scores)
+        try logs?.status.write(
             .running, "Validation metrics generated.",
             kpi: (state.meanLoss.map { [("train_loss", $0)] } ?? []) + results.kpi)
-        if let tensors = await validation.pictureTensors(device: run.device) {
+        if let logs, let tensors = await validation.pictureTensors(device: run.device) {
             try logs.board.write(
                 pictureGrid(tensors, maps: step.maps(of: tensors)), tag: "val/masks",
                 step: state.step)
@@ -250,13 +277,16 @@ package final class Trainer {
         state.lossScale = step.scaler.scale
         state.goodStepCount = step.scaler.goodStepCount
         let epoch = state.stepInEpoch == 0 ? max(state.epoch - 1, 0) : state.epoch
+        let optimizer =
+            try step.exchange?.wholeState(of: step.optimizer) ?? step.optimizer.exportState()
+        savedStep = state.step
+        guard logs != nil else { return }
         newest = try directory.save(epoch: epoch, step: state.step) { folder in
             try TrainingCheckpoint.write(
                 to: folder, state: state, spec: run.spec, metadata: run.metadata,
                 student: step.pair.studentParameters, teacher: step.pair.teacherParameters,
-                optimizer: step.optimizer.exportState())
+                optimizer: optimizer)
         }
-        savedStep = state.step
         if let best = state.best, best.step == state.step {
             try directory.link(
                 "model_best", to: RunDirectory.name(epoch: epoch, step: state.step))

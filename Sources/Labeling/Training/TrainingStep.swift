@@ -132,6 +132,8 @@ package final class TrainingStep {
     package var scaler = LossScaler()
     /// Measures the parts of each step when there.
     package var profile: StepProfile?
+    /// Joins the processes of a run; nil trains alone.
+    package var exchange: TrainingExchange?
 
     package init(_ pair: StudentTeacher, _ optimizer: AdamW, _ settings: TrainingStepSettings) {
         self.pair = pair
@@ -145,10 +147,14 @@ package final class TrainingStep {
     package func run(
         _ batches: [TrainingTensors], epoch: Int, step: Int, wantsMaps: Bool = false
     ) -> StepResult {
-        let losses = backward(batches, epoch: epoch, step: step, wantsMaps: wantsMaps)
+        var losses = backward(batches, epoch: epoch, step: step, wantsMaps: wantsMaps)
+        if let exchange {
+            timed(.exchange) { exchange.reduce(mil: &losses.mil, crf: &losses.crf) }
+        }
         let rate = optimizer.learningRate
         let (norm, isSkipped) = timed(.optimizer) {
             let result = update(lossIsFinite: (losses.mil + losses.crf).isFinite)
+            exchange?.shareParameters()
             optimizer.clearGradients()
             return result
         }
@@ -179,7 +185,7 @@ package final class TrainingStep {
         let batches = batches.flatMap { batch in
             settings.objectsAtOnce.map { batch.parts(of: $0) } ?? [batch]
         }
-        let total = batches.reduce(0) { $0 + $1.areas.count }
+        let total = exchange?.objectCount ?? batches.reduce(0) { $0 + $1.areas.count }
         var generator = Generator(seed: settings.seed ^ UInt64(truncatingIfNeeded: epoch) << 32)
         generator.state = generator.next() ^ UInt64(truncatingIfNeeded: step)
         optimizer.clearGradients()
