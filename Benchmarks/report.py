@@ -8,10 +8,11 @@ import re
 import subprocess
 
 import data
+import evaluation
 import memory
 import speed
 
-PARTS = {"speed": speed.run, "data": data.run, "memory": memory.run}
+PARTS = {"speed": speed.run, "data": data.run, "memory": memory.run, "evaluation": evaluation.run}
 
 
 def machine():

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Runs the benchmarks: speed beside PyTorch, the work beside the network, memory as the
-# boxes grow.
+# boxes grow, average precision beside pycocotools.
 #
-#   Benchmarks/run.sh [speed] [data] [memory] [--threads N] [--rounds N] [--arch tiny]
+#   Benchmarks/run.sh [speed] [data] [memory] [evaluation] [--threads N] [--rounds N] [--arch tiny]
 #
 # PYTHON is a Python that can import torch (default python3); without one mal is measured alone.
 # All must be built: `make bench` does that first.

@@ -50,7 +50,7 @@ compiler=$swift_bin/clang
 [ -x "$compiler" ] || compiler=$(command -v clang || command -v cc || true)
 packages=()
 if [ -z "$compiler" ]; then
-    packages+=(gcc g++ libjpeg-dev libpng-dev libwebp-dev libtiff-dev libsimdjson-dev)
+    packages+=(gcc g++ libjpeg-dev libpng-dev libwebp-dev libtiff-dev libsimdjson-dev libxml2-dev)
 else
     while read -r package; do packages+=("$package"); done < <(
         while read -r name package; do
@@ -62,6 +62,7 @@ png.h libpng-dev
 webp/decode.h libwebp-dev
 tiffio.h libtiff-dev
 simdjson.h libsimdjson-dev
+libxml2/libxml/xmlversion.h libxml2-dev
 LIST
     )
 fi

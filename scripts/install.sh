@@ -20,6 +20,8 @@ needed() { ldd "$1" | awk '{ print $3 }' | while read -r path; do readlink -f "$
 libraries=$(needed "$binary")
 if [ -e "$torch_lib/libtorch_cuda.so" ]; then
     libraries+=$'\n'$torch_lib/libtorch_cuda.so$'\n'$(needed "$torch_lib/libtorch_cuda.so")
+    # Opened by name when a kernel is compiled at run time.
+    if [ -e "$torch_lib/libcaffe2_nvrtc.so" ]; then libraries+=$'\n'$torch_lib/libcaffe2_nvrtc.so; fi
 fi
 
 target=$prefix/lib/mal

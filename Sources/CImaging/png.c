@@ -121,30 +121,84 @@ static void read_image(png_structp png, png_infop info, reader *input, uint32_t 
     }
 }
 
-int ci_png_decode(const uint8_t *data, size_t length, uint32_t width, uint32_t height, uint8_t *rgb,
-                  char *message) {
-    reader input = {.data = data, .length = length, .message = message};
-    png_structp png =
-        png_create_read_struct(PNG_LIBPNG_VER_STRING, &input, on_error, on_warning);
-    if (!png) return ci_fail(message, CI_NO_MEMORY, "not enough memory");
-    if (setjmp(png_jmpbuf(png))) {
-        free(input.scratch);
-        png_destroy_read_struct(&png, &input.info, NULL);
-        return input.status == CI_OK ? CI_DAMAGED : input.status;
+static void read_labels(png_structp png, png_infop info, reader *input, uint32_t width,
+                        uint32_t height, uint16_t *values) {
+    png_read_info(png, info);
+    if (png_get_image_width(png, info) != width || png_get_image_height(png, info) != height) {
+        png_error(png, "two headers disagree about its size");
     }
-    input.info = png_create_info_struct(png);
-    if (!input.info) png_error(png, "not enough memory");
+    int color_type = png_get_color_type(png, info);
+    if (color_type != PNG_COLOR_TYPE_GRAY && color_type != PNG_COLOR_TYPE_PALETTE) {
+        input->status = ci_fail(input->message, CI_UNSUPPORTED, "colours where labels were expected");
+        png_longjmp(png, 1);
+    }
+    if (png_get_interlace_type(png, info) != PNG_INTERLACE_NONE) {
+        input->status = ci_fail(input->message, CI_UNSUPPORTED, "interlaced labels");
+        png_longjmp(png, 1);
+    }
+    int depth = png_get_bit_depth(png, info);
+    png_set_packing(png);
+    png_read_update_info(png, info);
+    size_t row_bytes = png_get_rowbytes(png, info);
+    input->scratch = calloc(1, row_bytes);
+    if (!input->scratch) {
+        input->status = ci_fail(input->message, CI_NO_MEMORY, "not enough memory");
+        png_longjmp(png, 1);
+    }
+    const uint8_t *row = input->scratch;
+    for (uint32_t y = 0; y < height; y++) {
+        png_read_row(png, input->scratch, NULL);
+        uint16_t *target = values + (size_t)y * width;
+        for (uint32_t x = 0; x < width; x++) {
+            target[x] = depth == 16 ? (uint16_t)(row[2 * x] << 8 | row[2 * x + 1]) : row[x];
+        }
+    }
+}
+
+// libpng with our limits, reading `data`; NULL if there is no memory.
+static png_structp open_reader(reader *input, uint32_t width, uint32_t height) {
+    png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, input, on_error, on_warning);
+    if (!png) return NULL;
+    input->info = png_create_info_struct(png);
+    if (!input->info) {
+        png_destroy_read_struct(&png, NULL, NULL);
+        return NULL;
+    }
     // Texts, profiles and the like are skipped unread, so that none can be a decompression bomb.
     png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
     png_set_chunk_cache_max(png, 64);
     png_set_chunk_malloc_max(png, 8u << 20);
     png_set_user_limits(png, width, height);
     png_set_check_for_invalid_index(png, 0);
-    png_set_read_fn(png, &input, read_bytes);
+    png_set_read_fn(png, input, read_bytes);
+    return png;
+}
+
+static int close_reader(reader *input, png_structp png, int has_failed) {
+    free(input->scratch);
+    png_destroy_read_struct(&png, &input->info, NULL);
+    if (!has_failed) return CI_OK;
+    return input->status == CI_OK ? CI_DAMAGED : input->status;
+}
+
+int ci_png_decode(const uint8_t *data, size_t length, uint32_t width, uint32_t height, uint8_t *rgb,
+                  char *message) {
+    reader input = {.data = data, .length = length, .message = message};
+    png_structp png = open_reader(&input, width, height);
+    if (!png) return ci_fail(message, CI_NO_MEMORY, "not enough memory");
+    if (setjmp(png_jmpbuf(png))) return close_reader(&input, png, 1);
     read_image(png, input.info, &input, width, height, rgb);
-    free(input.scratch);
-    png_destroy_read_struct(&png, &input.info, NULL);
-    return CI_OK;
+    return close_reader(&input, png, 0);
+}
+
+int ci_png_decode_labels(const uint8_t *data, size_t length, uint32_t width, uint32_t height,
+                         uint16_t *values, char *message) {
+    reader input = {.data = data, .length = length, .message = message};
+    png_structp png = open_reader(&input, width, height);
+    if (!png) return ci_fail(message, CI_NO_MEMORY, "not enough memory");
+    if (setjmp(png_jmpbuf(png))) return close_reader(&input, png, 1);
+    read_labels(png, input.info, &input, width, height, values);
+    return close_reader(&input, png, 0);
 }
 
 typedef struct {
@@ -175,8 +229,18 @@ static void write_bytes(png_structp png, png_bytep source, size_t count) {
 
 static void write_nothing(png_structp png) { (void)png; }
 
-int ci_png_encode(const uint8_t *pixels, uint32_t width, uint32_t height, int channels, uint8_t **file,
-                  size_t *length, char *message) {
+// What encoders differ in; `pixels` are `row_bytes` a row.
+typedef struct {
+    int depth;
+    int color_type;
+    int level;
+    const uint8_t *palette;  // 256 colours, red first; NULL for none
+    const uint8_t *pixels;
+    size_t row_bytes;
+} image_plan;
+
+static int encode(const image_plan *plan, uint32_t width, uint32_t height, uint8_t **file, size_t *length,
+                  char *message) {
     writer output = {.message = message};
     png_structp png =
         png_create_write_struct(PNG_LIBPNG_VER_STRING, &output, on_write_error, on_warning);
@@ -189,18 +253,49 @@ int ci_png_encode(const uint8_t *pixels, uint32_t width, uint32_t height, int ch
     output.info = png_create_info_struct(png);
     if (!output.info) png_error(png, "not enough memory");
     png_set_write_fn(png, &output, write_bytes, write_nothing);
-    png_set_compression_level(png, 4);
-    png_set_IHDR(png, output.info, width, height, 8, channels == 1 ? PNG_COLOR_TYPE_GRAY : PNG_COLOR_TYPE_RGB,
-                 PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
-    png_write_info(png, output.info);
-    for (uint32_t y = 0; y < height; y++) {
-        png_write_row(png, pixels + (size_t)y * width * (size_t)channels);
+    png_set_compression_level(png, plan->level);
+    png_set_IHDR(png, output.info, width, height, plan->depth, plan->color_type, PNG_INTERLACE_NONE,
+                 PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+    if (plan->palette) {
+        png_color colors[256];
+        for (int i = 0; i < 256; i++) {
+            colors[i].red = plan->palette[3 * i];
+            colors[i].green = plan->palette[3 * i + 1];
+            colors[i].blue = plan->palette[3 * i + 2];
+        }
+        png_set_PLTE(png, output.info, colors, 256);
     }
+    png_write_info(png, output.info);
+    if (plan->depth == 1) png_set_packing(png);
+    if (plan->depth == 16) png_set_swap(png);
+    for (uint32_t y = 0; y < height; y++) png_write_row(png, plan->pixels + y * plan->row_bytes);
     png_write_end(png, NULL);
     png_destroy_write_struct(&png, &output.info);
     *file = output.data;
     *length = output.length;
     return CI_OK;
+}
+
+int ci_png_encode(const uint8_t *pixels, uint32_t width, uint32_t height, int channels, uint8_t **file,
+                  size_t *length, char *message) {
+    image_plan plan = {.depth = 8,
+                       .color_type = channels == 1 ? PNG_COLOR_TYPE_GRAY : PNG_COLOR_TYPE_RGB,
+                       .level = 4,
+                       .pixels = pixels,
+                       .row_bytes = (size_t)width * (size_t)channels};
+    return encode(&plan, width, height, file, length, message);
+}
+
+int ci_png_encode_labels(const void *values, uint32_t width, uint32_t height, int depth,
+                         const uint8_t *palette, uint8_t **file, size_t *length, char *message) {
+    // Large even areas: the fastest level compresses them nearly as well as the best.
+    image_plan plan = {.depth = depth,
+                       .color_type = palette ? PNG_COLOR_TYPE_PALETTE : PNG_COLOR_TYPE_GRAY,
+                       .level = 1,
+                       .palette = palette,
+                       .pixels = values,
+                       .row_bytes = (size_t)width * (depth == 16 ? 2 : 1)};
+    return encode(&plan, width, height, file, length, message);
 }
 
 void ci_free(void *memory) { free(memory); }

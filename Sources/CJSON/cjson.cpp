@@ -40,17 +40,21 @@ public:
             ondemand::object top;
             check(document.get_object().get(top));
             read_top(top, tables, count);
-        } else {
-            status = CJ_NOT_OBJECT;
-            if (type == ondemand::json_type::array) {
-                ondemand::array top;
-                check(document.get_array().get(top));
-                skip_elements(top, 1);
-            } else if (cj_error error; cj_diagnose(bytes, length, &error)) {
-                fail();
+        } else if (type == ondemand::json_type::array) {
+            ondemand::array top;
+            check(document.get_array().get(top));
+            size_t table = 0;
+            while (table < count && tables[table].key) table++;
+            if (table < count) {
+                read_rows(top, table, tables[table]);
             } else {
-                return status;
+                status = CJ_NOT_OBJECT;
+                skip_elements(top, 1);
             }
+        } else if (cj_error error; cj_diagnose(bytes, length, &error)) {
+            fail();
+        } else {
+            return CJ_NOT_OBJECT;
         }
         const char *rest;
         if (document.current_location().get(rest) != OUT_OF_BOUNDS) fail();
@@ -175,7 +179,9 @@ private:
             check(std::move(member).get(field));
             Key name = key(field);
             size_t table = 0;
-            while (table < count && !matches(name, tables[table].key)) table++;
+            while (table < count && !(tables[table].key && matches(name, tables[table].key))) {
+                table++;
+            }
             if (table == count) {
                 skip(field.value(), 1);
                 continue;
@@ -188,7 +194,9 @@ private:
                 value.kind = CJ_ARRAY;
                 value.begin = value.end = uint32_t(p - bytes);
                 proceed(visitor.table(visitor.context, table, &value, first));
-                read_rows(field.value(), table, tables[table]);
+                ondemand::array rows;
+                check(field.value().get_array().get(rows));
+                read_rows(rows, table, tables[table]);
             } else {
                 read(field.value(), 1, value);
                 proceed(visitor.table(visitor.context, table, &value, first));
@@ -196,9 +204,7 @@ private:
         }
     }
 
-    void read_rows(ondemand::value &value, size_t index, const cj_table &table) {
-        ondemand::array array;
-        check(value.get_array().get(array));
+    void read_rows(ondemand::array &array, size_t index, const cj_table &table) {
         cj_value columns[CJ_MAX_COLUMNS], row;
         for (auto element : array) {
             ondemand::value item;

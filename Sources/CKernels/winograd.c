@@ -140,6 +140,64 @@ INLINE void gradientTiles(const cwg_map *map, const float *values, int64_t from,
     }
 }
 
+// Three numbers of a kernel through G, six through its transpose.
+INLINE void transformWeight(const vf w[3], vf o[6]) {
+    const vf even = (w[0] + w[2]) * (-1.0F / 6), odd = w[1] * (1.0F / 6);
+    const vf even2 = w[0] * (1.0F / 24) + w[2] * (1.0F / 6), odd2 = w[1] * (1.0F / 12);
+    o[0] = w[0] * (1.0F / 4);
+    o[1] = even - odd;
+    o[2] = even + odd;
+    o[3] = even2 + odd2;
+    o[4] = even2 - odd2;
+    o[5] = w[2];
+}
+
+INLINE void transformWeightGradient(const vf m[6], vf o[3]) {
+    const vf near = (m[1] + m[2]) * (1.0F / 6), far = m[3] + m[4];
+    o[0] = m[0] * (1.0F / 4) - near + far * (1.0F / 24);
+    o[1] = (m[2] - m[1]) * (1.0F / 6) + (m[3] - m[4]) * (1.0F / 12);
+    o[2] = far * (1.0F / 6) - near + m[5];
+}
+
+INLINE void weightRange(const float *taps, int64_t plane, int32_t isTurned, int64_t from,
+                        int64_t end, float *matrices) {
+    for (int64_t place = from; place < end; place += LANES) {
+        vf half[6][3];
+        for (int q = 0; q < 3; q++) {
+            vf w[3], o[6];
+            for (int p = 0; p < 3; p++) {
+                const int tap = 3 * p + q;
+                w[p] = LOAD(taps + (isTurned ? 8 - tap : tap) * plane + place);
+            }
+            transformWeight(w, o);
+            for (int i = 0; i < 6; i++) half[i][q] = o[i];
+        }
+        for (int i = 0; i < 6; i++) {
+            vf o[6];
+            transformWeight(half[i], o);
+            for (int j = 0; j < 6; j++) STORE(matrices + (i * 6 + j) * plane + place, o[j]);
+        }
+    }
+}
+
+INLINE void weightGradientRange(const float *matrices, int64_t plane, int64_t from, int64_t end,
+                                float *taps) {
+    for (int64_t place = from; place < end; place += LANES) {
+        vf half[3][6];
+        for (int j = 0; j < 6; j++) {
+            vf m[6], o[3];
+            for (int i = 0; i < 6; i++) m[i] = LOAD(matrices + (i * 6 + j) * plane + place);
+            transformWeightGradient(m, o);
+            for (int p = 0; p < 3; p++) half[p][j] = o[p];
+        }
+        for (int p = 0; p < 3; p++) {
+            vf o[3];
+            transformWeightGradient(half[p], o);
+            for (int q = 0; q < 3; q++) STORE(taps + (3 * p + q) * plane + place, o[q]);
+        }
+    }
+}
+
 #define MAKE(suffix, attributes) \
     attributes static void input##suffix( \
         const cwg_map *map, const float *x, int64_t from, int64_t end, float *m) { \
@@ -153,6 +211,14 @@ INLINE void gradientTiles(const cwg_map *map, const float *values, int64_t from,
     attributes static void gradient##suffix( \
         const cwg_map *map, const float *x, int64_t from, int64_t end, float *m) { \
         gradientTiles(map, x, from, end, m); \
+    } \
+    attributes static void weights##suffix( \
+        const float *taps, int64_t plane, int32_t isTurned, int64_t from, int64_t end, float *m) { \
+        weightRange(taps, plane, isTurned, from, end, m); \
+    } \
+    attributes static void weightsGradient##suffix( \
+        const float *m, int64_t plane, int64_t from, int64_t end, float *taps) { \
+        weightGradientRange(m, plane, from, end, taps); \
     }
 FOR_EACH_PROCESSOR(MAKE)
 
@@ -170,67 +236,12 @@ void cwg_output_gradient(cwg_map map, const float *values, int64_t from, int64_t
     PICK(gradient)(&map, values, from, end, matrices);
 }
 
-// G, whose rows make six numbers of a kernel's three.
-static const float kernelTransform[6][3] = {
-    {1.0F / 4, 0, 0},
-    {-1.0F / 6, -1.0F / 6, -1.0F / 6},
-    {-1.0F / 6, 1.0F / 6, -1.0F / 6},
-    {1.0F / 24, 1.0F / 12, 1.0F / 6},
-    {1.0F / 24, -1.0F / 12, 1.0F / 6},
-    {0, 0, 1},
-};
-
-void cwg_weights(const float *weights, int32_t outputs, int32_t inputs, int32_t isTransposed,
+void cwg_weights(const float *taps, int64_t plane, int32_t isTurned, int64_t from, int64_t end,
                  float *matrices) {
-    const int64_t plane = (int64_t)outputs * inputs;
-    const int32_t rows = isTransposed ? outputs : inputs, columns = isTransposed ? inputs : outputs;
-    for (int32_t r = 0; r < rows; r++) {
-        for (int32_t k = 0; k < columns; k++) {
-            const int64_t place = isTransposed ? (int64_t)r * inputs + k : (int64_t)k * inputs + r;
-            const float *w = weights + place * 9;
-            float half[6][3];
-            for (int i = 0; i < 6; i++) {
-                for (int j = 0; j < 3; j++) {
-                    float sum = 0;
-                    for (int p = 0; p < 3; p++) {
-                        sum += kernelTransform[i][p] * (isTransposed ? w[8 - 3 * p - j] : w[3 * p + j]);
-                    }
-                    half[i][j] = sum;
-                }
-            }
-            float *to = matrices + (int64_t)r * columns + k;
-            for (int i = 0; i < 6; i++) {
-                for (int j = 0; j < 6; j++) {
-                    float sum = 0;
-                    for (int p = 0; p < 3; p++) sum += half[i][p] * kernelTransform[j][p];
-                    to[(i * 6 + j) * plane] = sum;
-                }
-            }
-        }
-    }
+    PICK(weights)(taps, plane, isTurned, from, end, matrices);
 }
 
-void cwg_weights_gradient(const float *matrices, int32_t outputs, int32_t inputs, float *weights) {
-    const int64_t plane = (int64_t)outputs * inputs;
-    for (int32_t k = 0; k < outputs; k++) {
-        for (int32_t c = 0; c < inputs; c++) {
-            const float *m = matrices + (int64_t)c * outputs + k;
-            float half[3][6];
-            for (int p = 0; p < 3; p++) {
-                for (int j = 0; j < 6; j++) {
-                    float sum = 0;
-                    for (int i = 0; i < 6; i++) sum += kernelTransform[i][p] * m[(i * 6 + j) * plane];
-                    half[p][j] = sum;
-                }
-            }
-            float *w = weights + ((int64_t)k * inputs + c) * 9;
-            for (int p = 0; p < 3; p++) {
-                for (int q = 0; q < 3; q++) {
-                    float sum = 0;
-                    for (int j = 0; j < 6; j++) sum += half[p][j] * kernelTransform[j][q];
-                    w[3 * p + q] = sum;
-                }
-            }
-        }
-    }
+void cwg_weights_gradient(const float *matrices, int64_t plane, int64_t from, int64_t end,
+                          float *taps) {
+    PICK(weightsGradient)(matrices, plane, from, end, taps);
 }

@@ -38,10 +38,12 @@ public struct Problem: Sendable, Equatable {
 
 extension Problem: CustomStringConvertible {
     /// `boxes.json: annotation 17: bbox: expected 4 finite numbers, found "x"`
-    public var description: String {
+    public var description: String { (severity == .warning ? "warning: " : "") + message }
+
+    /// The same without the word for its severity.
+    public var message: String {
         let parts = [file, subject.description, field].compactMap { $0 }
-        let kind = severity == .warning ? "warning: " : ""
-        return kind + parts.joined(separator: ": ") + ": expected \(expected), found \(found)"
+        return parts.joined(separator: ": ") + ": expected \(expected), found \(found)"
     }
 }
 
@@ -75,8 +77,10 @@ public struct ProblemList: Sendable, Equatable {
 
     public var isEmpty: Bool { errorCount + warningCount == 0 }
 
+    /// - Parameter place: the file, perhaps with a line, if it is not the list's own.
     mutating func add(
-        _ severity: Problem.Severity, _ subject: Problem.Subject, field: String? = nil,
+        _ severity: Problem.Severity, at place: @autoclosure () -> String? = nil,
+        _ subject: Problem.Subject, field: String? = nil,
         expected: @autoclosure () -> String, found: @autoclosure () -> String
     ) {
         let isError = severity == .error
@@ -84,7 +88,8 @@ public struct ProblemList: Sendable, Equatable {
         if isError { errorCount += 1 } else { warningCount += 1 }
         guard count < Self.keptCount else { return }
         let problem = Problem(
-            severity, file: file, subject, field: field, expected: expected(), found: found())
+            severity, file: place() ?? file, subject, field: field, expected: expected(),
+            found: found())
         if isError { errors.append(problem) } else { warnings.append(problem) }
     }
 

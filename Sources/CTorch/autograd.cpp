@@ -52,6 +52,11 @@ bool ct_autocast_enabled(int32_t device_type) {
     return at::autocast::is_autocast_enabled(static_cast<at::DeviceType>(device_type));
 }
 
+int32_t ct_autocast_dtype(int32_t device_type) {
+    return static_cast<int32_t>(
+        at::autocast::get_autocast_dtype(static_cast<at::DeviceType>(device_type)));
+}
+
 ct_status ct_autocast_begin(int32_t device_type, ct_autocast wanted, ct_autocast *previous) {
     return ct::guard([&] {
         auto device = static_cast<at::DeviceType>(device_type);

@@ -21,6 +21,9 @@ int get_num_threads();
 namespace {
 std::string cudaProblem = "libtorch was not started";
 std::atomic<int32_t> wantedThreads{0};  // 0: libtorch's choice
+}  // namespace
+
+namespace ct {
 
 std::string libraryFolder() {
     Dl_info info;
@@ -30,9 +33,6 @@ std::string libraryFolder() {
     std::string path = info.dli_fname;
     return path.substr(0, path.rfind('/') + 1);
 }
-}  // namespace
-
-namespace ct {
 
 void tuneMalloc() noexcept {
 #ifdef __GLIBC__

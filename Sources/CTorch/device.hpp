@@ -1,7 +1,11 @@
 // What other files need from device.cpp.
 #pragma once
+#include <string>
 
 namespace ct {
+
+// The folder that libtorch_cpu.so came from, with a slash at its end; empty if it cannot be told.
+std::string libraryFolder();
 
 // Keeps freed memory in the heap: giving big buffers back to the kernel after every operator
 // costs about 7 % of a training step in page faults.

@@ -15,15 +15,27 @@
 
 namespace {
 
+struct Tiles {
+    bool areOffered = false, areDescribed = false;
+};
+
+Tiles tiles() {
+    Tiles found;
+#if defined(__x86_64__)
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    found.areOffered = __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & (1U << 24));
+    found.areDescribed = __get_cpuid_count(0x1D, 0, &a, &b, &c, &d) && a > 0;
+#endif
+    return found;
+}
+
 /// Some virtual machines offer AMX but hide the page that tells the shapes of its tiles. oneDNN then
 /// sets up no tiles, and its bfloat16 and float16 products end in an illegal instruction.
 void avoidHalfHiddenAMX() {
-#if defined(__x86_64__)
-    unsigned a = 0, b = 0, c = 0, d = 0;
-    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(d & (1U << 24))) return;
-    const bool hasPalette = __get_cpuid_count(0x1D, 0, &a, &b, &c, &d) && a > 0;
-    if (!hasPalette) setenv("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_FP16", 0);
-#endif
+    const Tiles found = tiles();
+    if (found.areOffered && !found.areDescribed) {
+        setenv("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_FP16", 0);
+    }
 }
 
 using c10::IValue;
@@ -113,6 +125,11 @@ Outcome start() noexcept {
 }
 
 }  // namespace
+
+bool ct_has_matrix_tiles(void) {
+    static const Tiles found = tiles();
+    return found.areOffered && found.areDescribed;
+}
 
 ct_status ct_start(void) {
     static const Outcome outcome = start();

@@ -103,7 +103,7 @@ extension ImageCodec {
         UnsafeMutablePointer<CChar>?
     ) -> Int32
 
-    private static func checkedHeader(
+    static func checkedHeader(
         of source: ByteSource, name: String, options: DecodeOptions
     ) throws(ImageError) -> HeaderReader.Result {
         let found = try HeaderReader(source: source, name: name).read()
@@ -275,7 +275,7 @@ extension ImageCodec {
         return [UInt8](UnsafeBufferPointer(start: file, count: length))
     }
 
-    private static func text(_ message: [CChar]) -> String {
+    static func text(_ message: [CChar]) -> String {
         String(
             decoding: message.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }

@@ -20,28 +20,37 @@ extension BackboneConfiguration {
     }
 
     /// The configuration of an architecture's name (`model.arch`), by the substrings TAO looks for
-    /// (SPEC §4.1; tiny and huge, which fail there, work here).
+    /// (SPEC §4.1; tiny, huge and FAN, which fail there, work here).
     ///
     /// - Parameters:
-    ///   - arch: such as `vit-mae-base/16` or `vit-dinov2-small/14`.
-    ///   - layout: the family when the name does not say, which is known from a checkpoint's keys
-    ///     (``layout(of:)``); a name with `dinov2` is that family.
+    ///   - arch: such as `vit-mae-base/16`, `vit-dinov2-small/14` or `fan_small_12_p4_hybrid`.
+    ///   - layout: the family of a ViT when the name does not say, which is known from a checkpoint's
+    ///     keys (``CheckpointArchitecture``); a name with `dinov2` is that family.
     ///   - embedDim, depth, headCount: override the name's numbers.
     public init(
         arch: String, layout: Layout = .patchConv, embedDim: Int? = nil, depth: Int? = nil,
         headCount: Int? = nil
     ) throws(MaskModelError) {
-        if arch.contains("fan") {
-            throw .unknownArchitecture(
-                arch, reason: "FAN backbones are not there yet; use a ViT such as vit-mae-base/16")
-        }
+        self =
+            try arch.contains("fan")
+            ? Self.fan(arch) : Self.transformer(arch, layout: layout)
+        width = embedDim ?? width
+        self.depth = depth ?? self.depth
+        self.headCount = headCount ?? self.headCount
+        try validate()
+    }
+
+    private static func transformer(
+        _ arch: String, layout: Layout
+    ) throws(MaskModelError) -> Self {
         guard arch.contains("vit") else {
-            throw .unknownArchitecture(arch, reason: "expected a name that contains vit")
+            throw .unknownArchitecture(arch, reason: "expected a name that contains vit or fan")
         }
         guard let patch = [16, 8, 14].first(where: { arch.contains(String($0)) }) else {
             throw .unknownArchitecture(arch, reason: "expected a patch size of 16, 8 or 14 in it")
         }
-        let layout = arch.contains("dinov2") ? .dinov2 : layout
+        // Weights of a FAN beside the name of a ViT are refused where both are known.
+        let layout = arch.contains("dinov2") ? .dinov2 : layout == .fan ? .patchConv : layout
         let variants: [(String, (Int, Layout) -> Self)] = [
             ("tiny", Self.tiny), ("small", Self.small), ("base", Self.base),
             ("large", Self.large), ("huge", Self.huge),
@@ -53,22 +62,6 @@ extension BackboneConfiguration {
         if layout == .dinov2 && !["small", "base", "large"].contains(variant.0) {
             throw .unknownArchitecture(arch, reason: "DINOv2 comes as small, base and large")
         }
-        self = variant.1(patch, layout)
-        width = embedDim ?? width
-        self.depth = depth ?? self.depth
-        self.headCount = headCount ?? self.headCount
-        try validate()
-    }
-
-    /// The family whose checkpoints have such keys (without the prefix `backbone.`), or nil when no
-    /// key tells.
-    public static func layout(of keys: some Sequence<String>) -> Layout? {
-        var hasPatchConv = false
-        for key in keys {
-            if key.hasPrefix("patch_embed.proj.0.0.") { return .convStem }
-            if key == "blocks.0.ls1.gamma" { return .dinov2 }
-            if key == "patch_embed.proj.weight" { hasPatchConv = true }
-        }
-        return hasPatchConv ? .patchConv : nil
+        return variant.1(patch, layout)
     }
 }

@@ -1,4 +1,4 @@
-/// The numbers that make a vision transformer.
+/// The numbers that make a backbone.
 public struct BackboneConfiguration: Equatable, Sendable {
     /// The published families of checkpoints, which share blocks but not their two ends.
     public enum Layout: String, Equatable, Sendable, CaseIterable {
@@ -8,6 +8,19 @@ public struct BackboneConfiguration: Equatable, Sendable {
         case convStem = "conv-stem"
         /// DINOv2: patch convolution, layer scale, a 37 × 37 position table.
         case dinov2
+        /// Fully attentional networks: attention over channels too, batch norm (SPEC §4.4).
+        case fan
+    }
+
+    /// Blocks at one resolution of a ConvNeXt.
+    public struct ConvNeXtStage: Equatable, Sendable {
+        public var width: Int
+        public var depth: Int
+
+        public init(width: Int, depth: Int) {
+            self.width = width
+            self.depth = depth
+        }
     }
 
     public var layout: Layout
@@ -18,19 +31,30 @@ public struct BackboneConfiguration: Equatable, Sendable {
     /// Attention heads (`model.num_heads`).
     public var headCount: Int
     /// The patch size in the architecture's name: the side of the patch convolution and, except for
-    /// DINOv2, what sets the size of the position table.
+    /// DINOv2, what sets the size of the position table. Of a FAN, 16.
     public var patchSize: Int
+    /// A hybrid FAN's two stages before the blocks; empty for all others.
+    public var stem: [ConvNeXtStage]
 
-    public init(layout: Layout, width: Int, depth: Int, headCount: Int, patchSize: Int) {
+    public init(
+        layout: Layout, width: Int, depth: Int, headCount: Int, patchSize: Int,
+        stem: [ConvNeXtStage] = []
+    ) {
         self.layout = layout
         self.width = width
         self.depth = depth
         self.headCount = headCount
         self.patchSize = patchSize
+        self.stem = stem
     }
 
-    /// Pixels between neighbouring tokens. The four-stage stem always has 16.
-    public var tokenStride: Int { layout == .convStem ? 16 : patchSize }
+    /// Pixels between neighbouring tokens. The four-stage stem always has 16, and so have FANs.
+    public var tokenStride: Int {
+        switch layout {
+        case .convStem, .fan: 16
+        case .patchConv, .dinov2: patchSize
+        }
+    }
 
     /// The side of the position table's grid.
     public var tableSide: Int { layout == .dinov2 ? 37 : 224 / patchSize }
@@ -49,8 +73,20 @@ public struct BackboneConfiguration: Equatable, Sendable {
         guard headCount >= 1, width.isMultiple(of: headCount) else {
             throw .invalidSize("num_heads", headCount, rule: "a divisor of embed_dim \(width)")
         }
-        guard layout != .convStem || width.isMultiple(of: 8) else {
+        let hasHalvings = layout == .convStem || layout == .fan && stem.isEmpty
+        guard !hasHalvings || width.isMultiple(of: 8) else {
             throw .invalidSize("embed_dim", width, rule: "a multiple of 8 for this stem")
+        }
+        guard stem.isEmpty || layout == .fan && stem.count == 2 else {
+            throw .invalidSize("stages of the stem", stem.count, rule: "2, of a FAN")
+        }
+        for stage in stem {
+            guard (2...8192).contains(stage.width) else {
+                throw .invalidSize("width of the stem", stage.width, rule: "from 2 to 8192")
+            }
+            guard (1...256).contains(stage.depth) else {
+                throw .invalidSize("depth of the stem", stage.depth, rule: "from 1 to 256")
+            }
         }
         guard (1...224).contains(patchSize) else {
             throw .invalidSize("patch size", patchSize, rule: "from 1 to 224")

@@ -1,48 +1,29 @@
 /// The sizes of a backbone as the shapes in a checkpoint show them.
 public struct CheckpointArchitecture: Sendable, Equatable {
-    /// How patches become tokens, which tells the generations of checkpoints apart: the layouts of
-    /// ``BackboneConfiguration``, by the same names, and FAN, which is only recognised.
-    public enum Layout: String, Sendable {
-        /// One convolution over each patch (timm, MAE, TAO 6.25).
-        case patchConv = "patch-conv"
-        /// Four strided convolutions (TAO up to 6.0, NVlabs).
-        case convStem = "conv-stem"
-        /// One convolution, and a learned scale after each attention and MLP (DINOv2).
-        case dinov2
-        /// Fully attentional networks.
-        case fan
-    }
-
-    public let layout: Layout
+    /// Which tells the generations of checkpoints apart.
+    public let layout: BackboneConfiguration.Layout
     public let embedDim: Int
     /// Number of blocks.
     public let depth: Int
     /// Side of a patch in pixels. For a ConvStem, whose stride is always 16, the patch of its name,
-    /// which sets only the position table.
+    /// which sets only the position table. Of a FAN, 16.
     public let patchSize: Int?
     /// Side of the position table in tokens.
     public let positionGrid: Int?
-    /// FAN only: whether the stem is a ConvNeXt.
-    let isHybrid: Bool
+    /// A hybrid FAN's ConvNeXt stages; empty for all others.
+    public let stem: [BackboneConfiguration.ConvNeXtStage]
+    /// Attention heads where a parameter has their number, which only FANs have.
+    private let countedHeads: Int?
 
     /// Width, blocks and heads of the published sizes (SPEC §4.1).
     static let variants: [(name: String, embedDim: Int, depth: Int, headCount: Int)] = [
         ("tiny", 192, 12, 3), ("small", 384, 12, 6), ("base", 768, 12, 12),
         ("large", 1024, 24, 16), ("huge", 1280, 32, 16),
     ]
-    private static let fanVariants: [(name: String, embedDim: Int, depth: Int, isHybrid: Bool)] = [
-        ("fan_tiny_12_p16_224", 192, 12, false), ("fan_small_12_p16_224", 384, 12, false),
-        ("fan_base_18_p16_224", 448, 18, false), ("fan_large_24_p16_224", 480, 24, false),
-        ("fan_tiny_8_p4_hybrid", 192, 8, true), ("fan_small_12_p4_hybrid", 384, 10, true),
-        ("fan_base_16_p4_hybrid", 448, 16, true), ("fan_large_16_p4_hybrid", 480, 22, true),
-    ]
 
-    /// Attention heads of the published variant with this width and depth. They leave no trace in
-    /// the shapes, so other sizes must say theirs.
-    public var headCount: Int? {
-        guard layout != .fan else { return nil }
-        return variant?.headCount
-    }
+    /// Attention heads: a FAN's own, else those of the published variant with this width and depth. In a
+    /// ViT's shapes they leave no trace, so other sizes must say theirs.
+    public var headCount: Int? { layout == .fan ? countedHeads : variant?.headCount }
 
     private var variant: (name: String, embedDim: Int, depth: Int, headCount: Int)? {
         Self.variants.first { $0.embedDim == embedDim && $0.depth == depth }
@@ -51,9 +32,8 @@ public struct CheckpointArchitecture: Sendable, Equatable {
     /// The `model.arch` that fits, as TAO writes it where it has one.
     public var archName: String? {
         if layout == .fan {
-            return Self.fanVariants.first {
-                ($0.embedDim, $0.depth, $0.isHybrid) == (embedDim, depth, isHybrid)
-            }?.name
+            let found = configuration(headCount: countedHeads ?? 0)
+            return BackboneConfiguration.fanVariants.first { $0.configuration == found }?.name
         }
         guard let variant, let patchSize else { return nil }
         return switch (layout, variant.name) {
@@ -63,13 +43,13 @@ public struct CheckpointArchitecture: Sendable, Equatable {
         }
     }
 
-    /// The backbone to build for these parameters; nil for FAN, and where the patch is not known.
+    /// The backbone to build for these parameters; nil where the patch is not known.
     public func configuration(headCount: Int) -> BackboneConfiguration? {
-        guard let layout = BackboneConfiguration.Layout(rawValue: layout.rawValue), let patchSize
-        else { return nil }
-        return BackboneConfiguration(
-            layout: layout, width: embedDim, depth: depth, headCount: headCount,
-            patchSize: patchSize)
+        patchSize.map {
+            BackboneConfiguration(
+                layout: layout, width: embedDim, depth: depth, headCount: headCount,
+                patchSize: $0, stem: stem)
+        }
     }
 
     /// The sizes in a few words.
@@ -79,9 +59,9 @@ public struct CheckpointArchitecture: Sendable, Equatable {
             case .patchConv: "ViT"
             case .convStem: "ViT with ConvStem"
             case .dinov2: "DINOv2 ViT"
-            case .fan: "FAN"
+            case .fan: stem.isEmpty ? "FAN" : "FAN with ConvNeXt stem"
             }
-        let patch = patchSize.map { ", patch \($0)" } ?? ""
+        let patch = layout == .fan ? "" : patchSize.map { ", patch \($0)" } ?? ""
         let name = archName.map { "\($0): " } ?? ""
         return "\(name)\(kind), width \(embedDim), \(depth) blocks\(patch)"
     }
@@ -109,7 +89,8 @@ public struct CheckpointArchitecture: Sendable, Equatable {
         var depth = 0
         while shapes["blocks.\(depth).norm1.weight"] != nil { depth += 1 }
         self.depth = depth
-        isHybrid = names.contains { $0.hasPrefix("patch_embed.backbone.") }
+        stem = layout == .fan ? Self.stem(shapes) : []
+        countedHeads = layout == .fan ? shapes["blocks.0.mlp.temperature"]?.first : nil
         positionGrid = shapes["pos_embed"].flatMap(Self.grid)
         switch layout {
         case .patchConv, .dinov2:
@@ -117,8 +98,21 @@ public struct CheckpointArchitecture: Sendable, Equatable {
             patchSize = shape.count == 4 && shape[2] == shape[3] && shape[2] > 0 ? shape[2] : nil
         case .convStem:
             patchSize = [14: 16, 28: 8, 16: 14][positionGrid ?? 0]
-        case .fan:
-            patchSize = nil
+        case .fan: patchSize = 16
+        }
+    }
+
+    /// A FAN's ConvNeXt stages: as many as have a block, and of each as many blocks.
+    private static func stem(
+        _ shapes: [String: [Int]]
+    ) -> [BackboneConfiguration.ConvNeXtStage] {
+        var stages: [BackboneConfiguration.ConvNeXtStage] = []
+        while true {
+            let blocks = "patch_embed.backbone.stages.\(stages.count).blocks."
+            guard let width = shapes[blocks + "0.gamma"]?.first else { return stages }
+            var depth = 1
+            while shapes[blocks + "\(depth).gamma"] != nil { depth += 1 }
+            stages.append(.init(width: width, depth: depth))
         }
     }
 

@@ -148,12 +148,12 @@ extension MaskCheckpoint {
     public func failure(
         _ mismatch: ParameterMismatch, architecture: String
     ) -> CheckpointError {
-        let lists = mismatch.description.split(separator: "\n").dropFirst()
+        let lists = mismatch.description.split(separator: "\n").dropFirst().map { "\n" + $0 }
         return CheckpointError(
             file: info.file, kind: .mismatch,
             message: "does not fit the network.\n  expected: \(architecture)\n"
-                + "  found: \(info.architecture?.summary ?? info.what)\n"
-                + lists.joined(separator: "\n") + settings)
+                + "  found: \(info.architecture?.summary ?? info.what)"
+                + lists.joined() + settings)
     }
 
     /// The spec keys with which a network would have this file's sizes, as a line of an error.
@@ -165,7 +165,7 @@ extension MaskCheckpoint {
             + "model.depth=\(architecture.depth) model.num_heads=\(heads)"
     }
 
-    /// Refuses names of no known source, register tokens, and FAN backbones, which are recognised only.
+    /// Refuses names of no known source, and register tokens.
     func requireKnownBackbone() throws(CheckpointError) {
         guard info.source != nil else {
             let names = info.parameters.prefix(4).map(\.name.printable)
@@ -178,12 +178,6 @@ extension MaskCheckpoint {
             throw CheckpointError(
                 file: info.file, kind: .unsupported,
                 message: "has register tokens, which cannot be used; take the model without them")
-        }
-        if info.architecture?.layout == .fan {
-            throw CheckpointError(
-                file: info.file, kind: .unsupported,
-                message: "has a FAN backbone (\(info.architecture?.summary ?? "")), which cannot "
-                    + "be used yet; ViT backbones can")
         }
     }
 }

@@ -5,7 +5,7 @@ public import Torch
 /// Backbone, RoI head and mask head: what the student and the teacher both are (SPEC §5).
 public struct MaskNetwork {
     public let configuration: MaskNetworkConfiguration
-    public let backbone: VisionTransformer
+    public let backbone: Backbone
     public let roiHead: RoIHead
     public let maskHead: MaskHead
 
@@ -13,7 +13,7 @@ public struct MaskNetwork {
     public init(_ scope: ParameterScope, _ configuration: MaskNetworkConfiguration) {
         self.configuration = configuration
         let width = configuration.backbone.width
-        backbone = VisionTransformer(scope / "backbone", configuration.backbone)
+        backbone = Backbone(scope / "backbone", configuration.backbone)
         roiHead = RoIHead(
             scope / "roi_head", inputs: width, outputs: configuration.maskHead.outputChannels)
         maskHead = MaskHead(scope / "mask_head", inputs: width, configuration.maskHead)
@@ -55,7 +55,7 @@ public struct MaskNetwork {
     /// Mask logits from the feature map (B, C, h, h).
     ///
     /// - Parameter head: what stands in for ``maskHead``.
-    func logits(
+    package func logits(
         _ features: Tensor, areas: [Float], head: ((Tensor) -> Tensor)? = nil
     ) -> Tensor {
         precondition(

@@ -68,8 +68,9 @@ public struct MaskNetworkConfiguration: Equatable, Sendable {
         guard cropSize > 0, cropSize.isMultiple(of: stride) else {
             throw .invalidCropSize(cropSize, rule: "a multiple of \(stride)")
         }
-        // A small object's map has half the side of the feature map.
-        guard cropSize >= 2 * stride || !adjustsScale else {
+        // A small object's map has half the side of the feature map, and a batch norm in training needs
+        // more than one position.
+        guard cropSize >= 2 * stride || !adjustsScale && backbone.layout != .fan else {
             throw .invalidCropSize(cropSize, rule: "\(2 * stride) or more")
         }
         guard cropSize <= 16_384 else { throw .invalidCropSize(cropSize, rule: "16384 or less") }

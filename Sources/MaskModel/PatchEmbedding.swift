@@ -17,6 +17,7 @@ enum PatchEmbedding {
                     stride: patch))
         case .convStem:
             self = .stem(ConvStem(scope / "proj", width: configuration.width))
+        case .fan: preconditionFailure("a FAN has patch embeddings of its own")
         }
     }
 

@@ -45,6 +45,7 @@ public struct PositionEmbedding {
                     scale: (Double(height) + 0.1) / Double(side))
             case .dinov2:
                 interpolate(grid, height: height, width: width, .bicubic)
+            case .fan: preconditionFailure("a FAN has no position table")
             }
         let patches = scaled.flattened(from: 2).transposed(1, 2)  // (1, height · width, C)
         return .concatenated([table.narrowed(1, 0..<1), patches], along: 1)

@@ -9,6 +9,10 @@ public final class StudentTeacher {
     /// By name without `student.` or `teacher.`, in the same order.
     public let studentParameters: [(name: String, tensor: Tensor)]
     public let teacherParameters: [(name: String, tensor: Tensor)]
+    /// What neither is trained nor, by default, averaged: batch norm's running statistics. By name and
+    /// in the same order.
+    public let studentBuffers: [(name: String, tensor: Tensor)]
+    public let teacherBuffers: [(name: String, tensor: Tensor)]
     public let device: Device
     /// What is not trained. Frozen parameters still reach the teacher.
     public var freezing = Freezing.none {
@@ -48,7 +52,9 @@ public final class StudentTeacher {
 
     private static func blank(_ shapes: ParameterStore) -> [String: Tensor] {
         Dictionary(
-            uniqueKeysWithValues: shapes.parameters.map { ($0.name, .zeros($0.tensor.shape)) })
+            uniqueKeysWithValues: shapes.tensors.map {
+                ($0.name, .zeros($0.tensor.shape, $0.tensor.dtype))
+            })
     }
 
     private init(
@@ -61,6 +67,8 @@ public final class StudentTeacher {
         self.teacher = MaskNetwork(teacher.root, configuration)
         studentParameters = student.parameters
         teacherParameters = teacher.parameters
+        studentBuffers = student.buffers
+        teacherBuffers = teacher.buffers
         applyFreezing()
     }
 
@@ -70,14 +78,24 @@ public final class StudentTeacher {
         }
     }
 
-    /// All parameters, the student's first, as `student.*` and `teacher.*`. The tensors are the live
-    /// ones: write them out or clone them before the next step.
-    public func exportParameters() -> [(name: String, tensor: Tensor)] {
-        studentParameters.map { ("student." + $0.name, $0.tensor) }
-            + teacherParameters.map { ("teacher." + $0.name, $0.tensor) }
+    /// Parameters and buffers: what a checkpoint holds of the student.
+    public var studentTensors: [(name: String, tensor: Tensor)] {
+        studentParameters + studentBuffers
     }
 
-    /// Overwrites all parameters. Throws ``TorchError/parameterMismatch(_:)``, and changes nothing,
+    /// Parameters and buffers: what a checkpoint holds of the teacher.
+    public var teacherTensors: [(name: String, tensor: Tensor)] {
+        teacherParameters + teacherBuffers
+    }
+
+    /// All parameters and buffers, the student's first, as `student.*` and `teacher.*`. The tensors are
+    /// the live ones: write them out or clone them before the next step.
+    public func exportParameters() -> [(name: String, tensor: Tensor)] {
+        studentTensors.map { ("student." + $0.name, $0.tensor) }
+            + teacherTensors.map { ("teacher." + $0.name, $0.tensor) }
+    }
+
+    /// Overwrites all parameters and buffers. Throws ``TorchError/parameterMismatch(_:)``, and changes nothing,
     /// when a tensor is missing, left over or has another shape.
     public func importParameters(_ tensors: [String: Tensor]) throws(TorchError) {
         let mismatch = Self.copy(
@@ -98,18 +116,18 @@ public final class StudentTeacher {
     public func loadPretrained(
         _ tensors: [String: Tensor]
     ) throws(TorchError) -> ParameterMismatch {
-        let report = Self.copy(tensors, to: studentParameters, allowsMissing: true)
+        let report = Self.copy(tensors, to: studentTensors, allowsMissing: true)
         if !report.misshaped.isEmpty {
             throw .parameterMismatch(ParameterMismatch(misshaped: report.misshaped))
         }
-        _ = Self.copy(tensors, to: teacherParameters, allowsMissing: true)
+        _ = Self.copy(tensors, to: teacherTensors, allowsMissing: true)
         return report
     }
 
     /// Makes the teacher what the student is.
     public func copyStudentToTeacher() {
         withoutGradients {
-            for (target, source) in zip(teacherParameters, studentParameters) {
+            for (target, source) in zip(teacherTensors, studentTensors) {
                 target.tensor.copy(from: source.tensor)
             }
         }
@@ -127,10 +145,19 @@ public final class StudentTeacher {
     }
 
     /// The moving average: θ_t ← momentum · θ_t + (1 − momentum) · θ_s for every parameter.
-    public func updateTeacher(momentum: Double) {
-        move(
-            teacherParameters.map(\.tensor), toward: studentParameters.map(\.tensor),
-            by: 1 - momentum)
+    ///
+    /// - Parameter includesBuffers: the teacher's running statistics follow too. Without, they stay what
+    ///   they were at the start (SPEC §12, quirk 9). Counters are copied.
+    public func updateTeacher(momentum: Double, includesBuffers: Bool = false) {
+        var pairs = Array(zip(teacherParameters, studentParameters))
+        if includesBuffers {
+            let buffers = zip(teacherBuffers, studentBuffers)
+            pairs += buffers.filter { $0.0.tensor.dtype.isFloatingPoint }
+            for (target, source) in buffers where !target.tensor.dtype.isFloatingPoint {
+                target.tensor.copy(from: source.tensor)
+            }
+        }
+        move(pairs.map(\.0.tensor), toward: pairs.map(\.1.tensor), by: 1 - momentum)
     }
 
     /// Copies what fits, or nothing when a shape differs or when something is missing and must not be.

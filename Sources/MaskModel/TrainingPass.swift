@@ -22,12 +22,6 @@ package struct TrainingOptions: Sendable, Equatable {
     }
 }
 
-/// The drop path factors of a block's two branches.
-struct BranchFactors {
-    let attention: Tensor?
-    let mlp: Tensor?
-}
-
 /// A student's forward pass whose backward pass is still to come.
 package struct TrainingPass {
     /// (B, 1, o, o), in the type of the arithmetic.
@@ -42,25 +36,21 @@ package struct TrainingPass {
         using generator: inout Generator
     ) {
         let network = pair.student
-        let factors = network.backbone.branchFactors(
-            rate: options.dropPathRate, batch: image.size(0), device: image.device,
-            freezing: pair.freezing, using: &generator)
         var recomputation: Recomputation?
         var split: (features: Tensor, leaf: Tensor, recorder: MaskHeadRecorder)?
         logits = autocast(options.arithmetic, on: image.device) {
-            let backbone = network.backbone
-            var tokens = backbone.embedded(backbone.patches(image))
+            let pass = network.backbone.pass(
+                image, dropPathRate: options.dropPathRate, freezing: pair.freezing,
+                using: &generator)
+            var tokens = pass.embedded
             if options.recomputesActivations {
-                let made = Recomputation(
-                    tokens, blocks: backbone.blocks, factors, arithmetic: options.arithmetic)
+                let made = Recomputation(pass, arithmetic: options.arithmetic)
                 tokens = made.output
                 recomputation = made
             } else {
-                for (block, factors) in zip(backbone.blocks, factors) {
-                    tokens = block(consuming: tokens, factors)
-                }
+                for block in pass.blocks { tokens = block(tokens, false) }
             }
-            let features = backbone.featureMap(tokens, of: image)
+            let features = pass.featureMap(tokens)
             guard network.maskHead.usesWinograd(for: features) else {
                 return network.logits(features, areas: areas)
             }
@@ -93,26 +83,19 @@ package struct TrainingPass {
 private final class Recomputation {
     /// What the rest of the network computes on; receives the gradient.
     let output: Tensor
-    private let embedded: Tensor
+    private let pass: BackbonePass
     private var inputs: [Tensor]
-    private let blocks: [TransformerBlock]
-    private let factors: [BranchFactors]
     private let arithmetic: DType
 
-    init(
-        _ embedded: Tensor, blocks: [TransformerBlock], _ factors: [BranchFactors],
-        arithmetic: DType
-    ) {
-        self.embedded = embedded
-        self.blocks = blocks
-        self.factors = factors
+    init(_ pass: BackbonePass, arithmetic: DType) {
+        self.pass = pass
         self.arithmetic = arithmetic
-        var tokens = embedded.detached()
+        var tokens = pass.embedded.detached()
         var inputs: [Tensor] = []
         withoutGradients {
-            for (block, factors) in zip(blocks, factors) {
+            for block in pass.blocks {
                 inputs.append(tokens)
-                tokens = block(consuming: tokens.cloned(), factors)
+                tokens = block(tokens.cloned(), false)
             }
         }
         self.inputs = inputs
@@ -123,35 +106,15 @@ private final class Recomputation {
     func backward() {
         guard var gradient = output.gradient else { return }
         output.gradient = nil
-        for (block, factors) in zip(blocks, factors).reversed() {
+        for block in pass.blocks.reversed() {
             guard let input = inputs.popLast() else { return }
             let leaf = input.detached()
             leaf.requiresGradient = true
-            let again = autocast(arithmetic, on: leaf.device) { block(consuming: leaf, factors) }
+            let again = autocast(arithmetic, on: leaf.device) { block(leaf, true) }
             again.backward(from: gradient)
             guard let next = leaf.gradient else { return }
             gradient = next
         }
-        if embedded.requiresGradient { embedded.backward(from: gradient) }
-    }
-}
-
-extension VisionTransformer {
-    /// Factors for every block; none for frozen ones, which run as in inference.
-    fileprivate func branchFactors(
-        rate: Double, batch: Int, device: Device, freezing: Freezing,
-        using generator: inout Generator
-    ) -> [BranchFactors] {
-        blocks.indices.map { index in
-            let rate = blocks.count > 1 ? rate * Double(index) / Double(blocks.count - 1) : 0
-            guard rate > 0, !freezing.freezes(block: index) else {
-                return BranchFactors(attention: nil, mlp: nil)
-            }
-            return BranchFactors(
-                attention: DropPath.factors(
-                    rate: rate, batch: batch, device: device, using: &generator),
-                mlp: DropPath.factors(
-                    rate: rate, batch: batch, device: device, using: &generator))
-        }
+        if pass.embedded.requiresGradient { pass.embedded.backward(from: gradient) }
     }
 }

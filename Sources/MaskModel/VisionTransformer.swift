@@ -21,7 +21,7 @@ public struct Attention {
             .reshaped(batch, tokens, 3, headCount, width / headCount)
             .permuted(2, 0, 3, 1, 4)  // (3, B, heads, N, D)
         let mixed = attention(parts.selecting(0, 0), parts.selecting(0, 1), parts.selecting(0, 2))
-        return proj(mixed.transposed(1, 2).reshaped(batch, tokens, width))
+        return proj(joinedHeads(mixed))
     }
 }
 
@@ -137,8 +137,7 @@ public struct VisionTransformer {
         blocks.reduce(embedded(patches(image))) { $1(consuming: $0) }
     }
 
-    /// The feature map (B, C, h, w) of an image (B, 3, H, W), whose sides are multiples of the token
-    /// stride. A channels-last view of the tokens.
+    /// As ``Backbone/callAsFunction(_:)``.
     public func callAsFunction(_ image: Tensor) -> Tensor {
         featureMap(blockOutput(image), of: image)
     }

@@ -8,6 +8,8 @@ public enum TorchError: Error, Equatable, Sendable, CustomStringConvertible {
     case invalidDeviceName(String)
     /// A device this machine does not have, and why.
     case unavailableDevice(String, reason: String)
+    /// A kernel that could not be compiled or loaded, and why.
+    case unavailableKernel(String, reason: String)
     /// The tensors of a file do not fit the network; every problem at once.
     case parameterMismatch(ParameterMismatch)
     /// Another process of the run, or the store they share, did not answer as it should.
@@ -20,6 +22,8 @@ public enum TorchError: Error, Equatable, Sendable, CustomStringConvertible {
         case .invalidDeviceName(let name):
             "device must be auto, cpu, cuda or cuda:N, is \"\(name)\""
         case .unavailableDevice(let name, let reason): "device \(name) is not available: \(reason)"
+        case .unavailableKernel(let name, let reason):
+            "the kernel \(name) is not available: \(reason)"
         case .parameterMismatch(let mismatch): mismatch.description
         case .communication(let message): message
         }

@@ -5,34 +5,83 @@ import Labeling
 struct EvaluateCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "evaluate",
-        abstract: "Compares the network's masks with true ones (mIoU).",
+        abstract: "Compares masks with true ones (mIoU, average precision, boundary IoU).",
         discussion: """
-            Reads dataset.val_ann_path (with masks), dataset.val_img_dir and evaluate.checkpoint; \
-            writes results.json, per_instance.jsonl and status.json into the results folder.
+            With a spec: runs the network. Reads dataset.val_ann_path (with masks), \
+            dataset.val_img_dir and evaluate.checkpoint; writes results.json, per_instance.jsonl \
+            and status.json into the results folder.
+
+            With --predictions and --truth: measures a file, without network and images. \
+            Predictions are a COCO file, as `mal label` writes it, or a detector's list; AP and AR \
+            are those of pycocotools. Masks that have a true object's id are compared with it.
 
               mal evaluate -e spec.yaml evaluate.use_flip_test=true train.mask_thres=[0.6]
+              mal evaluate --predictions masks.json --truth instances.json
+              mal evaluate --predictions masks.json --truth instances.json --json - | jq .kpi
             """)
 
-    @OptionGroup var spec: SpecOptions
+    @Option(name: SpecOptions.names, help: "Spec file (YAML) of a run of the network.")
+    var spec: String?
+
+    @Option(help: "COCO file or list of detections to measure instead of a network.")
+    var predictions: String?
+
+    @Option(help: "COCO file with the true objects; with --predictions.")
+    var truth: String?
+
+    @Option(help: "Key of a prediction's score (default: score); with --predictions.")
+    var scoreKey: String?
+
+    @Option(help: "File for all numbers, - for standard output; with --predictions.")
+    var json: String?
+
+    @OptionGroup var additions: SpecAdditions
     @OptionGroup var run: RunOptions
+
+    func validate() throws {
+        guard predictions != nil || truth != nil else {
+            if let extra = [("--score-key", scoreKey), ("--json", json)].first(where: { $1 != nil })
+            {
+                throw ValidationError("\(extra.0) goes with --predictions")
+            }
+            if spec == nil {
+                throw ValidationError("give a spec (-e SPEC), or --predictions with --truth")
+            }
+            return
+        }
+        guard predictions != nil, truth != nil else {
+            throw ValidationError("--predictions and --truth need each other")
+        }
+        let networkOptions =
+            run.settings("evaluate").map(\.source) + additions.settings.map(\.source)
+        let extra =
+            spec.map { _ in "-e" } ?? networkOptions.first ?? additions.overrides.first
+            ?? run.threads.map { _ in "--threads" }
+        if let extra {
+            throw ValidationError("\(extra) is for a run of the network, --predictions for none")
+        }
+    }
 
     @MainActor
     func run() async throws {
-        let settings = spec.settings + run.settings("evaluate")
+        if let predictions, let truth {
+            return try await measure(predictions, truth)
+        }
+        let settings = additions.settings + run.settings("evaluate")
         let rank = try RankEnvironment(ProcessInfo.processInfo.environment)
         if let plan = try LaunchPlan(
-            specPath: spec.spec, overrides: spec.overrides, settings: settings, command: .evaluate)
+            specPath: spec, overrides: additions.overrides, settings: settings, command: .evaluate)
         {
-            try await RankLauncher(plan: plan, arguments: Array(CommandLine.arguments.dropFirst()))
-                .run()
-            return
+            return try await RankLauncher(
+                plan: plan, arguments: Array(CommandLine.arguments.dropFirst())
+            ).run()
         }
         prepareForComputing()
         let console = ConsoleProgress(quiet: run.quiet)
         StopSignal.install()
         let job = try EvaluateJob(
-            specPath: spec.spec, overrides: spec.overrides,
-            settings: settings, threads: run.threads, rank: rank,
+            specPath: spec, overrides: additions.overrides, settings: settings,
+            threads: run.threads, rank: rank,
             onEvent: console.handle)
         do {
             let results = try await job.run(shouldStop: { StopSignal.isRequested })
@@ -44,5 +93,16 @@ struct EvaluateCommand: AsyncParsableCommand {
             console.handle(.warning("stopped after \(done) of \(total) boxes; nothing was written"))
             throw ExitCode(130)
         }
+    }
+
+    private func measure(_ predictions: String, _ truth: String) async throws {
+        let console = ConsoleProgress(quiet: run.quiet)
+        let results = try await PredictionJob(
+            predictionsPath: predictions, truthPath: truth, scoreKey: scoreKey ?? "score",
+            onEvent: console.handle
+        ).run()
+        console.finish()
+        if let json, json != "-" { try results.writeJSON(to: json) }
+        print(json == "-" ? results.json : results.text)
     }
 }

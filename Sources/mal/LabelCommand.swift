@@ -5,7 +5,7 @@ import Labeling
 struct LabelCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "label",
-        abstract: "Gives every box of a COCO file its mask.",
+        abstract: "Gives every box its mask.",
         discussion: """
             The output holds every annotation of the input as it came, with `segmentation` \
             (compressed RLE) and `area` set. A box that can't be labelled keeps its record; the \
@@ -16,19 +16,32 @@ struct LabelCommand: AsyncParsableCommand {
             `score` of its own). Islands, pin-holes and pixels outside the box are removed; \
             OUT.cleanup.jsonl holds what changed.
 
+            Boxes come as COCO, LVIS, Objects365 or YouTube-VIS JSON, as a list of detections, a CSV \
+            table, or as a folder or file of Pascal VOC, YOLO (data.yaml), KITTI or LabelMe. The \
+            output is COCO JSON, for YouTube-VIS the same file with its `segmentations` filled.
+
+            --out FORMAT:PATH writes another format (see `mal help convert`) once the masks are \
+            complete; --out can be given several times. Without a COCO output the masks' own file \
+            lies beside the first one, as PATH.masks.json.
+
               mal label photos --boxes boxes.json --out masks.json
+              mal label yolo/images/val --boxes yolo/data.yaml --out masks.json
               mal label photos --boxes boxes.json --out masks.json --overlays look train.mask_thres=[0.5]
               mal label photos --boxes boxes.json --out masks.json --report look
+              mal label photos --boxes boxes.json --out masks.json --out yolo-seg:dataset
             """)
 
     @Argument(help: "Folder of the images that the boxes file names.")
     var images: String
 
-    @Option(help: "COCO JSON file with the boxes.")
+    @Option(help: "File or folder with the boxes (see `mal help validate` for formats).")
     var boxes: String
 
-    @Option(help: "COCO JSON file to write.")
-    var out: String
+    @Option(
+        help: "COCO JSON file to write, or FORMAT:PATH for another format; several are allowed.")
+    var out: [String]
+
+    @OptionGroup var input: InputFormatOptions
 
     @Option(help: "Model file (.safetensors, .pth, .ckpt); default: the one that comes with mal.")
     var checkpoint = "default"
@@ -41,6 +54,7 @@ struct LabelCommand: AsyncParsableCommand {
 
     @OptionGroup var run: RunOptions
     @OptionGroup var output: OutputOptions
+    @OptionGroup var export: ExportOptions
 
     @Argument(
         help: "Spec keys to set, dotted: train.mask_thres=[0.5] train.test_margin_rate=[0.4,0.4].")
@@ -48,11 +62,17 @@ struct LabelCommand: AsyncParsableCommand {
 
     @MainActor
     func run() async throws {
+        let (primary, others) = try OutputTarget.split(out)
+        guard output.shard == nil || others.isEmpty else {
+            throw ValidationError(
+                "--shard writes a journal: give one COCO file as --out, and `mal convert` what "
+                    + "`mal merge` makes of all parts")
+        }
         var settings = run.settings("inference")
         settings += [
             SpecSetting("IMAGES", "inference.img_dir", .text(images)),
             SpecSetting("--boxes", "inference.ann_path", .text(boxes)),
-            SpecSetting("--out", "inference.label_dump_path", .text(out)),
+            SpecSetting("--out", "inference.label_dump_path", .text(primary)),
             SpecSetting("--checkpoint", "inference.checkpoint", .text(checkpoint)),
             SpecSetting("--out", "results_dir", .text(".")),
             SpecSetting("--out", "inference.results_dir", .text(".")),
@@ -64,7 +84,8 @@ struct LabelCommand: AsyncParsableCommand {
             settings.append(SpecSetting("--max-pixels", "dataset.max_pixels", .integer(maxPixels)))
         }
         try await label(
-            specPath: nil, overrides: overrides, settings: settings, run: run, output: output)
+            specPath: nil, overrides: overrides, settings: settings, run: run, output: output,
+            input: input.options, targets: others, export: export.settings)
     }
 }
 
@@ -117,7 +138,8 @@ struct AutoLabelCommand: AsyncParsableCommand {
 @MainActor
 private func label(
     specPath: String?, overrides: [String], settings: [SpecSetting], run: RunOptions,
-    output: OutputOptions
+    output: OutputOptions, input: InputOptions = InputOptions(), targets: [OutputTarget] = [],
+    export: ExportSettings = ExportSettings()
 ) async throws {
     let rank = try RankEnvironment(ProcessInfo.processInfo.environment)
     if output.shard == nil,
@@ -137,7 +159,8 @@ private func label(
         threads: run.threads,
         journalMode: output.journalMode, style: output.compat == .tao ? .tao : .lossless,
         overlaysDirectory: output.overlays, reportDirectory: output.report,
-        featuresPath: output.features, rank: rank, onEvent: console.handle)
+        featuresPath: output.features, exports: targets, exportSettings: export,
+        input: input, rank: rank, onEvent: console.handle)
     do {
         if let shard = output.shard {
             let (journal, count) = try await job.run(

@@ -7,11 +7,12 @@ struct MAL: AsyncParsableCommand {
         commandName: "mal",
         abstract: "Turns bounding boxes into instance masks (Mask Auto-Labeler).",
         discussion: """
-            A vision transformer looks at the crop around each box and gives the object's mask. In \
-            and out are COCO JSON files.
+            A vision transformer looks at the crop around each box and gives the object's mask. \
+            Boxes come in COCO's, YOLO's, VOC's and other formats; masks go out as COCO JSON.
 
               mal label photos --boxes boxes.json --out masks.json --overlays look
               mal validate boxes.json --images photos
+              mal convert masks.json dataset --to yolo-seg
               mal train -e spec.yaml
               mal evaluate -e spec.yaml
 
@@ -21,8 +22,8 @@ struct MAL: AsyncParsableCommand {
         version: Product.version,
         subcommands: [
             LabelCommand.self, TrainCommand.self, EvaluateCommand.self, InferenceCommand.self,
-            AutoLabelCommand.self, LaunchCommand.self, MergeCommand.self,
-            ReportCommand.self, ValidateCommand.self, CheckpointCommand.self,
-            SpecCommand.self,
+            AutoLabelCommand.self, LaunchCommand.self, MergeCommand.self, ConvertCommand.self,
+            SemanticCommand.self, ReportCommand.self, ValidateCommand.self,
+            CheckpointCommand.self, SpecCommand.self,
         ])
 }

@@ -21,11 +21,13 @@ struct MergeCommand: ParsableCommand {
     @Argument(help: "Journals; default: OUT.shard-*.journal, else OUT.rank-*.journal.")
     var journals: [String] = []
 
-    @Option(help: "COCO JSON file with the boxes.")
+    @Option(help: "File or folder with the boxes, as for `mal label`.")
     var boxes: String
 
-    @Option(help: "COCO JSON file to write.")
+    @Option(help: "COCO JSON file to write; `mal convert` makes other formats of it.")
     var out: String
+
+    @OptionGroup var input: InputFormatOptions
 
     @Option(help: "Folder for one picture an image with its masks drawn.")
     var overlays: String?
@@ -41,7 +43,8 @@ struct MergeCommand: ParsableCommand {
         let console = ConsoleProgress(quiet: quiet)
         let job = try MergeJob(
             imagesDirectory: images, boxesPath: boxes, outputPath: out, journalPaths: journals,
-            writesScores: !leavesScores, overlaysDirectory: overlays, onEvent: console.handle)
+            writesScores: !leavesScores, overlaysDirectory: overlays, input: input.options,
+            onEvent: console.handle)
         let summary = try job.run()
         console.finish()
         print(summary.text(outputPath: out))

@@ -14,7 +14,7 @@ struct ReportCommand: AsyncParsableCommand {
               mal report masks.json --images photos --out look --truth instances.json
             """)
 
-    @Argument(help: "COCO JSON file with masks, as `mal label` writes it.")
+    @Argument(help: "Masks as `mal label` writes them, or annotations of another format.")
     var masks: String
 
     @Option(help: "Folder of the images that the file names.")
@@ -25,6 +25,8 @@ struct ReportCommand: AsyncParsableCommand {
 
     @Option(help: "COCO JSON file with true masks under the same annotation ids.")
     var truth: String?
+
+    @OptionGroup var input: InputFormatOptions
 
     @Option(help: "Leave out the pictures of images with more pixels than this.")
     var maxPixels = 200_000_000
@@ -41,7 +43,8 @@ struct ReportCommand: AsyncParsableCommand {
         StopSignal.install()
         let job = try ReportJob(
             masksPath: masks, imagesDirectory: images, truthPath: truth, outputDirectory: out,
-            maxPixels: maxPixels, appliesEXIF: appliesEXIF, onEvent: console.handle)
+            maxPixels: maxPixels, appliesEXIF: appliesEXIF, input: input.options,
+            onEvent: console.handle)
         do {
             let summary = try await job.run(shouldStop: { StopSignal.isRequested })
             console.finish()

@@ -6,7 +6,7 @@ struct RunOptions: ParsableArguments {
     @Option(help: "Where to compute: auto (a GPU if there is one), cpu, cuda or cuda:N.")
     var device: String?
 
-    @Option(help: "auto, fp32, bf16 or fp16. auto: fp32 on a CPU, fp16 on a GPU.")
+    @Option(help: "auto, fp32, bf16 or fp16. auto: fp32 on a CPU, bf16 on a GPU (docs/spec.md).")
     var precision: String?
 
     @Option(help: "Boxes that go through the network together.")
@@ -45,15 +45,23 @@ struct RunOptions: ParsableArguments {
     }
 }
 
-/// A spec file and what goes on top of it.
+/// A spec file, which must be given, and what goes on top of it.
 struct SpecOptions: ParsableArguments {
-    @Option(
-        name: [
-            .customShort("e"), .customLong("experiment-spec"), .customLong("experiment_spec_file"),
-        ],
-        help: "Spec file (YAML), TAO's own unchanged; `mal spec` prints one.")
+    static let names: NameSpecification = [
+        .customShort("e"), .customLong("experiment-spec"), .customLong("experiment_spec_file"),
+    ]
+
+    @Option(name: Self.names, help: "Spec file (YAML), TAO's own unchanged; `mal spec` prints one.")
     var spec: String
 
+    @OptionGroup var additions: SpecAdditions
+
+    var overrides: [String] { additions.overrides }
+    var settings: [SpecSetting] { additions.settings }
+}
+
+/// What goes on top of a spec file.
+struct SpecAdditions: ParsableArguments {
     @Option(
         name: [.customShort("r"), .customLong("results-dir"), .customLong("results_dir")],
         help: "Results folder; the command writes into a subfolder of its name.")

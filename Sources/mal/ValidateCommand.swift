@@ -4,17 +4,28 @@ import Labeling
 struct ValidateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "validate",
-        abstract: "Checks a COCO file, and its images, before any network time.",
+        abstract: "Checks annotations, and their images, before any network time.",
         discussion: """
-            Prints every finding with file, record, field, what was expected and what was found. \
-            Exit code 1 when there is an error or a box that can't be labelled.
+            Prints every finding with file, line or record, field, what was expected and what was \
+            found. Exit code 1 when there is an error or a box that can't be labelled.
+
+            Formats, told by content and layout: COCO, LVIS, Objects365 and YouTube-VIS JSON; a list \
+            of detections; a CSV table with a header (image, x, y, w, h, label); a file or folder of \
+            Pascal VOC XML, KITTI label_2 or LabelMe JSON; a YOLO data.yaml, labels folder or file.
+
+              mal validate boxes.json --images photos
+              mal validate VOC2012 --images VOC2012/JPEGImages
+              mal validate data.yaml --images yolo/images/train
+              mal validate detections.json --images-from instances.json
             """)
 
-    @Argument(help: "COCO JSON file.")
+    @Argument(help: "Annotations: a file or a folder.")
     var boxes: String
 
     @Option(help: "Folder of its images: each one's header is read and its size compared.")
     var images: String?
+
+    @OptionGroup var input: InputFormatOptions
 
     @Option(help: "Findings to print.")
     var limit = 100
@@ -29,7 +40,8 @@ struct ValidateCommand: ParsableCommand {
         let console = ConsoleProgress()
         let report = try ValidationReport(
             boxesPath: boxes, imagesDirectory: images, maxPixels: maxPixels,
-            appliesEXIF: appliesEXIF, limit: limit, onEvent: console.handle)
+            appliesEXIF: appliesEXIF, limit: limit, input: input.options,
+            onEvent: console.handle)
         console.finish()
         print(report.text)
         if report.findingCount > 0 { throw ExitCode(1) }

@@ -37,7 +37,9 @@ struct EvaluatorTests {
         let all = try jsonFixture("eval_results.json", as: [String: Reference].self)
         let reference = try #require(all[name])
         let folder = try TemporaryFolder()
-        let overrides = reference.options.map {
+        // We refuse the score that the reference declares and never computes.
+        let options = reference.options.filter { $0.key != "evaluate__comp_clustering" }
+        let overrides = options.map {
             $0.key.replacingOccurrences(of: "__", with: ".") + "="
                 + ($0.value == "True" ? "true" : $0.value)
         }
@@ -94,6 +96,26 @@ struct EvaluatorTests {
         let logged = try #require((states[1]["kpi"] as? [String: Double])?["mIoU"])
         #expect(abs(logged - results.kpi[0].value) < 1e-12)
         #expect(results.text.contains("all     13       0.6548"))
+    }
+
+    @Test("A sweep measures each threshold as a run of its own does")
+    func sweep() async throws {
+        func results(_ overrides: String...) async throws -> EvaluationResults {
+            let folder = try TemporaryFolder()
+            let job = try EvaluateJob(
+                specPath: nil, overrides: ["results_dir=\(folder.path)"] + overrides,
+                settings: microSettings, threads: nil, onEvent: { _ in })
+            return try await job.run(shouldStop: { false })
+        }
+        let swept = try await results("evaluate.sweep=[0.5,0.3]", "evaluate.cleanup=true")
+        #expect(swept.sweep.map(\.threshold) == [0.5, 0.3])
+        for (threshold, rows) in swept.sweep {
+            let own = try await results(
+                "train.mask_thres=[\(threshold)]", "evaluate.cleanup=true")
+            #expect(rows.map(\.means) == own.rows.map(\.means))
+        }
+        #expect(swept.sweep[0].rows[0].means != swept.sweep[1].rows[0].means)
+        #expect(swept.text.contains("\n0.50       "))
     }
 
     @Test("Annotations without masks are an error that names them")

@@ -74,6 +74,23 @@ struct LabelJobTests {
         }
     }
 
+    @Test("Batches that are read late give the same file, stopped and continued too")
+    func lateResults() async throws {
+        let (now, late) = (try TemporaryFolder(), try TemporaryFolder())
+        _ = try await job(now).run(shouldStop: { false })
+        var batches = 0
+        await #expect(throws: LabelingError.self) {
+            try await job(late, overrides: ["late_results=true"]).run(shouldStop: {
+                batches += 1
+                return batches > 3
+            })
+        }
+        let summary = try await job(late, overrides: ["late_results=true"])
+            .run(shouldStop: { false })
+        #expect(summary.newlyLabelledCount < summary.labelledCount)
+        #expect(try bytes(now.path + "/out.json") == bytes(late.path + "/out.json"))
+    }
+
     @Test("A run stopped after any batch and continued gives the same file")
     func resumes() async throws {
         let whole = try TemporaryFolder()

@@ -56,10 +56,16 @@ import Testing
         #expect(spec.batchSize(for: .inference) == 3)
     }
 
-    @Test("auto precision is fp32 on the CPU and follows use_amp on a GPU")
+    @Test("auto precision is fp32 on the CPU; on a GPU bf16, unless use_amp is set")
     func precision() throws {
         #expect(Spec.standard.arithmetic(for: .evaluate, onGPU: false) == .fp32)
-        #expect(Spec.standard.arithmetic(for: .evaluate, onGPU: true) == .fp16)
+        #expect(Spec.standard.arithmetic(for: .evaluate, onGPU: true) == .bf16)
+        #expect(
+            Spec.standard.arithmetic(for: .train, onGPU: true, prefersBFloat16: false) == .fp16)
+        let asTAO = try Spec.read(
+            text: "train:\n  use_amp: true\n", name: "tao.yaml", command: .train)
+        #expect(asTAO.spec.arithmetic(for: .inference, onGPU: true) == .fp16)
+        #expect(asTAO.spec.arithmetic(for: .inference, onGPU: false) == .fp32)
         let overrides = ["train.use_amp=false", "evaluate.precision=bf16"]
         let (spec, _) = try Spec.read(path: nil, overrides: overrides, command: .train)
         #expect(spec.arithmetic(for: .train, onGPU: true) == .fp32)

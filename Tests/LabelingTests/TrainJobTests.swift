@@ -209,22 +209,47 @@ struct TrainJobTests {
                 "2 of 12 boxes have an image that cannot be used, more than 1 %:\n"))
     }
 
-    @Test("A loss that is not finite stops the run and is written aside")
+    @Test("Results that are read late are the same, and in the same lines")
+    func lateResults() async throws {
+        let overrides = ["train.num_epochs=3"]
+        _ = try await job("now", overrides).run()
+        // When step 7 is known step 8 has been started; stopping waits for it.
+        let log = TrainingLog()
+        await #expect(throws: LabelingError.self) {
+            try await job("late", overrides + ["late_results=true"], log: log).run(shouldStop: {
+                log.steps.last?.step == 7
+            })
+        }
+        #expect(log.steps.map(\.step) == Array(1...8))
+        _ = try await job("late", overrides + ["late_results=true"], log: log).run()
+        #expect(try lines("now") == lines("late"))
+        #expect(
+            try weights("now", "student.safetensors") == weights("late", "student.safetensors"))
+        #expect(try weights("now", "optimizer.safetensors").count > 1)
+    }
+
+    @Test("A loss that is not finite stops the run and is written aside, late or at once")
     func notFinite() async throws {
-        let error = await #expect(throws: LabelingError.self) {
-            try await job(
-                "run",
-                ["train.lr=1000", "train.wd=100", "train.warmup_epochs=0", "train.num_epochs=50"]
-            ).run()
+        let overrides = [
+            "train.lr=1000", "train.wd=100", "train.warmup_epochs=0", "train.num_epochs=50",
+        ]
+        var found: [(step: Int, ids: [String])] = []
+        for isLate in [false, true] {
+            let error = await #expect(throws: LabelingError.self) {
+                try await job("run\(isLate)", overrides + ["late_results=\(isLate)"]).run()
+            }
+            guard case .lossNotFinite(let step, _, let ids, let record) = try #require(error)
+            else {
+                Issue.record("\(String(describing: error))")
+                return
+            }
+            #expect(ids.count == 3)
+            let object = try json(record)
+            #expect(object["step"] as? Int == step)
+            #expect((object["annotation_ids"] as? [Any])?.count == 3)
+            found.append((step, ids))
         }
-        guard case .lossNotFinite(let step, _, let ids, let record) = try #require(error) else {
-            Issue.record("\(String(describing: error))")
-            return
-        }
-        #expect(ids.count == 3)
-        let object = try json(record)
-        #expect(object["step"] as? Int == step)
-        #expect((object["annotation_ids"] as? [Any])?.count == 3)
+        #expect(found[0].step == found[1].step && found[0].ids == found[1].ids)
     }
 
     @Test("--dry-run counts, estimates and draws a batch, and starts nothing")

@@ -33,6 +33,17 @@ func microPair() throws -> StudentTeacher {
         parameters: tensorFixture("micro_vit_init.safetensors"))
 }
 
+/// The pair of `micro_fan_init`: 24 wide, 2 blocks behind a small ConvNeXt, heads 32 wide.
+func microFANPair() throws -> StudentTeacher {
+    try StudentTeacher(
+        MaskNetworkConfiguration(
+            backbone: .init(
+                layout: .fan, width: 24, depth: 2, headCount: 4, patchSize: 16,
+                stem: [.init(width: 16, depth: 1), .init(width: 32, depth: 1)]),
+            maskHead: .init(hiddenChannels: 32, outputChannels: 32)),
+        parameters: tensorFixture("micro_fan_init.safetensors"))
+}
+
 /// The settings of `train_steps.json`.
 func fixtureStep(_ pair: StudentTeacher, peak: Double = 5e-3) -> TrainingStep {
     var settings = TrainingStepSettings(

@@ -111,8 +111,15 @@ import Torch
                 if let summary = after[key] as? [String: Any] {
                     let absolute = try #require(summary["abs_sum"] as? Double)
                     let made = Double(tensor.detached().to(.float64).abs().sum().item())
-                    // Adam makes a step of the whole rate even of gradients that are rounding.
-                    #expect(abs(made - absolute) <= 2e-4 * absolute, "\(key)")
+                    // Adam makes a step of the whole rate, 1e-3, even of gradients that are rounding,
+                    // either way; processors round differently.
+                    let noise = gradients.reduce(0) {
+                        let size = Double($1.abs().amax().item())
+                        return $0
+                            + Double(
+                                ($1.abs() .< 1e-7 + 1e-3 * size).to(.float32).sum().item())
+                    }
+                    #expect(abs(made - absolute) <= 1e-4 * absolute + 2e-3 * noise, "\(key)")
                 }
             }
         }
@@ -136,6 +143,26 @@ import Torch
         for (value, expected) in zip(values.suffix(last.count), last) {
             #expect(abs(Double(value) - expected) <= 1e-3 * size + 1e-6, "\(name)")
         }
+    }
+
+    @Test("the prior makes the first targets and none after its last step")
+    func prior() throws {
+        let batch = try trainingTensors("batch_c64_0.safetensors")
+        func losses(_ prior: TargetPrior?, step: Int) throws -> TrainingStep.Losses {
+            let pair = try microPair()
+            var settings = fixtureStep(pair).settings
+            settings.prior = prior
+            let optimizer = AdamW(pair.studentParameters, learningRate: 1)
+            return TrainingStep(pair, optimizer, settings)
+                .backward([batch], epoch: 1, step: step)
+        }
+        // Epoch 1 begins at step 4.
+        let prior = TargetPrior(endStep: 6)
+        let plain = try losses(nil, step: 1)
+        let early = try losses(prior, step: 1)
+        #expect(early.mil == plain.mil)
+        #expect(abs(early.crf - plain.crf) > 1e-3)
+        #expect(try losses(prior, step: 2).crf == losses(nil, step: 2).crf)
     }
 
     @Test("accumulated batches give the gradients of one large batch")
@@ -271,8 +298,39 @@ import Torch
         let count = pair.studentParameters.count
         #expect(Array(pair.values[..<count]) == Array(before[..<count]))
         #expect(pair.values != before)
-        #expect(optimizer.exportState().isEmpty)
+        #expect(optimizer.exportState().allSatisfy { $0.tensor.floats().allSatisfy { $0 == 0 } })
         #expect(result.nextLearningRate == optimizer.learningRate)
+    }
+
+    @Test("steps that are read late are those that are read at once")
+    func late() throws {
+        let batches = try (0..<3).map { try trainingTensors("batch_c64_\($0).safetensors") }
+        let (now, late) = (try microPair(), try microPair())
+        let (step, other) = (fixtureStep(now), fixtureStep(late))
+        let results = batches.enumerated().map { step.run([$1], epoch: 1, step: $0) }
+        let pending = batches.enumerated().map { other.start([$1], epoch: 1, step: $0) }
+        for (result, pending) in zip(results, pending.map { $0.result() }) {
+            #expect(result.lossMIL == pending.lossMIL && result.lossCRF == pending.lossCRF)
+            #expect(result.gradientNorm == pending.gradientNorm)
+            #expect(result.learningRate == pending.learningRate)
+            #expect(result.nextLearningRate == pending.nextLearningRate)
+        }
+        #expect(now.values == late.values)
+    }
+
+    @Test("a step that is read late leaves the student alone when a loss is not a number")
+    func lateAndNotFinite() throws {
+        let whole = try trainingTensors("batch_c64_0.safetensors")
+        let batch = TrainingTensors(
+            image: whole.image * .infinity, teacherImage: whole.teacherImage, mask: whole.mask,
+            areas: whole.areas)
+        let pair = try microPair()
+        let count = pair.studentParameters.count
+        let before = pair.values
+        let pending = fixtureStep(pair).start([batch], epoch: 1, step: 0)
+        #expect(Array(pair.values[..<count]) == Array(before[..<count]))
+        #expect(pending.result().isSkipped && !pending.result().isFinite)
+        #expect(pair.values.allSatisfy { $0.allSatisfy(\.isFinite) })
     }
 
     @Test("a loss that is not a number leaves everything as it was")

@@ -13,6 +13,10 @@ struct CommandLineTests {
 
     /// Runs `mal`, which is built beside the tests.
     func mal(_ arguments: String..., in folder: String? = nil) throws -> Outcome {
+        try mal(arguments, in: folder)
+    }
+
+    func mal(_ arguments: [String], in folder: String? = nil) throws -> Outcome {
         let tests = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
         let process = Process()
         process.executableURL = tests.deletingLastPathComponent().appendingPathComponent("mal")
@@ -44,7 +48,8 @@ struct CommandLineTests {
         #expect(result.code == 0)
         #expect(result.errors.isEmpty)
         for command in [
-            "label", "evaluate", "inference", "auto-label", "validate", "checkpoint", "spec",
+            "label", "evaluate", "inference", "auto-label", "convert", "semantic", "validate",
+            "checkpoint", "spec",
         ] {
             #expect(result.output.contains("\n  \(command) "), "\(command)")
         }
@@ -118,6 +123,28 @@ struct CommandLineTests {
         )
     }
 
+    @Test("validate takes any format, tells it by content and lets it be forced")
+    func formats() throws {
+        let folder = try temporaryFolder()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try "image,x,y,w,h,label\na.png,1,2,3,4,cat\n".write(
+            toFile: folder + "/boxes.csv", atomically: true, encoding: .utf8)
+        let good = try mal("validate", "boxes.csv", "--images", fixture("coco/images"), in: folder)
+        #expect(good.code == 0, "\(good.errors)")
+        #expect(
+            good.output
+                == "boxes.csv (csv): 1 images, 1 annotations, 1 categories, 1 images readable; "
+                + "no problems\n")
+        let forced = try mal("validate", "boxes.csv", "--format", "voc", in: folder)
+        #expect(forced.code == 1)
+        #expect(
+            forced.errors
+                == "Error: boxes.csv line 1: expected an XML document, found no element\n")
+        let unknown = try mal("validate", "boxes.csv", "--format", "png", in: folder)
+        #expect(unknown.code == 64)
+        #expect(unknown.errors.hasPrefix("Error: --format must be one of coco, lvis, objects365"))
+    }
+
     @Test("A network that needs its head count asks for it by name")
     func asksForHeads() throws {
         let folder = try temporaryFolder()
@@ -128,6 +155,49 @@ struct CommandLineTests {
             "--checkpoint", fixture("micro_vit_trained.pth"), "--crop-size", "64", in: folder)
         #expect(result.code == 1)
         #expect(result.errors.contains("set model.num_heads"))
+    }
+
+    @Test("evaluate --predictions prints a table, or JSON for a pipe")
+    func evaluatesPredictions() throws {
+        let folder = try temporaryFolder()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let files = [
+            "evaluate", "--predictions", fixture("box_inputs_dets.json"), "--truth",
+            fixture("coco/instances.json"),
+        ]
+        let table = try mal(files + ["--json", "numbers.json"], in: folder)
+        #expect(table.code == 0, "\(table.errors)")
+        #expect(table.output.hasPrefix("          bbox      segm      boundary\nAP        "))
+        #expect(table.output.contains("\n26 predictions, 18 true objects, 4 images; "))
+        let piped = try mal(files + ["--json", "-", "-q"])
+        #expect(piped.errors.isEmpty)
+        #expect(
+            piped.output
+                == (try String(contentsOfFile: folder + "/numbers.json", encoding: .utf8)))
+        #expect(piped.output.contains("    \"ARmax100_segm\": 0."))
+
+        for (arguments, message) in [
+            (["evaluate"], "give a spec (-e SPEC), or --predictions with --truth"),
+            (["evaluate", "--truth", "t.json"], "--predictions and --truth need each other"),
+            (["evaluate", "--json", "-"], "--json goes with --predictions"),
+            (
+                files + ["--device", "cpu"],
+                "--device is for a run of the network, --predictions for none"
+            ),
+            (
+                files + ["model.num_heads=3"],
+                "model.num_heads=3 is for a run of the network, --predictions for none"
+            ),
+        ] {
+            let wrong = try mal(arguments)
+            #expect(wrong.code == 64)
+            #expect(wrong.errors.hasPrefix("Error: \(message)\n"), "\(wrong.errors)")
+        }
+        let missing = try mal(
+            ["evaluate", "--predictions", "none.json", "--truth", fixture("coco/instances.json")],
+            in: folder)
+        #expect(missing.code == 1)
+        #expect(missing.errors.hasSuffix("Error: none.json: no such file or directory\n"))
     }
 
     @Test("A printed spec is a spec")

@@ -9,16 +9,16 @@ func formulaNetwork(_ configuration: MaskNetworkConfiguration, prefix: String) t
     let shapes = ParameterStore(loading: [:])
     _ = MaskNetwork(shapes.root, configuration)
     return try MaskNetwork(
-        configuration, parameters: FormulaWeights.tensors(shapes.parameters, prefix: prefix))
+        configuration, parameters: FormulaWeights.tensors(shapes.tensors, prefix: prefix))
 }
 
 /// A backbone with formula weights.
-func formulaBackbone(_ configuration: BackboneConfiguration) throws -> VisionTransformer {
+func formulaBackbone(_ configuration: BackboneConfiguration) throws -> Backbone {
     let shapes = ParameterStore(loading: [:])
-    _ = VisionTransformer(shapes.root, configuration)
+    _ = Backbone(shapes.root, configuration)
     let store = ParameterStore(
-        loading: FormulaWeights.tensors(shapes.parameters, prefix: "backbone."))
-    let backbone = VisionTransformer(store.root, configuration)
+        loading: FormulaWeights.tensors(shapes.tensors, prefix: "backbone."))
+    let backbone = Backbone(store.root, configuration)
     try store.finishLoading()
     return backbone
 }
@@ -37,6 +37,20 @@ func areas(_ boxes: Tensor) -> [Float] {
         (values[$0 + 3] - values[$0 + 1]) * (values[$0 + 2] - values[$0])
     }
 }
+
+/// All that TAO names.
+let fanNames = [
+    "fan_tiny_12_p16_224", "fan_small_12_p16_224", "fan_base_18_p16_224", "fan_large_24_p16_224",
+    "fan_tiny_8_p4_hybrid", "fan_small_12_p4_hybrid", "fan_base_16_p4_hybrid",
+    "fan_large_16_p4_hybrid",
+]
+
+/// The configuration of `micro_fan_init`: 24 wide, 2 blocks, ConvNeXt 16 and 32 wide, heads 32 wide.
+let microFAN = MaskNetworkConfiguration(
+    backbone: .init(
+        layout: .fan, width: 24, depth: 2, headCount: 4, patchSize: 16,
+        stem: [.init(width: 16, depth: 1), .init(width: 32, depth: 1)]),
+    maskHead: .init(hiddenChannels: 32, outputChannels: 32))
 
 /// The configuration of the small fixture networks: 48 wide, 3 blocks, heads 32 wide.
 func microConfiguration(_ layout: BackboneConfiguration.Layout) -> MaskNetworkConfiguration {

@@ -34,7 +34,7 @@ import Torch
     ) throws {
         let image = try #require(batch["image"])
         let areas = areas(try #require(batch["bbox"]))
-        let backbone = student.backbone
+        let backbone = try #require(student.backbone.transformer)
         let patches = backbone.patches(image)
         expect(patches.permuted(0, 2, 3, 1), fixtures, "patch_embed_nhwc")
         let embedded = backbone.embedded(patches)

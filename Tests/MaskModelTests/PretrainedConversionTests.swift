@@ -39,6 +39,34 @@ struct PretrainedConversionTests {
         }
     }
 
+    @Test("a FAN keeps its running statistics, its counters whole in half precision too")
+    func fan() throws {
+        try inFolder { folder in
+            let source = try MaskCheckpoint(path: fixture("micro_fan_init.pth"))
+            #expect(
+                source.info.what == "Mask Auto-Labeler with a FAN backbone, student and teacher")
+            #expect(source.info.headCount == 4)
+            #expect(source.info.architecture?.stem.map(\.width) == [16, 32])
+            #expect(
+                source.info.architecture?.summary
+                    == "FAN with ConvNeXt stem, width 24, 2 blocks")
+            let info = try CheckpointConversion.convert(
+                fixture("micro_fan_init.pth"), to: folder + "/a.safetensors",
+                elementType: .float16, metadata: ["crop_size": "64"], version: "1")
+            #expect(info.metadata["layout"] == "fan" && info.metadata["num_heads"] == "4")
+            let result = try MaskCheckpoint(path: folder + "/a.safetensors")
+            #expect(Set(result.student.keys).count == source.student.count - 2)
+            let norm = "backbone.blocks.0.mlp.mlp_v.dwconv.bn."
+            #expect(result.student[norm + "running_var"]?.elementType == .float16)
+            #expect(result.student[norm + "num_batches_tracked"]?.elementType == .int64)
+            let configuration = MaskNetworkConfiguration(
+                backbone: try result.info.backboneConfiguration(),
+                maskHead: try #require(result.info.maskHeadConfiguration))
+            #expect(configuration == microFAN)
+            _ = try result.network(.teacher, configuration, architecture: "micro")
+        }
+    }
+
     @Test("a backbone and heads become one checkpoint")
     func merge() throws {
         try inFolder { folder in

@@ -3,39 +3,39 @@ import TestSupport
 import Testing
 import Torch
 
+/// The larger of a relative and an absolute distance of two numbers.
+func expectSummary(
+    _ tensor: Tensor, _ summary: Any?, tolerance: Double = 1e-4, _ name: String,
+    sourceLocation: SourceLocation = #_sourceLocation
+) throws {
+    let summary = try #require(summary as? [String: Any], "\(name)")
+    #expect(tensor.shape == summary["shape"] as? [Int], sourceLocation: sourceLocation)
+    let flat = tensor.to(.float64).flattened(from: 0)
+    // An error of `tolerance` in each element, all of one sign, at most.
+    let budget = tolerance * Double(tensor.count).squareRoot() * 10
+    func number(_ key: String) -> Double { summary[key] as? Double ?? .nan }
+    let sum = Double(flat.sum().item())
+    let absolute = Double(flat.abs().sum().item())
+    #expect(abs(sum - number("sum")) < max(budget, 1e-6 * absolute), "\(name) sum")
+    #expect(abs(absolute - number("abs_sum")) < max(budget, 1e-5 * absolute), "\(name) abs")
+    let squares = Double(flat.squared().sum().item())
+    #expect(abs(squares - number("sq_sum")) < 1e-4 * squares, "\(name) squares")
+    #expect(abs(Double(flat.amin().item()) - number("min")) < tolerance, "\(name) min")
+    #expect(abs(Double(flat.amax().item()) - number("max")) < tolerance, "\(name) max")
+    let first = (summary["first"] as? [Double] ?? []).map(Float.init)
+    let last = (summary["last"] as? [Double] ?? []).map(Float.init)
+    let values = flat.floats()
+    expectClose(
+        Tensor(Array(values.prefix(first.count)), [first.count]),
+        Tensor(first, [first.count]), tolerance: tolerance, name,
+        sourceLocation: sourceLocation)
+    expectClose(
+        Tensor(Array(values.suffix(last.count)), [last.count]), Tensor(last, [last.count]),
+        tolerance: tolerance, name, sourceLocation: sourceLocation)
+}
+
 /// Sums and ends of stage outputs that are too large to be fixtures.
 @Suite struct StageSummariesTests {
-    /// The larger of a relative and an absolute distance of two numbers.
-    private func expectSummary(
-        _ tensor: Tensor, _ summary: Any?, tolerance: Double = 1e-4, _ name: String,
-        sourceLocation: SourceLocation = #_sourceLocation
-    ) throws {
-        let summary = try #require(summary as? [String: Any], "\(name)")
-        #expect(tensor.shape == summary["shape"] as? [Int], sourceLocation: sourceLocation)
-        let flat = tensor.to(.float64).flattened(from: 0)
-        // An error of `tolerance` in each element, all of one sign, at most.
-        let budget = tolerance * Double(tensor.count).squareRoot() * 10
-        func number(_ key: String) -> Double { summary[key] as? Double ?? .nan }
-        let sum = Double(flat.sum().item())
-        let absolute = Double(flat.abs().sum().item())
-        #expect(abs(sum - number("sum")) < max(budget, 1e-6 * absolute), "\(name) sum")
-        #expect(abs(absolute - number("abs_sum")) < max(budget, 1e-5 * absolute), "\(name) abs")
-        let squares = Double(flat.squared().sum().item())
-        #expect(abs(squares - number("sq_sum")) < 1e-4 * squares, "\(name) squares")
-        #expect(abs(Double(flat.amin().item()) - number("min")) < tolerance, "\(name) min")
-        #expect(abs(Double(flat.amax().item()) - number("max")) < tolerance, "\(name) max")
-        let first = (summary["first"] as? [Double] ?? []).map(Float.init)
-        let last = (summary["last"] as? [Double] ?? []).map(Float.init)
-        let values = flat.floats()
-        expectClose(
-            Tensor(Array(values.prefix(first.count)), [first.count]),
-            Tensor(first, [first.count]), tolerance: tolerance, name,
-            sourceLocation: sourceLocation)
-        expectClose(
-            Tensor(Array(values.suffix(last.count)), [last.count]), Tensor(last, [last.count]),
-            tolerance: tolerance, name, sourceLocation: sourceLocation)
-    }
-
     @Test("stages of ViT-tiny sum up to the reference's", arguments: [64, 128])
     func stages(size: Int) throws {
         let all = try jsonObjectFixture("stage_summaries.json")
@@ -44,7 +44,7 @@ import Torch
         let batch = try tensorFixture("batch_c\(size)_0.safetensors")
         let image = try #require(batch["image"])
         let areas = areas(try #require(batch["bbox"]))
-        let backbone = network.backbone
+        let backbone = try #require(network.backbone.transformer)
         try withoutGradients {
             let patches = backbone.patches(image)
             try expectSummary(

@@ -45,6 +45,7 @@ public enum FormulaWeights {
     private static func rule(_ key: String, _ shape: [Int]) -> (offset: Double, scale: Double) {
         let last = key.split(separator: ".").last ?? ""
         switch last {
+        case "num_batches_tracked": return (0, 0)
         case "running_var": return (1, 0.2)
         case "running_mean": return (0, 0.1)
         case "cls_token", "pos_embed": return (0, 0.2)

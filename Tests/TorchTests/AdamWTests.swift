@@ -53,6 +53,30 @@ import Torch
         for (value, rule) in zip(values, rule) { #expect(abs(Double(value) - rule) < 1e-6) }
     }
 
+    @Test("a step that a tensor forbids changes nothing, and does not count")
+    func skipped() {
+        func moved(_ forbidden: Set<Int>) -> (values: [Float], state: [[Float]]) {
+            let a = leaf([1, -2])
+            let optimizer = AdamW([("a", a)], learningRate: 0.01, configuration)
+            for (index, gradient) in [0.3, -0.2, 0.7].enumerated() {
+                a.gradient = Tensor([Float(gradient), .nan], [2])
+                if !forbidden.contains(index) { a.gradient = Tensor([Float(gradient), 1], [2]) }
+                optimizer.step(unless: .full([], forbidden.contains(index) ? 1 : 0))
+            }
+            return (a.floats(), optimizer.exportState().map { $0.tensor.floats() })
+        }
+        let a = leaf([1, -2])
+        let optimizer = AdamW([("a", a)], learningRate: 0.01, configuration)
+        for gradient in [0.3, 0.7] as [Float] {
+            a.gradient = Tensor([gradient, 1], [2])
+            optimizer.step()
+        }
+        let (values, state) = moved([1])
+        #expect(values == a.floats())
+        #expect(state == optimizer.exportState().map { $0.tensor.floats() })
+        #expect(moved([0, 1, 2]).state == [[0, 0], [0, 0], [0]])
+    }
+
     @Test("a parameter's rate is scaled by its factor")
     func rates() {
         let (a, b, c) = (leaf([1]), leaf([1]), leaf([1]))

@@ -19,6 +19,24 @@ import Torch
         #expect(conv2d(image, weight: .ones([1, 1, 2, 2]), bias: nil, stride: 2).floats() == [10])
     }
 
+    @Test("float16 on a CPU rounds factors and results, and sums in float32")
+    func roundedProducts() {
+        let weight = Tensor([1, 0.5], [1, 2])
+        weight.requiresGradient = true
+        let y = autocast(.float16, on: .cpu) {
+            linear(Tensor([2049, 2049], [1, 2]), weight: weight, bias: nil)
+        }
+        #expect(y.dtype == .float16)
+        #expect(y.floats() == [3072])  // 3073.5 of factors that are not rounded
+        y.sum().backward()
+        #expect(weight.gradient?.floats() == [2048, 2048])
+        let large = Tensor.ones([1, 64, 32, 32])
+        let z = autocast(.float16, on: .cpu) {
+            conv2d(large, weight: .ones([64, 64, 3, 3]), bias: nil, padding: 1)
+        }
+        #expect(z.dtype == .float16 && z.floats().max() == 576)
+    }
+
     @Test("norms give mean 0 and biased variance 1")
     func norms() {
         let ones = Tensor.ones([2])
@@ -67,5 +85,19 @@ import Torch
         let y = unfold(x.reshaped(1, 1, 2, 2), kernel: 3)
         #expect(y.shape == [1, 9, 4])
         #expect(y.selecting(2, 0).floats() == [0, 0, 0, 0, 1, 2, 0, 3, 4])
+    }
+
+    @Test("groups of a convolution do not see each other")
+    func groups() {
+        var generator = Generator(seed: 1)
+        let x = Tensor.drawn([2, 4, 5, 6]) { generator.normal() }
+        let weight = Tensor.drawn([6, 2, 3, 3]) { generator.normal() }
+        let whole = conv2d(x, weight: weight, bias: nil, padding: 1, groups: 2)
+        let parts = (0..<2).map { part in
+            conv2d(
+                x.narrowed(1, 2 * part..<2 * part + 2),
+                weight: weight.narrowed(0, 3 * part..<3 * part + 3), bias: nil, padding: 1)
+        }
+        expectClose(whole, .concatenated(parts, along: 1))
     }
 }

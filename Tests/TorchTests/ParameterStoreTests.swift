@@ -77,4 +77,28 @@ import Torch
                   wrong shape (1): weight (expected [2], found [3])
                 """)
     }
+
+    @Test("buffers lie beside the parameters, keep their type and are loaded as strictly")
+    func buffers() throws {
+        let fresh = ParameterStore(seed: 1)
+        _ = BatchNorm(fresh.root / "bn", channels: 2)
+        #expect(fresh.parameters.map(\.name) == ["bn.weight", "bn.bias"])
+        #expect(
+            fresh.buffers.map(\.name)
+                == ["bn.running_mean", "bn.running_var", "bn.num_batches_tracked"])
+        #expect(fresh["bn.num_batches_tracked"]?.dtype == .int64)
+        var tensors = Dictionary(uniqueKeysWithValues: fresh.tensors.map { ($0.name, $0.tensor) })
+        tensors["bn.num_batches_tracked"] = Tensor(integers: [16_777_217], [])
+        let loaded = ParameterStore(loading: tensors)
+        _ = BatchNorm(loaded.root / "bn", channels: 2)
+        try loaded.finishLoading()
+        // One more than float32 can count.
+        #expect(loaded["bn.num_batches_tracked"]?.integers() == [16_777_217])
+        tensors["bn.running_var"] = nil
+        let partial = ParameterStore(loading: tensors)
+        _ = BatchNorm(partial.root / "bn", channels: 2)
+        #expect(
+            throws: TorchError.parameterMismatch(ParameterMismatch(missing: ["bn.running_var"]))
+        ) { try partial.finishLoading() }
+    }
 }

@@ -58,6 +58,26 @@ import Torch
         }
     }
 
+    @Test("autocast changes nothing, and bfloat16's own convolution is near", arguments: cases)
+    func underAutocast(test: Case) {
+        var generator = Generator(seed: 3)
+        let x = random([test.batch, test.height, test.width, test.inputs], &generator)
+        let weight = random([test.outputs, test.inputs, 3, 3], &generator)
+        let gradient = random([test.batch, test.height, test.width, test.outputs], &generator)
+        let exact = Winograd.convolve(x, weight: weight)
+        let exactGradient = Winograd.weightGradient(x, gradient)
+        autocast(.bfloat16, on: .cpu) {
+            #expect(Winograd.convolve(x, weight: weight).floats() == exact.floats())
+            #expect(Winograd.weightGradient(x, gradient).floats() == exactGradient.floats())
+            let half = conv2d(x.permuted(0, 3, 1, 2), weight: weight, bias: nil, padding: 1)
+            #expect(half.dtype == .bfloat16)
+            // Eight bits of the result, and of the factors, which add up as the root of their number.
+            let largest = Double(exact.abs().amax().item())
+            let tolerance = 0x1p-8 * largest + 0x1p-9 * Double(9 * test.inputs).squareRoot()
+            expectClose(half.permuted(0, 2, 3, 1), exact, tolerance: tolerance)
+        }
+    }
+
     @Test("other kernels, channels and types are left to libtorch")
     func limits() {
         #expect(!Winograd.applies(to: .zeros([16, 16, 1, 1]), .float32, on: .cpu))

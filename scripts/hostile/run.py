@@ -15,6 +15,7 @@ import time
 
 import annotations
 import checkpoints
+import formats
 import images
 import specs
 import training
@@ -126,7 +127,7 @@ def main():
         "crop": os.environ.get("CROP", "224"),
         "jpeg": here / "Demo" / "images" / "rocket.jpg",
     }
-    cases = [c for m in (annotations, images, checkpoints, specs, training) for c in m.cases(settings)]
+    cases = [c for m in (annotations, formats, images, checkpoints, specs, training) for c in m.cases(settings)]
     assert len({c.name for c in cases}) == len(cases), "two cases have one name"
     if options.only:
         cases = [c for c in cases if options.only in c.name]

@@ -1,11 +1,11 @@
 import ArgumentParser
 
 /// Times one part of mal and prints one JSON line, as `pytorch_baseline.py` does for PyTorch.
-/// `compare.py` runs both, alternating.
+/// `speed.py` and `gpu.py` run both, in turns.
 @main
-struct Bench: ParsableCommand {
+struct Bench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench",
         abstract: "Times one part of mal and prints one JSON line.",
-        subcommands: [Infer.self, Train.self, MeanFieldCommand.self, Data.self])
+        subcommands: [Infer.self, Train.self, MeanFieldCommand.self, Data.self, Agreement.self, Annotations.self])
 }

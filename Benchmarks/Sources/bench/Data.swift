@@ -205,7 +205,7 @@ private func disc(side: Int) -> [Float] {
 }
 
 private func threadSeconds() -> Double { seconds(of: CLOCK_THREAD_CPUTIME_ID) }
-private func cpuSeconds() -> Double { seconds(of: CLOCK_PROCESS_CPUTIME_ID) }
+func cpuSeconds() -> Double { seconds(of: CLOCK_PROCESS_CPUTIME_ID) }
 
 private func seconds(of clock: clockid_t) -> Double {
     var now = timespec()

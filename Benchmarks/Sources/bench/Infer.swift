@@ -14,7 +14,7 @@ struct Infer: ParsableCommand {
     func run() throws {
         let device = try options.start()
         let network = MaskNetwork(
-            ParameterStore(seed: 0, device: device).root, options.configuration)
+            ParameterStore(seed: 0, device: device).root, try options.configuration)
         let sample = Sample(batch: options.batch, crop: options.crop, device: device)
         let seconds = pacing.medianSeconds {
             withoutGradients {

@@ -13,6 +13,9 @@ struct MeanFieldCommand: ParsableCommand {
     @Option(help: "Side of the square maps in pixels.")
     var map = 128
 
+    @Flag(help: "On a GPU: the mean field as one kernel (train.mean_field_kernel).")
+    var nvrtc = false
+
     func run() throws {
         let device = try options.start()
         let sample = Sample(batch: options.batch, crop: options.crop, device: device)
@@ -22,8 +25,14 @@ struct MeanFieldCommand: ParsableCommand {
         let seg = Tensor.drawn([options.batch, map, map], device: device) {
             Double.random(in: 0...1, using: &generator)
         }
+        let kernel =
+            nvrtc
+            ? try MeanFieldKernel(MeanField(), height: map, width: map, device: device) : nil
         let seconds = pacing.medianSeconds {
-            _ = MeanField()(image: image, probabilities: seg, mask: box).sum().item()
+            let made =
+                kernel.map { $0(image: image, probabilities: seg, mask: box) }
+                ?? MeanField()(image: image, probabilities: seg, mask: box)
+            _ = made.sum().item()
         }
         try options.report("meanfield", secondsPerStep: seconds)
     }

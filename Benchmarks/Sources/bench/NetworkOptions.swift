@@ -6,13 +6,17 @@ import Torch
 struct NetworkOptions: ParsableArguments {
     enum Arch: String, ExpressibleByArgument, CaseIterable {
         case tiny, small, base, large
+        case fanTinyHybrid = "fan_tiny_8_p4_hybrid"
+        case fanSmallHybrid = "fan_small_12_p4_hybrid"
+        case fanSmall = "fan_small_12_p16_224"
 
-        var configuration: BackboneConfiguration {
+        func configuration() throws -> BackboneConfiguration {
             switch self {
             case .tiny: .tiny()
             case .small: .small()
             case .base: .base()
             case .large: .large()
+            case .fanTinyHybrid, .fanSmallHybrid, .fanSmall: try .init(arch: rawValue)
             }
         }
     }
@@ -29,7 +33,7 @@ struct NetworkOptions: ParsableArguments {
         }
     }
 
-    @Option(help: "Size of the vision transformer, patch 16.")
+    @Option(help: "Size of the vision transformer, patch 16, or a FAN.")
     var arch = Arch.base
 
     @Option(help: "Side of the square crop in pixels.")
@@ -57,7 +61,9 @@ struct NetworkOptions: ParsableArguments {
         try configuration.validate(cropSize: crop)
     }
 
-    var configuration: MaskNetworkConfiguration { .init(backbone: arch.configuration) }
+    var configuration: MaskNetworkConfiguration {
+        get throws { .init(backbone: try arch.configuration()) }
+    }
 
     /// Starts libtorch; where the networks are to lie.
     func start() throws -> Device {

@@ -34,13 +34,15 @@ void cwg_output(cwg_map map, const float *matrices, const float *_Nullable bias,
 void cwg_output_gradient(cwg_map map, const float *values, int64_t from, int64_t end,
                          float *matrices);
 
-/// Weights (outputs, inputs, 3, 3) to 36 × inputs × outputs: G w Gᵀ. With isTransposed to 36 × outputs ×
-/// inputs of the weights turned by 180°, which is the convolution that the gradient of the input is.
-void cwg_weights(const float *weights, int32_t outputs, int32_t inputs, int32_t isTransposed,
+/// Weights 9 × plane, the taps of every pair of channels, to 36 × plane: G w Gᵀ. With isTurned of the kernels
+/// turned by 180°, which is the convolution that the gradient of the input is. A call does the places
+/// from ..< end of each plane, both multiples of 16.
+void cwg_weights(const float *taps, int64_t plane, int32_t isTurned, int64_t from, int64_t end,
                  float *matrices);
 
-/// What ``cwg_weights`` is transposed: 36 × inputs × outputs to (outputs, inputs, 3, 3).
-void cwg_weights_gradient(const float *matrices, int32_t outputs, int32_t inputs, float *weights);
+/// What ``cwg_weights`` is transposed: 36 × plane to 9 × plane.
+void cwg_weights_gradient(const float *matrices, int64_t plane, int64_t from, int64_t end,
+                          float *taps);
 
 #pragma clang assume_nonnull end
 

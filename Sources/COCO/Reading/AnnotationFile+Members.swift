@@ -14,6 +14,13 @@ extension AnnotationFile {
         }
     }
 
+    /// The number under `area`; nil when there is none.
+    func area(of annotation: AnnotationRecord) -> Double? {
+        annotation.areaRange.flatMap { range in
+            bytes.withBytes { JSONScanner($0, range).number(range) }
+        }
+    }
+
     /// Whether any annotation has this key, whatever its value.
     public func anyAnnotationHas(_ name: String) -> Bool {
         bytes.withBytes { content in
@@ -24,6 +31,24 @@ extension AnnotationFile {
                 scanner.members { key, _ in isThere = isThere || text.text(key) == name }
                 return isThere
             }
+        }
+    }
+}
+
+extension AnnotationFile {
+    /// The numbers that an annotation has under some keys, as ``number(_:of:)``, in one look.
+    func numbers(_ names: [String], of annotation: AnnotationRecord) -> [Double?] {
+        bytes.withBytes { content in
+            var scanner = JSONScanner(content, annotation.range)
+            let text = scanner
+            var found = [Double?](repeating: nil, count: names.count)
+            scanner.members { key, value in
+                let spelled = content[key.dropFirst().dropLast()]
+                for (place, name) in names.enumerated() where spelled.elementsEqual(name.utf8) {
+                    found[place] = text.number(value)
+                }
+            }
+            return found
         }
     }
 }

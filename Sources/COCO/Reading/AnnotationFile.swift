@@ -9,7 +9,13 @@ public struct AnnotationFile: Sendable {
     public let categories: [CategoryRecord]
     /// What is odd about the file; a file with errors is never returned, so these are warnings.
     public let problems: ProblemList
+    /// What the file was: all but YouTube-VIS and the kinds of COCO JSON are COCO JSON by now.
+    public let format: AnnotationFormat
     let bytes: FileBytes
+    /// Where the records were read, if not in a COCO file.
+    let places: ImportPlaces?
+    /// The file that an output repeats, if it is not COCO JSON.
+    let video: VideoFile?
 
     /// Reads and checks a whole file (SPEC §2.1).
     ///
@@ -19,13 +25,26 @@ public struct AnnotationFile: Sendable {
     ///   ``COCOError/syntax(path:line:column:message:)`` or, with all errors together,
     ///   ``COCOError/invalid(_:)``.
     public static func read(path: String) throws(COCOError) -> AnnotationFile {
-        let bytes = try FileBytes(path: path)
-        let reader = AnnotationReader(path: path, bytes: bytes)
+        try AnnotationFile(
+            AnnotationReader(path: path, bytes: FileBytes(path: path)), path: path)
+    }
+
+    /// Runs a reader to its end.
+    init(
+        _ reader: AnnotationReader, path: String, format: AnnotationFormat? = nil,
+        video: VideoFile? = nil
+    ) throws(COCOError) {
         try reader.read()
         guard reader.problems.errorCount == 0 else { throw .invalid(reader.problems) }
-        return AnnotationFile(
-            path: path, images: reader.images, annotations: reader.annotations,
-            categories: reader.categories, problems: reader.problems, bytes: bytes)
+        self.path = path
+        self.format = format ?? reader.format
+        images = reader.images
+        annotations = reader.annotations
+        categories = reader.categories
+        problems = reader.problems
+        bytes = reader.bytes
+        places = reader.places
+        self.video = video
     }
 
     /// The number of bytes of the file.
@@ -41,13 +60,24 @@ public struct AnnotationFile: Sendable {
     /// The bytes of a record or value as text.
     public func text(_ range: Range<Int>) -> String { bytes.text(range) }
 
+    /// The content, as COCO JSON; of a YouTube-VIS file its own.
+    package func withContent<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+        (video?.bytes ?? bytes).withBytes { body(UnsafeRawBufferPointer($0)) }
+    }
+
+    /// The file that holds a record, perhaps with its line: for messages.
+    func place(of annotation: AnnotationRecord) -> String {
+        places?.text(of: .annotation(index: annotation.index, id: annotation.id)) ?? path
+    }
+
     /// A finding about one annotation, naming file and id.
     public func problem(
         _ severity: Problem.Severity, _ annotation: AnnotationRecord, field: String? = nil,
         expected: String, found: String
     ) -> Problem {
         Problem(
-            severity, file: path, .annotation(index: annotation.index, id: annotation.id),
-            field: field, expected: expected, found: found)
+            severity, file: place(of: annotation),
+            .annotation(index: annotation.index, id: annotation.id), field: field,
+            expected: expected, found: found)
     }
 }

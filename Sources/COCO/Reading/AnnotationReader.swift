@@ -9,17 +9,18 @@ final class AnnotationReader {
     private(set) var problems: ProblemList
 
     private let path: String
-    private let bytes: FileBytes
-    private var content = UnsafeBufferPointer<UInt8>(start: nil, count: 0)
+    let bytes: FileBytes
+    let places: ImportPlaces?
+    private var naming: ImageNaming
     private var rowCounts = [0, 0, 0]
     private var seenTables: Set<Table> = []
 
     private enum Table: Int, CaseIterable {
         case images, annotations, categories
 
-        var columns: [StaticString] {
+        var columns: [String] {
             switch self {
-            case .images: ["id", "file_name", "height", "width"]
+            case .images: ["id", "file_name", "height", "width", "coco_url"]
             case .annotations:
                 [
                     "id", "image_id", "category_id", "bbox", "iscrowd", "segmentation", "area",
@@ -27,30 +28,39 @@ final class AnnotationReader {
             case .categories: ["id", "name"]
             }
         }
-
-        var key: StaticString {
-            switch self {
-            case .images: "images"
-            case .annotations: "annotations"
-            case .categories: "categories"
-            }
-        }
     }
 
-    init(path: String, bytes: FileBytes) {
+    /// - Parameters:
+    ///   - naming: finds images under the names that some data sets give them.
+    ///   - places: where the records come from, if not from `path` itself.
+    ///   - problems: what is known to be wrong before.
+    init(
+        path: String, bytes: FileBytes, naming: ImageNaming = ImageNaming(),
+        places: ImportPlaces? = nil, problems: ProblemList? = nil
+    ) {
         self.path = path
         self.bytes = bytes
-        problems = ProblemList(file: path)
+        self.naming = naming
+        self.places = places
+        self.problems = problems ?? ProblemList(file: path)
+    }
+
+    /// Which layout the images' names turned out to have.
+    var format: AnnotationFormat { naming.found ?? .coco }
+
+    private func report(
+        _ severity: Problem.Severity, _ subject: Problem.Subject, field: String? = nil,
+        expected: @autoclosure () -> String, found: @autoclosure () -> String
+    ) {
+        problems.add(
+            severity, at: places?.text(of: subject), subject, field: field, expected: expected(),
+            found: found())
     }
 
     func read() throws(COCOError) {
-        try bytes.withBytes { (content) throws(COCOError) in
-            self.content = content
-            defer { self.content = UnsafeBufferPointer(start: nil, count: 0) }
-            try walk()
-        }
+        try walk()
         for table in [Table.images, .annotations] where !seenTables.contains(table) {
-            problems.add(
+            report(
                 .error, .file, field: "\(table)", expected: "an array of objects",
                 found: "no such key")
         }
@@ -58,62 +68,29 @@ final class AnnotationReader {
     }
 
     private func walk() throws(COCOError) {
-        let names = Table.allCases.map { table in
-            table.columns.map {
-                Optional(UnsafeRawPointer($0.utf8Start).assumingMemoryBound(to: CChar.self))
-            }
-        }
-        let flat = names.flatMap { $0 }
-        var error = cj_error()
-        let status = flat.withUnsafeBufferPointer { flat in
-            var first = 0
-            let tables = Table.allCases.map { table in
-                defer { first += table.columns.count }
-                return cj_table(
-                    key: UnsafeRawPointer(table.key.utf8Start).assumingMemoryBound(to: CChar.self),
-                    columns: flat.baseAddress.map { $0 + first }, column_count: table.columns.count)
-            }
-            var visitor = cj_visitor(
-                context: Unmanaged.passUnretained(self).toOpaque(),
-                table: { context, table, value, isFirst in
-                    guard let context, let value else { return 1 }
-                    Unmanaged<AnnotationReader>.fromOpaque(context).takeUnretainedValue()
-                        .begin(Table.allCases[table], value.pointee, isFirst: isFirst != 0)
-                    return 0
-                },
-                row: { context, table, row, columns in
-                    guard let context, let row else { return 1 }
-                    Unmanaged<AnnotationReader>.fromOpaque(context).takeUnretainedValue()
-                        .add(Table.allCases[table], row.pointee, columns)
-                    return 0
-                })
-            return cj_read(
-                content.baseAddress, content.count, tables, tables.count, &visitor, &error)
-        }
-        switch status {
-        case CJ_OK: return
-        case CJ_NOT_OBJECT:
-            problems.add(
+        let visitor = JSONTableVisitor(
+            onTable: { [unowned self] table, value, isFirst in
+                begin(Table.allCases[table], value, isFirst: isFirst)
+            },
+            onRow: { [unowned self] table, row, columns in
+                add(Table.allCases[table], row, columns)
+            })
+        let tables = Table.allCases.map { JSONTable(key: "\($0)", columns: $0.columns) }
+        guard try bytes.readTables(tables, path: path, visitor: visitor) else {
+            report(
                 .error, .file, expected: "an object with \"images\" and \"annotations\"",
-                found: snippet(0..<content.count))
+                found: bytes.snippet(0..<bytes.count))
             throw .invalid(problems)
-        case CJ_NO_MEMORY: throw .unreadable(path: path, reason: "out of memory")
-        default:
-            let place = bytes.place(of: error.offset)
-            let message = withUnsafeBytes(of: error.message) { text in
-                String(decoding: text.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            throw .syntax(path: path, line: place.line, column: place.column, message: message)
         }
     }
 
     private func begin(_ table: Table, _ value: cj_value, isFirst: Bool) {
         if !isFirst {
-            problems.add(
+            report(
                 .error, .file, field: "\(table)", expected: "the key once", found: "it twice")
         }
         if value.kind != CJ_ARRAY.rawValue {
-            problems.add(
+            report(
                 .error, .file, field: "\(table)", expected: "an array of objects",
                 found: snippet(value))
         }
@@ -124,7 +101,7 @@ final class AnnotationReader {
         let index = rowCounts[table.rawValue]
         rowCounts[table.rawValue] += 1
         guard let columns else {
-            problems.add(
+            report(
                 .error, subject(table, index, nil), expected: "an object", found: snippet(row))
             return
         }
@@ -150,20 +127,20 @@ final class AnnotationReader {
         let subject = Problem.Subject.image(index: index, id: id)
         checkRepeats(columns, .images, subject)
         if id == nil { reportID(columns[0], subject, "id") }
-        let name = text(columns[1])
+        let name = naming.name(fileName: text(columns[1]), cocoURL: text(columns[4]))
         if let name {
             if let fault = ImageRecord.fault(in: name) {
-                problems.add(
+                report(
                     .error, subject, field: "file_name",
                     expected: "a path inside the images folder",
-                    found: "\(snippet(columns[1])), which \(fault)")
+                    found: "\(snippet(columns[columns[1].isPresent ? 1 : 4])), which \(fault)")
             }
         } else {
-            problems.add(
+            report(
                 .error, subject, field: "file_name", expected: "a text", found: snippet(columns[1]))
         }
         var size: Size?
-        if isPresent(columns[2]) || isPresent(columns[3]) {
+        if columns[2].isPresent || columns[3].isPresent {
             let height = side(columns[2], subject, "height")
             let width = side(columns[3], subject, "width")
             if let height, let width {
@@ -171,7 +148,7 @@ final class AnnotationReader {
                 if declared.pixelCount.map({ $0 <= RLE.pixelLimit }) ?? false {
                     size = declared
                 } else {
-                    problems.add(
+                    report(
                         .error, subject, field: "width, height",
                         expected: "at most \(RLE.pixelLimit) pixels", found: "\(declared)")
                 }
@@ -186,8 +163,8 @@ final class AnnotationReader {
         let subject = Problem.Subject.category(index: index, id: id)
         checkRepeats(columns, .categories, subject)
         guard let id else { return reportID(columns[0], subject, "id") }
-        if isPresent(columns[1]), text(columns[1]) == nil {
-            problems.add(
+        if columns[1].isPresent, text(columns[1]) == nil {
+            report(
                 .warning, subject, field: "name", expected: "a text", found: snippet(columns[1]))
         }
         categories.append(CategoryRecord(index: index, id: id, name: text(columns[1])))
@@ -203,61 +180,36 @@ final class AnnotationReader {
         let imageID = recordID(columns[1])
         if imageID == nil { reportID(columns[1], subject, "image_id") }
         let category = recordID(columns[2])
-        if category == nil, isPresent(columns[2]) { reportID(columns[2], subject, "category_id") }
-        let box = columns[3]
-        let numbers = box.numbers
-        let isBox =
-            box.has_numbers != 0 && (numbers.0 + numbers.2).isFinite
-            && (numbers.1 + numbers.3).isFinite
-        if !isBox {
-            problems.add(
-                .error, subject, field: "bbox", expected: "4 finite numbers", found: snippet(box))
+        if category == nil, columns[2].isPresent { reportID(columns[2], subject, "category_id") }
+        let box = columns[3].box
+        if box == nil {
+            report(
+                .error, subject, field: "bbox", expected: "4 finite numbers",
+                found: snippet(columns[3]))
         }
-        guard let id, let imageID, isBox else { return }
+        guard let id, let imageID, let box else { return }
         let crowd = columns[4]
         var isCrowd = crowd.kind == CJ_TRUE.rawValue
         if crowd.kind == CJ_NUMBER.rawValue { isCrowd = crowd.numbers.0 != 0 }
-        if isPresent(crowd), crowd.kind != CJ_TRUE.rawValue, crowd.kind != CJ_FALSE.rawValue,
+        if crowd.isPresent, crowd.kind != CJ_TRUE.rawValue, crowd.kind != CJ_FALSE.rawValue,
             crowd.kind != CJ_NUMBER.rawValue || !(crowd.numbers.0 == 0 || crowd.numbers.0 == 1)
         {
-            problems.add(
+            report(
                 .warning, subject, field: "iscrowd", expected: "0 or 1", found: snippet(crowd))
         }
         annotations.append(
             AnnotationRecord(
-                id: id, imageID: imageID, categoryID: category, x: numbers.0, y: numbers.1,
-                width: numbers.2, height: numbers.3, indexBits: UInt32(index),
+                id: id, imageID: imageID, categoryID: category, x: box.x, y: box.y,
+                width: box.width, height: box.height, indexBits: UInt32(index),
                 bytes: ByteRange(row), segmentationBytes: ByteRange(columns[5]),
                 areaBytes: ByteRange(columns[6]), isCrowd: isCrowd, hasRepeatedKeys: isRepeated))
     }
 
     // MARK: Values
 
-    private func isPresent(_ value: cj_value) -> Bool {
-        value.kind != CJ_MISSING.rawValue && value.kind != CJ_NULL.rawValue
-    }
+    private func recordID(_ value: cj_value) -> RecordID? { bytes.recordID(value) }
 
-    /// Whole numbers that some tools write as 17.0 are numbers too.
-    private func recordID(_ value: cj_value) -> RecordID? {
-        switch UInt32(value.kind) {
-        case CJ_NUMBER.rawValue:
-            if value.is_integer != 0 { return .integer(value.integer) }
-            let digits = content[Int(value.begin)..<Int(value.end)]
-            if digits.dropFirst().allSatisfy({ (0x30...0x39).contains($0) }) {
-                return .large(String(decoding: digits, as: UTF8.self))
-            }
-            guard abs(value.numbers.0) <= 0x1p53 else { return nil }
-            return Int64(exactly: value.numbers.0).map(RecordID.integer)
-        case CJ_STRING.rawValue: return text(value).map(RecordID.text)
-        default: return nil
-        }
-    }
-
-    private func text(_ value: cj_value) -> String? {
-        guard value.kind == CJ_STRING.rawValue else { return nil }
-        let range = Int(value.begin)..<Int(value.end)
-        return JSONScanner(content, range).text(range)
-    }
+    private func text(_ value: cj_value) -> String? { bytes.string(value) }
 
     private func side(_ value: cj_value, _ subject: Problem.Subject, _ field: String) -> Int? {
         if value.kind == CJ_NUMBER.rawValue, value.numbers.0 >= 1, value.numbers.0 <= 0x1p31,
@@ -265,14 +217,14 @@ final class AnnotationReader {
         {
             return side
         }
-        problems.add(
+        report(
             .error, subject, field: field, expected: "a whole number of pixels above 0",
             found: snippet(value))
         return nil
     }
 
     private func reportID(_ value: cj_value, _ subject: Problem.Subject, _ field: String) {
-        problems.add(
+        report(
             .error, subject, field: field, expected: "a whole number or a text",
             found: snippet(value))
     }
@@ -284,25 +236,14 @@ final class AnnotationReader {
         var any = false
         for (column, name) in table.columns.enumerated() where columns[column].repeated != 0 {
             any = true
-            problems.add(
+            report(
                 .warning, subject, field: "\(name)", expected: "the key once",
                 found: "it more than once (the last one counts)")
         }
         return any
     }
 
-    private func snippet(_ value: cj_value) -> String {
-        value.kind == CJ_MISSING.rawValue ? "nothing" : snippet(Int(value.begin)..<Int(value.end))
-    }
-
-    /// The start of a value as the file spells it, on one line.
-    private func snippet(_ range: Range<Int>) -> String {
-        let kept = content[range].prefix(48)
-        let text = String(decoding: kept, as: UTF8.self)
-            .unicodeScalars.map { $0.properties.generalCategory == .control ? " " : String($0) }
-            .joined()
-        return kept.count < range.count ? text + "…" : text
-    }
+    private func snippet(_ value: cj_value) -> String { bytes.snippet(value) }
 
     // MARK: References
 
@@ -311,7 +252,7 @@ final class AnnotationReader {
         let imagePlaces = places(images.map { ($0.index, $0.id) }, .images, .error)
         let categoryPlaces = places(categories.map { ($0.index, $0.id) }, .categories, .warning)
         if !seenTables.contains(.categories) {
-            problems.add(
+            report(
                 .warning, .file, field: "categories", expected: "an array of objects",
                 found: "no such key (labelling needs none)")
         }
@@ -327,7 +268,7 @@ final class AnnotationReader {
         var places = [RecordID: Int32](minimumCapacity: records.count)
         for (place, record) in records.enumerated() {
             if let other = places.updateValue(Int32(place), forKey: record.id) {
-                problems.add(
+                report(
                     severity, subject(table, record.index, record.id), field: "id",
                     expected: "an id of its own",
                     found: "that of \(table)[\(records[Int(other)].index)]")
@@ -342,7 +283,7 @@ final class AnnotationReader {
     ) {
         let subject = Problem.Subject.annotation(index: record.index, id: record.id)
         if !ids.insert(record.id).inserted {
-            problems.add(
+            report(
                 .warning, subject, field: "id", expected: "an id of its own",
                 found: "that of an earlier annotation")
         }
@@ -350,7 +291,7 @@ final class AnnotationReader {
             record.imageBits = place
         } else {
             record.obstacle = .unknownImage
-            problems.add(
+            report(
                 .warning, subject, field: "image_id", expected: "the id of an image",
                 found: "\(record.imageID) (kept without a mask)")
         }
@@ -358,7 +299,7 @@ final class AnnotationReader {
             if let place = record.categoryID.flatMap({ categoryPlaces[$0] }) {
                 record.categoryBits = place
             } else {
-                problems.add(
+                report(
                     .warning, subject, field: "category_id", expected: "the id of a category",
                     found: record.categoryID.map { "\($0)" } ?? "nothing")
             }
@@ -371,7 +312,7 @@ final class AnnotationReader {
         func found() -> String { "[\(record.x), \(record.y), \(record.width), \(record.height)]" }
         guard record.width > 0, record.height > 0, box.width > 0, box.height > 0 else {
             record.obstacle = record.obstacle ?? .emptyBox
-            problems.add(
+            report(
                 .warning, subject, field: "bbox", expected: "a width and height above 0",
                 found: "\(found()) (kept without a mask)")
             return
@@ -379,17 +320,11 @@ final class AnnotationReader {
         guard let size = record.imageIndex.flatMap({ images[$0].size }) else { return }
         guard let inside = box.clipped(to: size) else {
             record.obstacle = .boxOutsideImage
-            problems.add(
+            report(
                 .warning, subject, field: "bbox", expected: "a box that meets its \(size) image",
                 found: "\(found()) (kept without a mask)")
             return
         }
         record.isClipped = inside != box
-    }
-}
-
-extension ByteRange {
-    init(_ value: cj_value) {
-        self.init(begin: value.begin, end: value.end)
     }
 }

@@ -9,27 +9,72 @@ struct FileBytes: Sendable {
     private let storage: [UInt8]
     let count: Int
 
+    /// - Throws: for what can't be JSON as well: an empty file, one with a byte order mark.
     init(path: String) throws(COCOError) {
+        storage = try Self.load(
+            path: path, kind: "JSON file", limit: Int(CJ_MAX_LENGTH), limitName: "4 GB",
+            padding: Int(CJ_PADDING))
+        count = storage.count - Int(CJ_PADDING)
+        guard count > 0 else { throw .unreadable(path: path, reason: "the file is empty") }
+        if let mark = Self.byteOrderMark(storage) {
+            throw .unreadable(
+                path: path,
+                reason: "expected JSON in UTF-8 without a byte order mark, found \(mark)")
+        }
+    }
+
+    /// A document made in memory.
+    ///
+    /// - Parameter path: what it was made of, for the message when it is too long.
+    init(_ document: [UInt8], path: String) throws(COCOError) {
+        guard document.count <= Int(CJ_MAX_LENGTH) else {
+            throw .unreadable(
+                path: path,
+                reason:
+                    "expected records of at most 4 GB as COCO JSON, found \(document.count) bytes"
+            )
+        }
+        count = document.count
+        storage = document + [UInt8](repeating: 0, count: Int(CJ_PADDING))
+    }
+
+    /// The content of a text file without a byte order mark; it may be empty.
+    static func text(path: String, kind: String, limit: Int) throws(COCOError) -> [UInt8] {
+        var bytes = try load(
+            path: path, kind: kind, limit: limit, limitName: "\(limit >> 20) MiB", padding: 0)
+        switch bytes.count < 3 ? nil : byteOrderMark(bytes) {
+        case nil: return bytes
+        case "UTF-16":
+            throw .unreadable(path: path, reason: "expected a \(kind) in UTF-8, found UTF-16")
+        default:
+            bytes.removeFirst(3)
+            return bytes
+        }
+    }
+
+    private static func load(
+        path: String, kind: String, limit: Int, limitName: String, padding: Int
+    ) throws(COCOError) -> [UInt8] {
         let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-        guard file >= 0 else { throw .unreadable(path: path, reason: Self.reason(errno)) }
+        guard file >= 0 else { throw .unreadable(path: path, reason: reason(errno)) }
         defer { close(file) }
         var status = stat()
         guard fstat(file, &status) == 0 else {
-            throw .unreadable(path: path, reason: Self.reason(errno))
+            throw .unreadable(path: path, reason: reason(errno))
         }
         switch status.st_mode & S_IFMT {
         case S_IFREG: break
-        case S_IFDIR: throw .unreadable(path: path, reason: "expected a JSON file, found a folder")
+        case S_IFDIR: throw .unreadable(path: path, reason: "expected a \(kind), found a folder")
         default:
-            throw .unreadable(path: path, reason: "expected a JSON file, found a device or pipe")
+            throw .unreadable(path: path, reason: "expected a \(kind), found a device or pipe")
         }
         let size = Int(status.st_size)
-        guard size <= Int(CJ_MAX_LENGTH) else {
+        guard size <= limit else {
             throw .unreadable(
-                path: path, reason: "expected at most 4 GB (\(CJ_MAX_LENGTH) bytes), found \(size)")
+                path: path, reason: "expected at most \(limitName) (\(limit) bytes), found \(size)")
         }
         var failure: Int32 = 0
-        storage = [UInt8](unsafeUninitializedCapacity: size + Int(CJ_PADDING)) { buffer, count in
+        let storage = [UInt8](unsafeUninitializedCapacity: size + padding) { buffer, count in
             while count < size {
                 let got = Foundation.read(file, buffer.baseAddress! + count, size - count)
                 if got < 0, errno == EINTR { continue }
@@ -37,17 +82,11 @@ struct FileBytes: Sendable {
                 if got <= 0 { break }
                 count += got
             }
-            for index in 0..<Int(CJ_PADDING) { buffer[count + index] = 0 }
-            count += Int(CJ_PADDING)
+            for index in 0..<padding { buffer[count + index] = 0 }
+            count += padding
         }
-        count = storage.count - Int(CJ_PADDING)
-        guard failure == 0 else { throw .unreadable(path: path, reason: Self.reason(failure)) }
-        guard count > 0 else { throw .unreadable(path: path, reason: "the file is empty") }
-        if let mark = Self.byteOrderMark(storage) {
-            throw .unreadable(
-                path: path,
-                reason: "expected JSON in UTF-8 without a byte order mark, found \(mark)")
-        }
+        guard failure == 0 else { throw .unreadable(path: path, reason: reason(failure)) }
+        return storage
     }
 
     /// The content without the padding.

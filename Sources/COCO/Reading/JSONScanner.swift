@@ -90,6 +90,20 @@ struct JSONScanner {
         }
     }
 
+    /// The elements of the array in a range; none where there is no array.
+    static func elements(
+        _ bytes: UnsafeBufferPointer<UInt8>, _ range: Range<Int>
+    ) -> [Range<Int>] {
+        var scanner = JSONScanner(bytes, range)
+        var elements: [Range<Int>] = []
+        guard scanner.take("[") else { return [] }
+        while scanner.peek() != UInt8(ascii: "]"), scanner.position < scanner.end {
+            elements.append(scanner.value())
+            guard scanner.take(",") else { break }
+        }
+        return elements
+    }
+
     func number(_ range: Range<Int>) -> Double? {
         guard !range.isEmpty, let start = bytes.baseAddress else { return nil }
         var value = 0.0

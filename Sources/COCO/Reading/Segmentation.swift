@@ -69,15 +69,16 @@ extension AnnotationFile {
                 }
                 guard isRequired, !isPresent else { continue }
                 problems.add(
-                    .error, subject, field: "segmentation", expected: "a mask", found: "nothing")
+                    .error, at: place(of: annotation), subject, field: "segmentation",
+                    expected: "a mask", found: "nothing")
             } catch .problem(let problem) {
                 problems.add(
-                    .error, subject, field: problem.field, expected: problem.expected,
-                    found: problem.found)
+                    .error, at: problem.file, subject, field: problem.field,
+                    expected: problem.expected, found: problem.found)
             } catch {
                 problems.add(
-                    .error, subject, field: "segmentation", expected: "a mask",
-                    found: error.description)
+                    .error, at: place(of: annotation), subject, field: "segmentation",
+                    expected: "a mask", found: error.description)
             }
         }
         return problems

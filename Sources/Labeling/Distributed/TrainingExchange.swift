@@ -12,6 +12,7 @@ package final class TrainingExchange {
     private let ranks: Ranks
     private let parameters: [(name: String, tensor: Tensor)]
     private let buckets: FlatBuckets
+    private let statistics: [Tensor]
     private let transport: DType
     /// Of each parameter with `strategy: zero1`; empty when every process keeps all.
     private let owners: [Int]
@@ -21,13 +22,16 @@ package final class TrainingExchange {
 
     /// - Parameters:
     ///   - parameters: all of the student's, in the same order on every process.
+    ///   - statistics: batch norm's running ones, of which all processes keep rank 0's after each
+    ///     step.
     ///   - transport: float32, or bfloat16 for half the bytes and less exact sums.
     package init(
-        _ ranks: Ranks, _ parameters: [(name: String, tensor: Tensor)], transport: DType = .float32,
-        shardsOptimizer: Bool = false
+        _ ranks: Ranks, _ parameters: [(name: String, tensor: Tensor)], statistics: [Tensor] = [],
+        transport: DType = .float32, shardsOptimizer: Bool = false
     ) {
         self.ranks = ranks
         self.parameters = parameters
+        self.statistics = statistics
         self.transport = transport
         buckets = FlatBuckets(parameters.map(\.tensor))
         owners = shardsOptimizer ? Self.owners(parameters.map(\.tensor.count), ranks.count) : []
@@ -58,7 +62,7 @@ package final class TrainingExchange {
     // MARK: In a step
 
     /// Makes gradients and losses the sums over all processes. A parameter has a gradient afterwards
-    /// when it had one anywhere.
+    /// when it had one anywhere. Running statistics become rank 0's.
     package func reduce(mil: inout Double, crf: inout Double) {
         attempt {
             let found = parameters.map(\.tensor.gradient)
@@ -82,6 +86,7 @@ package final class TrainingExchange {
                     for (tensor, view) in zip(tensors, views) { tensor.gradient = view }
                 }
             }
+            try Self.shareFromFirst(statistics, ranks)
         }
     }
 

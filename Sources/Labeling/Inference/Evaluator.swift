@@ -19,6 +19,8 @@ public struct EvaluationResults: Sendable {
 
     /// All, small, medium, large: class mean and instance mean.
     public let rows: [Row]
+    /// The same at each threshold of the sweep.
+    public let sweep: [(threshold: Float, rows: [Row])]
     /// How well the masks' scores foretell their IoU; nil without objects.
     public let confidence: ConfidenceTable?
     public let categories: [Category]
@@ -51,6 +53,20 @@ public struct EvaluationResults: Sendable {
             lines.append(
                 padded(row.name, 8) + padded("\(row.means.count)", 9)
                     + padded(number(row.means.classMean), 12) + number(row.means.instanceMean))
+        }
+        if !sweep.isEmpty {
+            lines.append("")
+            lines.append(
+                "threshold  class mean  instance mean  "
+                    + rows.dropFirst().map { padded($0.name, 8) }.joined())
+            for (threshold, rows) in sweep {
+                lines.append(
+                    padded(String(format: "%.2f", threshold), 11)
+                        + padded(number(rows[0].means.classMean), 12)
+                        + padded(number(rows[0].means.instanceMean), 15)
+                        + rows.dropFirst().map { padded(number($0.means.instanceMean), 8) }
+                        .joined())
+            }
         }
         lines.append("")
         lines.append("IoU     objects  category")
@@ -95,6 +111,8 @@ package struct Evaluator {
         package var thresholds: [Float]
         /// Nil measures the masks as the network gives them, as the reference does.
         package var cleanup: MaskCleanup?
+        /// Thresholds, for all sizes, to measure besides.
+        package var sweep: [Float] = []
 
         package init(
             file: AnnotationFile, imagesDirectory: String, resultsDirectory: String,
@@ -154,7 +172,8 @@ package struct Evaluator {
         let completed = try await predict(
             plan: plan, settings: request.settings, predictor: predictor,
             thresholds: request.thresholds,
-            extras: MaskExtras(cleanup: request.cleanup, measuresFeatures: true),
+            extras: MaskExtras(
+                cleanup: request.cleanup, measuresFeatures: true, sweep: request.sweep),
             skipping: Set(others), shouldStop: shouldStop,
             consume: { batch in try measured(batch, file: file) },
             keep: { (batch: MeasuredBatch) in
@@ -174,22 +193,25 @@ package struct Evaluator {
         }
         // In the order of one process, for sums of doubles depend on it.
         var metric = MeanIoU(categoryCount: file.categories.count)
+        var sweep = [MeanIoU](repeating: metric, count: request.sweep.count)
         var skipped = plan.unlabelled
         var lines: [String] = []
         var pairs: [(score: Double, iou: Double)] = []
         for batch in measuredBatches {
             for instance in batch.instances {
-                metric.add(
-                    iou: instance.iou, category: instance.category,
-                    bucket: instance.bucket.flatMap(SizeBucket.init(rawValue:)))
+                let bucket = instance.bucket.flatMap(SizeBucket.init(rawValue:))
+                metric.add(iou: instance.iou, category: instance.category, bucket: bucket)
+                for (place, iou) in instance.sweep.enumerated() {
+                    sweep[place].add(iou: iou, category: instance.category, bucket: bucket)
+                }
                 lines.append(instance.line)
                 if let score = instance.score { pairs.append((score, instance.iou)) }
             }
             skipped += batch.failures.map { ($0.annotation, $0.reason) }
         }
         let results = EvaluationResults(
-            rows: [("all", metric.overall)].map(row)
-                + SizeBucket.allCases.map { row("\($0)", metric[$0]) },
+            rows: rows(metric),
+            sweep: zip(request.sweep, sweep).map { ($0, rows($1)) },
             confidence: ConfidenceTable(pairs),
             categories: zip(file.categories, metric.categories).map {
                 .init(
@@ -206,6 +228,10 @@ package struct Evaluator {
         return results
     }
 
+    private func rows(_ metric: MeanIoU) -> [EvaluationResults.Row] {
+        [row("all", metric.overall)] + SizeBucket.allCases.map { row("\($0)", metric[$0]) }
+    }
+
     private func row(_ name: String, _ means: MeanIoU.Means) -> EvaluationResults.Row {
         .init(
             name: name,
@@ -215,10 +241,17 @@ package struct Evaluator {
 
     private func json(of results: EvaluationResults) -> String {
         func number(_ value: Double?) -> String { value.map(jsonNumber) ?? "null" }
-        let sizes = results.rows.map {
-            "    \(jsonText($0.name)): {\"objects\": \($0.means.count), "
-                + "\"class_mean\": \(number($0.means.classMean)), "
-                + "\"instance_mean\": \(number($0.means.instanceMean))}"
+        func bySize(_ rows: [EvaluationResults.Row]) -> [String] {
+            rows.map {
+                "    \(jsonText($0.name)): {\"objects\": \($0.means.count), "
+                    + "\"class_mean\": \(number($0.means.classMean)), "
+                    + "\"instance_mean\": \(number($0.means.instanceMean))}"
+            }
+        }
+        let sizes = bySize(results.rows)
+        let sweep = results.sweep.map {
+            "    {\"mask_thres\": \($0.threshold),\n"
+                + bySize($0.rows).joined(separator: ",\n") + "}"
         }
         let categories = results.categories.map {
             "    {\"id\": \(jsonText($0.id)), \"name\": \(jsonText($0.name)), "
@@ -237,6 +270,9 @@ package struct Evaluator {
               "sizes": {
             \(sizes.joined(separator: ",\n"))
               },\(confidence)
+              "sweep": [
+            \(sweep.joined(separator: ",\n"))
+              ],
               "categories": [
             \(categories.joined(separator: ",\n"))
               ],
@@ -264,6 +300,8 @@ private struct MeasuredBatch: Sendable, Codable {
         /// Of a ``SizeBucket``.
         let bucket: Int?
         let score: Double?
+        /// At each threshold of the sweep.
+        let sweep: [Double]
         /// Its line of `per_instance.jsonl`.
         let line: String
     }
@@ -281,7 +319,7 @@ private struct MeasuredBatch: Sendable, Codable {
 private func measured(_ batch: PredictedBatch, file: AnnotationFile) throws -> MeasuredBatch {
     var failures = batch.failures
     var instances: [MeasuredBatch.Instance] = []
-    for (item, pasted, notes) in batch.masks {
+    for ((item, pasted, notes), sweep) in zip(batch.masks, batch.sweeps) {
         let annotation = file.annotations[item.planned.annotation]
         guard let truth = try file.truth(of: annotation, imageSize: item.imageSize) else {
             failures.append((item.planned.annotation, "it has no segmentation"))
@@ -304,7 +342,10 @@ private func measured(_ batch: PredictedBatch, file: AnnotationFile) throws -> M
             + "\"counts\": \(jsonText(mask.compressedString))}}"
         instances.append(
             .init(
-                iou: iou, category: category, bucket: bucket?.rawValue, score: score, line: line))
+                iou: iou, category: category, bucket: bucket?.rawValue, score: score,
+                sweep: sweep.map {
+                    MeanIoU.iou(RLE(pasted: $0, imageSize: item.imageSize), truth)
+                }, line: line))
     }
     return MeasuredBatch(
         index: batch.index, instances: instances,

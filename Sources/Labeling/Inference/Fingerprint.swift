@@ -1,3 +1,4 @@
+package import COCO
 import Foundation
 import Glibc
 
@@ -17,6 +18,16 @@ package struct FNV1a: Sendable {
         var hasher = FNV1a()
         bytes.withUnsafeBytes { hasher.combine($0) }
         return hasher.value
+    }
+
+    /// Hash of annotations as they were read: of a COCO file its content, of other formats the COCO
+    /// document that they came to.
+    package static func hash(_ file: AnnotationFile) -> UInt64 {
+        file.withContent { bytes in
+            var hasher = FNV1a()
+            hasher.combine(bytes)
+            return hasher.value
+        }
     }
 
     /// Hash of a file's content, read in pieces.

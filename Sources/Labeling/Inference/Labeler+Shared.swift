@@ -33,7 +33,7 @@ extension Labeler {
         let path = JournalKind.shard.path(
             "\(shard.number)-of-\(shard.count)", forOutput: request.outputPath)
         let journal = try LabelJournal(
-            path: path, fingerprint: try request.fingerprint(sharing: plan),
+            path: path, fingerprint: try request.fingerprint(file, sharing: plan),
             mode: request.journalMode, annotationCount: file.annotations.count)
         let own = batches(of: plan).filter { $0 % shard.count == shard.number - 1 }
         let total = boxCount(ofBatches: own, plan)
@@ -61,7 +61,7 @@ extension Labeler {
         let start = ContinuousClock.now
         let rank = meeting.environment.rank
         let plan = plan(of: file)
-        let fingerprint = try request.fingerprint(sharing: plan)
+        let fingerprint = try request.fingerprint(file, sharing: plan)
         let journal = try LabelJournal(
             path: JournalKind.rank.path("\(rank)", forOutput: request.outputPath),
             fingerprint: fingerprint,

@@ -14,7 +14,6 @@ public enum OutputStyle: String, Sendable, Equatable {
 /// Everything that a labelling run depends on.
 package struct LabelRequest: Sendable {
     package var imagesDirectory: String
-    package var boxesPath: String
     package var outputPath: String
     /// Folder for one PNG an image with its masks drawn; nil for none.
     package var overlaysDirectory: String?
@@ -45,11 +44,10 @@ package struct LabelRequest: Sendable {
     package var modelDescription = ""
 
     package init(
-        imagesDirectory: String, boxesPath: String, outputPath: String, checkpointPath: String,
+        imagesDirectory: String, outputPath: String, checkpointPath: String,
         cropSize: Int, thresholds: [Float], batchSize: Int, device: Device, arithmetic: DType
     ) {
         self.imagesDirectory = imagesDirectory
-        self.boxesPath = boxesPath
         self.outputPath = outputPath
         self.checkpointPath = checkpointPath
         self.cropSize = cropSize
@@ -62,9 +60,11 @@ package struct LabelRequest: Sendable {
     var selection: BoxPlan.Selection { style == .tao ? .tao(.validation) : .all }
 
     /// - Parameter plan: of several processes, each of which numbers the batches by its own plan.
-    func fingerprint(sharing plan: BoxPlan? = nil) throws(LabelingError) -> RunFingerprint {
+    func fingerprint(
+        _ file: AnnotationFile, sharing plan: BoxPlan? = nil
+    ) throws(LabelingError) -> RunFingerprint {
         var print = RunFingerprint()
-        print.add("boxes file", hex(try FNV1a.hash(file: boxesPath)))
+        print.add("boxes file", hex(FNV1a.hash(file)))
         print.add("images folder", imagesDirectory)
         print.add("checkpoint", hex(try FNV1a.hash(file: checkpointPath)))
         print.add("model", modelDescription)
@@ -114,6 +114,8 @@ public struct LabelSummary: Sendable {
     public var meanScore: Double?
     /// Where the report is, when there is one.
     public var reportPath: String?
+    /// The outputs in other formats.
+    public var conversions: [ConversionSummary] = []
 }
 
 extension LabelSummary {
@@ -144,6 +146,7 @@ extension LabelSummary {
                     + "`, an estimate of each mask's IoU)")
         }
         if let reportPath { lines.append("report: \(reportPath)") }
+        lines += conversions.map(\.text)
         if overlayCount > 0 { lines.append("\(overlayCount) overlays drawn") }
         if !unlabelled.isEmpty {
             let shown = 5
@@ -183,7 +186,7 @@ package struct Labeler {
         let start = ContinuousClock.now
         let journal = try LabelJournal(
             path: Self.journalPath(forOutput: request.outputPath),
-            fingerprint: try request.fingerprint(), mode: request.journalMode,
+            fingerprint: try request.fingerprint(file), mode: request.journalMode,
             annotationCount: file.annotations.count)
         let plan = plan(of: file)
         let done = journal.completedBatches
@@ -319,7 +322,12 @@ struct OutputFiles {
             }
         case .tao:
             try TAOWriter(file).write(to: request.outputPath) { annotation in
-                try result(annotation).map { TAOWriter.Prediction($0.mask, iou: $0.iou) }
+                try result(annotation).map {
+                    let score =
+                        file.format == .detections
+                        ? file.number("score", of: file.annotations[annotation]) : nil
+                    return TAOWriter.Prediction($0.mask, score: score, iou: $0.iou)
+                }
             }
             summary.filteredCount =
                 file.annotations.count - plan.boxes.count - plan.unlabelled.count
@@ -386,7 +394,7 @@ private func outcomes(
 }
 
 extension RLE {
-    init(pasted mask: WindowMask, imageSize: Size) {
+    package init(pasted mask: WindowMask, imageSize: Size) {
         self.init(
             window: mask.pixels, windowSize: mask.size, originX: mask.originX,
             originY: mask.originY, imageSize: imageSize)

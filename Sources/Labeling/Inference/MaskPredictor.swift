@@ -19,6 +19,8 @@ package final class MaskPredictor {
     /// Areas on a bucket border, or in no bucket, get the bucket below instead of a whole-box mask
     /// (SPEC §5.1 quirk 2, kept only where the reference's numbers are wanted).
     private let repairsBucketBorders: Bool
+    /// Whether a batch is to be read when the next one has been started.
+    let readsLate: Bool
     /// Crops the network takes at once; halved when memory runs out.
     private var largestBatch = Int.max
 
@@ -26,8 +28,9 @@ package final class MaskPredictor {
     package init(
         networks: [MaskNetwork], source: MaskSource, device: Device, arithmetic: DType,
         flipTest: Bool,
-        repairsBucketBorders: Bool
+        repairsBucketBorders: Bool, readsLate: Bool = false
     ) {
+        self.readsLate = readsLate
         self.networks = networks
         self.device = device
         self.arithmetic = arithmetic
@@ -43,15 +46,20 @@ package final class MaskPredictor {
     /// - Returns: n·S·S values.
     /// - Throws: `LabelingError.outOfMemory` when not even one crop fits.
     package func probabilities(of batch: CropBatch, cropSize: Int) throws -> [Float] {
-        var out: [Float] = []
-        out.reserveCapacity(batch.boxMasks.count)
+        try start(batch, cropSize: cropSize).values()
+    }
+
+    /// ``probabilities(of:cropSize:)`` that does not wait for a device that works on its own.
+    func start(_ batch: CropBatch, cropSize: Int) throws -> Prediction {
+        var parts: [Readback] = []
         var start = 0
         while start < batch.items.count {
             let count = min(largestBatch, batch.items.count - start)
             do {
-                out += try withRecoverableMemory {
-                    probabilities(of: batch, range: start..<start + count, cropSize: cropSize)
-                }
+                parts.append(
+                    try withRecoverableMemory {
+                        probabilities(of: batch, range: start..<start + count, cropSize: cropSize)
+                    })
                 start += count
             } catch {
                 guard count > 1 else {
@@ -61,12 +69,12 @@ package final class MaskPredictor {
                 largestBatch = (count + 1) / 2
             }
         }
-        return out
+        return Prediction(parts: parts)
     }
 
     private func probabilities(
         of batch: CropBatch, range: Range<Int>, cropSize: Int
-    ) -> [Float] {
+    ) -> Readback {
         withoutGradients {
             let side = cropSize
             let count = range.count
@@ -86,7 +94,7 @@ package final class MaskPredictor {
                 device: device
             ).to(.float32)
             let upsampled = interpolate(logits, height: side, width: side, .bilinear)
-            return (upsampled.sigmoid() * masks).floats()
+            return Readback(upsampled.sigmoid() * masks)
         }
     }
 
@@ -107,6 +115,16 @@ package final class MaskPredictor {
         case 1e10...: return Float(1e10).nextDown
         default: return area
         }
+    }
+}
+
+/// A batch whose probabilities may still be on their way from the device.
+struct Prediction {
+    let parts: [Readback]
+
+    /// Waits for them: n·S·S values.
+    func values() -> [Float] {
+        parts.count == 1 ? parts[0].floats() : parts.flatMap { $0.floats() }
     }
 }
 

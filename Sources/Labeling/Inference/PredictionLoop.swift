@@ -6,10 +6,15 @@ package struct MaskExtras: Sendable, Equatable {
     /// Nil leaves masks as the network gives them.
     package var cleanup: MaskCleanup?
     package var measuresFeatures = false
+    /// Thresholds, for boxes of any size, at which masks are wanted besides.
+    package var sweep: [Float] = []
 
-    package init(cleanup: MaskCleanup? = nil, measuresFeatures: Bool = false) {
+    package init(
+        cleanup: MaskCleanup? = nil, measuresFeatures: Bool = false, sweep: [Float] = []
+    ) {
         self.cleanup = cleanup
         self.measuresFeatures = measuresFeatures
+        self.sweep = sweep
     }
 }
 
@@ -30,6 +35,8 @@ package struct MaskNotes: Equatable, Sendable {
 package struct PredictedBatch: Sendable {
     package let index: Int
     package let masks: [(item: CropItem, mask: WindowMask, notes: MaskNotes)]
+    /// For each of `masks`, one at each threshold of the sweep.
+    package let sweeps: [[WindowMask]]
     package let failures: [(annotation: Int, reason: String)]
 }
 
@@ -56,8 +63,18 @@ package func predict<Kept: Sendable>(
         plan: plan, settings: settings, skipping: completed, more: more)
     let neighbours = extras.measuresFeatures ? BoxNeighbours(plan) : nil
     var pending: Task<Kept, any Error>?
-    while !shouldStop(), let batch = await loader.next() {
-        let probabilities = try predictor.probabilities(of: batch, cropSize: settings.cropSize)
+    var started: [(batch: CropBatch, prediction: Prediction)] = []
+    var isDone = false
+    while !isDone {
+        if !shouldStop(), let batch = await loader.next() {
+            started.append((batch, try predictor.start(batch, cropSize: settings.cropSize)))
+            if predictor.readsLate && started.count < 2 { continue }
+        } else {
+            isDone = true
+        }
+        guard !started.isEmpty else { continue }
+        let (batch, prediction) = started.removeFirst()
+        let probabilities = prediction.values()
         if let pending { try keep(await pending.value) }
         pending = Task.detached {
             try consume(
@@ -77,31 +94,42 @@ private func paste(
     extras: MaskExtras, neighbours: BoxNeighbours?
 ) -> PredictedBatch {
     let stride = cropSize * cropSize
+    var sweeps: [[WindowMask]] = []
     let masks = batch.items.enumerated().map { index, item in
         probabilities.withUnsafeBufferPointer { values in
             let crop = UnsafeBufferPointer(rebasing: values[index * stride..<(index + 1) * stride])
             // SPEC §8 leaves a mask of no bucket un-thresholded; its non-zero pixels are the mask.
             let bucket = SizeBucket(area: Double(item.planned.area))
             let threshold = bucket.map { thresholds[$0.rawValue] } ?? 0
-            var mask = pasteMask(
-                probabilities: crop, cropSize: cropSize, window: item.window,
-                imageSize: item.imageSize, threshold: threshold)
+            func pasted(_ threshold: Float) -> WindowMask {
+                pasteMask(
+                    probabilities: crop, cropSize: cropSize, window: item.window,
+                    imageSize: item.imageSize, threshold: threshold)
+            }
+            func cleaned(_ mask: WindowMask) -> (mask: WindowMask, record: CleanupRecord)? {
+                extras.cleanup?.clean(mask, box: item.planned.box, imageSize: item.imageSize)
+            }
+            var mask = pasted(threshold)
+            sweeps.append(
+                extras.sweep.map {
+                    let mask = pasted($0)
+                    return cleaned(mask)?.mask ?? mask
+                })
             var notes = MaskNotes()
             if let neighbours {
                 notes.features = batch.features(
                     of: index, probabilities: crop, cropSize: cropSize, threshold: threshold,
                     neighbours: neighbours)
             }
-            if let cleaned = extras.cleanup?.clean(
-                mask, box: item.planned.box, imageSize: item.imageSize)
-            {
+            if let cleaned = cleaned(mask) {
                 mask = cleaned.mask
                 notes.cleanup = cleaned.record
             }
             return (item, mask, notes)
         }
     }
-    return PredictedBatch(index: batch.index, masks: masks, failures: batch.failures)
+    return PredictedBatch(
+        index: batch.index, masks: masks, sweeps: sweeps, failures: batch.failures)
 }
 
 extension CropBatch {

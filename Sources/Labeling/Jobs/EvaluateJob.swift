@@ -27,12 +27,6 @@ public struct EvaluateJob {
         let evaluate = spec.evaluate
         self.rank = rank
         rankTimeout = .seconds(spec.rankTimeout)
-        if evaluate.computesClustering {
-            onEvent(
-                .warning(
-                    "evaluate.comp_clustering has no effect: TAO declares this score and never "
-                        + "computes it"))
-        }
         guard spec.dataset.loadsMasks else {
             throw LabelingError.wrongUse(
                 "dataset.load_mask is false: without the true masks there is nothing to evaluate")
@@ -40,7 +34,10 @@ public struct EvaluateJob {
         let imagesDirectory = spec.dataset.validationImageDir ?? ""
         try checkFolder(imagesDirectory, "dataset.val_img_dir")
         let file = try readAnnotations(
-            spec.dataset.validationAnnotationPath ?? "", onEvent: onEvent)
+            AnnotationSource(
+                path: spec.dataset.validationAnnotationPath ?? "",
+                imagesDirectory: imagesDirectory, appliesEXIF: spec.dataset.appliesEXIF),
+            onEvent: onEvent)
         try requireSegmentations(
             file, selection: .tao(.validation), key: "mal evaluate")
         let broken = file.checkSegmentations()
@@ -58,7 +55,7 @@ public struct EvaluateJob {
             networks: try model.networks(source, on: runtime.device), source: source,
             device: runtime.device,
             arithmetic: runtime.arithmetic, flipTest: evaluate.usesFlip,
-            repairsBucketBorders: false)
+            repairsBucketBorders: false, readsLate: spec.readsResultsLate)
         let directory = spec.resultsDirectory(for: .evaluate)
         if rank?.isQuiet != true { try makeDirectory(directory) }
         status = StatusLog(directory: directory)
@@ -71,6 +68,7 @@ public struct EvaluateJob {
                     maxPixels: spec.dataset.maxPixelCount, applyEXIF: spec.dataset.appliesEXIF)),
             thresholds: spec.train.thresholds)
         if evaluate.cleansUp { request.cleanup = MaskCleanup() }
+        request.sweep = evaluate.sweep.map(Float.init)
         self.request = request
         self.onEvent = onEvent
     }

@@ -14,6 +14,7 @@ public struct LabelJob {
     private let reportDirectory: String?
     private let rank: RankEnvironment?
     private let rankTimeout: Duration
+    private let exports: [AnnotationExport]
     private let onEvent: RunEventHandler
 
     /// - Parameters:
@@ -21,7 +22,9 @@ public struct LabelJob {
     ///     thresholds stand in for those that are not set.
     ///   - threads: CPU threads of the network; nil leaves libtorch's choice.
     ///   - reportDirectory: a folder for the pages of ``ReportJob``; nil for none.
+    ///   - exports: outputs in other formats, made from the masks once they are complete.
     ///   - featuresPath: a file for what the masks' scores are made of; nil for none.
+    ///   - input: how the boxes are read.
     ///   - rank: which of the run's processes this is; nil when it is alone.
     /// - Throws: `SpecError`, `COCOError`, `CheckpointError`, `TorchError`, `LabelingError`: what is
     ///   wrong with the inputs, before any network time.
@@ -29,7 +32,9 @@ public struct LabelJob {
         specPath: String?, overrides: [String], settings: [SpecSetting], threads: Int?,
         journalMode: JournalMode, style: OutputStyle, overlaysDirectory: String?,
         reportDirectory: String? = nil, featuresPath: String? = nil,
-        rank: RankEnvironment? = nil, onEvent all: @escaping RunEventHandler
+        exports targets: [OutputTarget] = [], exportSettings: ExportSettings = ExportSettings(),
+        input: InputOptions = InputOptions(), rank: RankEnvironment? = nil,
+        onEvent all: @escaping RunEventHandler
     ) throws {
         let onEvent = rank?.isQuiet == true ? warningsOnly(all) : all
         let (spec, warnings) = try Spec.read(
@@ -44,15 +49,29 @@ public struct LabelJob {
         try checkFolder(imagesDirectory, "inference.img_dir")
         try checkOutput(outputPath, isNot: boxesPath)
 
-        file = try readAnnotations(boxesPath, onEvent: onEvent)
+        let options = try exportSettings.options(
+            images: imagesDirectory, appliesEXIF: spec.dataset.appliesEXIF)
+        exports = try targets.map {
+            try AnnotationExport(format: $0.format, path: $0.path, options: options)
+        }
+
+        file = try readAnnotations(
+            input.source(
+                boxesPath, imagesDirectory: imagesDirectory,
+                appliesEXIF: spec.dataset.appliesEXIF),
+            onEvent: onEvent)
+        if file.format == .ytvis, style == .tao {
+            throw LabelingError.wrongUse(
+                "\(boxesPath): TAO has no output for YouTube-VIS files; leave --compat out")
+        }
         let runtime = try Runtime(
             spec: spec, command: .inference, isFromFile: specPath != nil, threads: threads,
-            rank: rank, onEvent: onEvent)
+            followsTAO: style == .tao, rank: rank, onEvent: onEvent)
         let model = try LabelingModel(
             checkpoint: inference.checkpoint ?? ModelFiles.defaultName, spec: spec.model,
             onEvent: onEvent)
         var request = LabelRequest(
-            imagesDirectory: imagesDirectory, boxesPath: boxesPath, outputPath: outputPath,
+            imagesDirectory: imagesDirectory, outputPath: outputPath,
             checkpointPath: model.path, cropSize: spec.dataset.cropSize,
             thresholds: spec.train.thresholds,
             batchSize: spec.batchSize(for: .inference), device: runtime.device,
@@ -95,7 +114,8 @@ public struct LabelJob {
             networks: [try model.network(.student, on: runtime.device)], source: .student,
             device: runtime.device,
             arithmetic: runtime.arithmetic, flipTest: false,
-            repairsBucketBorders: specPath == nil && style == .lossless)
+            repairsBucketBorders: specPath == nil && style == .lossless,
+            readsLate: spec.readsResultsLate)
         self.onEvent = onEvent
         let folder = URL(fileURLWithPath: outputPath).deletingLastPathComponent().path
         try makeDirectory(folder)
@@ -155,6 +175,23 @@ public struct LabelJob {
                 appliesEXIF: request.decoding.applyEXIF, onEvent: onEvent
             ).run(shouldStop: shouldStop).indexPath
         }
+        if !exports.isEmpty {
+            let masks = try AnnotationFile.read(path: outputPath)
+            for export in exports {
+                do {
+                    summary.conversions.append(
+                        try ConvertJob.write(
+                            masks, with: export, onEvent: onEvent, shouldStop: shouldStop))
+                } catch {
+                    onEvent(
+                        .warning(
+                            "the masks are complete; this makes what is missing: mal convert "
+                                + "\(outputPath) \(export.path) --to \(export.format.rawValue) "
+                                + "--images \(request.imagesDirectory)"))
+                    throw error
+                }
+            }
+        }
         return summary
     }
 }
@@ -168,14 +205,14 @@ func warningsOnly(_ onEvent: @escaping RunEventHandler) -> RunEventHandler {
 
 /// Reads and validates; warnings go to `onEvent`, the first ones in full.
 func readAnnotations(
-    _ path: String, onEvent: RunEventHandler
+    _ source: AnnotationSource, onEvent: RunEventHandler
 ) throws(COCOError) -> AnnotationFile {
-    let file = try AnnotationFile.read(path: path)
+    let file = try AnnotationFile.read(source)
     let shown = 5
-    for problem in file.problems.warnings.prefix(shown) { onEvent(.warning("\(problem)")) }
+    for problem in file.problems.warnings.prefix(shown) { onEvent(.warning(problem.message)) }
     let hidden = file.problems.warningCount - min(shown, file.problems.warnings.count)
     if hidden > 0 {
-        onEvent(.warning("\(hidden) more findings: `mal validate \(path)` lists them"))
+        onEvent(.warning("\(hidden) more findings: `mal validate \(source.path)` lists them"))
     }
     return file
 }

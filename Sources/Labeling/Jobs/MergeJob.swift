@@ -14,15 +14,16 @@ public struct MergeJob {
     /// - Parameters:
     ///   - journalPaths: of `mal label --shard` and of ranks; empty for all beside the output.
     ///   - writesScores: whether masks get their score; only where the run measured for it.
+    ///   - input: how the boxes are read, as for the run.
     /// - Throws: `COCOError`, `LabelingError`: journals of other inputs, of different runs, or not all.
     public init(
         imagesDirectory: String, boxesPath: String, outputPath: String, journalPaths: [String],
-        writesScores: Bool, overlaysDirectory: String?, onEvent: @escaping RunEventHandler
+        writesScores: Bool, overlaysDirectory: String?, input: InputOptions = InputOptions(),
+        onEvent: @escaping RunEventHandler
     ) throws {
         self.onEvent = onEvent
         try checkFolder(imagesDirectory, "IMAGES")
         try checkOutput(outputPath, isNot: boxesPath)
-        file = try readAnnotations(boxesPath, onEvent: onEvent)
         let found = JournalSet.paths(besides: outputPath, kind: .shard)
         let paths =
             !journalPaths.isEmpty
@@ -33,9 +34,14 @@ public struct MergeJob {
                 "no journals: none are named, and there is no \(outputPath).shard-*.journal or "
                     + "\(outputPath).rank-*.journal")
         }
+        let fingerprint = try LabelJournal(reading: first, annotationCount: 0).fingerprint
+        file = try readAnnotations(
+            input.source(
+                boxesPath, imagesDirectory: imagesDirectory,
+                appliesEXIF: fingerprint["EXIF"] == "true"),
+            onEvent: onEvent)
         let count = file.annotations.count
         let opened = try paths.map { try LabelJournal(reading: $0, annotationCount: count) }
-        let fingerprint = opened[0].fingerprint
         for journal in opened {
             let differences = journal.fingerprint.differences(from: fingerprint)
             guard differences.isEmpty else {
@@ -46,7 +52,7 @@ public struct MergeJob {
         }
         journals = JournalSet(opened)
         request = try LabelRequest(
-            fingerprint, path: first, imagesDirectory: imagesDirectory, boxesPath: boxesPath,
+            fingerprint, path: first, imagesDirectory: imagesDirectory, file: file,
             outputPath: outputPath, writesScores: writesScores,
             overlaysDirectory: overlaysDirectory)
         try makeDirectory(
@@ -85,8 +91,8 @@ public struct MergeJob {
 extension LabelRequest {
     /// What writing needs of the run that wrote a journal.
     fileprivate init(
-        _ fingerprint: RunFingerprint, path: String, imagesDirectory: String, boxesPath: String,
-        outputPath: String, writesScores: Bool, overlaysDirectory: String?
+        _ fingerprint: RunFingerprint, path: String, imagesDirectory: String,
+        file: AnnotationFile, outputPath: String, writesScores: Bool, overlaysDirectory: String?
     ) throws {
         func value(_ name: String) throws(LabelingError) -> String {
             guard let value = fingerprint[name] else {
@@ -100,14 +106,14 @@ extension LabelRequest {
             }
             return number
         }
-        let hash = String(try FNV1a.hash(file: boxesPath), radix: 16)
+        let hash = String(FNV1a.hash(file), radix: 16)
         guard try value("boxes file") == hash else {
             throw LabelingError.wrongUse(
-                "\(path) is of another boxes file than \(boxesPath), or it has changed since")
+                "\(path) is of another boxes file than \(file.path), or it has changed since")
         }
         self.init(
-            imagesDirectory: imagesDirectory, boxesPath: boxesPath, outputPath: outputPath,
-            checkpointPath: "", cropSize: try number("crop size"), thresholds: [],
+            imagesDirectory: imagesDirectory, outputPath: outputPath, checkpointPath: "",
+            cropSize: try number("crop size"), thresholds: [],
             batchSize: try number("batch size"), device: .cpu, arithmetic: .float32)
         style = try OutputStyle(rawValue: value("output style")) ?? .lossless
         measuresIoU = try value("load_mask") == "true"

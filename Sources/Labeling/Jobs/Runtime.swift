@@ -9,10 +9,12 @@ struct Runtime {
 
     /// - Parameters:
     ///   - isFromFile: whether somebody wrote a spec, which always names GPUs.
+    ///   - followsTAO: whether TAO's own output is wanted.
     ///   - rank: which of the run's processes this is; nil when it is alone.
     init(
         spec: Spec, command: Spec.Command, isFromFile: Bool, threads: Int?,
-        rank: RankEnvironment? = nil, onEvent: RunEventHandler
+        followsTAO: Bool = false, rank: RankEnvironment? = nil,
+        onEvent: RunEventHandler
     ) throws(TorchError) {
         try Libtorch.start()
         if let threads { Libtorch.threadCount = threads }
@@ -36,8 +38,12 @@ struct Runtime {
                 }
             }
         }
+        Libtorch.allowTF32(spec.allowsTF32)
+        let choice = spec.arithmetic(
+            for: command, onGPU: device != .cpu,
+            prefersBFloat16: device.hasBFloat16Units && !followsTAO)
         arithmetic =
-            switch spec.arithmetic(for: command, onGPU: device != .cpu) {
+            switch choice {
             case .fp32: .float32
             case .bf16: .bfloat16
             case .fp16: .float16

@@ -51,11 +51,16 @@ public struct TrainJob {
                             + "divided among the processes, parameters are not")))
         }
         model = try TrainingModel(spec)
+        for warning in model.warnings { onEvent(.run(.warning(warning))) }
         let path = spec.dataset.trainAnnotationPath ?? ""
-        let file = try readAnnotations(path) { onEvent(.run($0)) }
-        annotationHash = String(try FNV1a.hash(file: path), radix: 16)
         let imagesDirectory = spec.dataset.trainImageDir ?? ""
         try checkFolder(imagesDirectory, "dataset.train_img_dir")
+        let file = try readAnnotations(
+            AnnotationSource(
+                path: path, imagesDirectory: imagesDirectory,
+                appliesEXIF: spec.dataset.appliesEXIF)
+        ) { onEvent(.run($0)) }
+        annotationHash = String(FNV1a.hash(file), radix: 16)
         set = try TrainingSet(
             file: file, imagesDirectory: imagesDirectory,
             filter: TAOFilter(
@@ -179,12 +184,20 @@ public struct TrainJob {
         if let ranks = run.ranks {
             let exchange = TrainingExchange(
                 ranks, pair.studentParameters,
+                statistics: (pair.studentBuffers + pair.teacherBuffers).map(\.tensor),
                 transport: spec.train.gradientTransport == .bf16 ? .bfloat16 : .float32,
                 shardsOptimizer: spec.strategy.shardsOptimizer)
             try TrainingExchange.shareFromFirst(pair.exportParameters().map(\.tensor), ranks)
             try exchange.shareState(of: optimizer)
             optimizer.ownPlaces = exchange.ownPlaces
             step.exchange = exchange
+        }
+        if spec.train.meanFieldKernel == .nvrtc, runtime.device != .cpu {
+            let side =
+                model.configuration.logitsSide(cropSize: spec.dataset.cropSize)
+                * spec.train.crfSizeRatio
+            step.meanFieldKernel = try MeanFieldKernel(
+                settings.meanField, height: side, width: side, device: runtime.device)
         }
         step.scaler = LossScaler(scale: state.lossScale, goodStepCount: state.goodStepCount)
         return step
@@ -283,7 +296,11 @@ public struct TrainJob {
         let file: AnnotationFile
         do {
             try checkFolder(imagesDirectory, "dataset.val_img_dir")
-            file = try readAnnotations(path, onEvent: onEvent)
+            file = try readAnnotations(
+                AnnotationSource(
+                    path: path, imagesDirectory: imagesDirectory,
+                    appliesEXIF: spec.dataset.appliesEXIF),
+                onEvent: onEvent)
         } catch {
             throw LabelingError.wrongUse(
                 "\(error)\n(validation; dataset.val_ann_path=null trains without it)")
@@ -310,7 +327,7 @@ public struct TrainJob {
             source: spec.evaluate.usesMixedModel
                 ? .mixed : spec.evaluate.usesTeacher ? .teacher : .student,
             usesFlip: spec.evaluate.usesFlip, arithmetic: runtime.arithmetic,
-            device: runtime.device)
+            device: runtime.device, readsLate: spec.readsResultsLate)
     }
 }
 

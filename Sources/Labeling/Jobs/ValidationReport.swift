@@ -9,13 +9,14 @@ public struct ValidationReport: Sendable {
     /// - Parameters:
     ///   - imagesDirectory: nil leaves the images alone.
     ///   - limit: how many findings the text holds.
-    /// - Throws: `COCOError` when the file cannot be read at all or breaks COCO's structure.
+    /// - Throws: `COCOError` when the file cannot be read at all or breaks its format.
     public init(
         boxesPath: String, imagesDirectory: String?, maxPixels: Int, appliesEXIF: Bool, limit: Int,
-        onEvent: RunEventHandler
+        input: InputOptions = InputOptions(), onEvent: RunEventHandler
     ) throws {
         if let imagesDirectory { try checkFolder(imagesDirectory, "--images") }
-        let file = try AnnotationFile.read(path: boxesPath)
+        let file = try AnnotationFile.read(
+            input.source(boxesPath, imagesDirectory: imagesDirectory, appliesEXIF: appliesEXIF))
         var findings = file.problems.warnings.map(\.description)
         var count = file.problems.warningCount
         let masks = file.checkSegmentations()
@@ -38,7 +39,7 @@ public struct ValidationReport: Sendable {
         var lines = Array(shown)
         if count > shown.count { lines.append("… and \(count - shown.count) more") }
         lines.append(
-            "\(file.path): \(file.images.count) images, \(file.annotations.count) annotations, "
+            "\(file.path) (\(file.format.rawValue)): \(file.images.count) images, \(file.annotations.count) annotations, "
                 + "\(file.categories.count) categories\(imageLine); "
                 + (count == 0 ? "no problems" : "\(count) problems"))
         text = lines.joined(separator: "\n")

@@ -13,12 +13,15 @@ struct ReportInput: Sendable {
     let changes: [Int: RLE]
     private let truths: [RecordID: AnnotationRecord]
 
-    init(masksPath: String, truthPath: String?, onEvent: RunEventHandler) throws {
-        let masks = try readAnnotations(masksPath, onEvent: onEvent)
+    init(
+        masks: AnnotationSource, truth: AnnotationSource?, onEvent: RunEventHandler
+    ) throws {
+        let masks = try readAnnotations(masks, onEvent: onEvent)
         self.masks = masks
-        truth = try truthPath.map { try readAnnotations($0, onEvent: onEvent) }
+        self.truth = try truth.map { try readAnnotations($0, onEvent: onEvent) }
         truths = Dictionary(
-            (truth?.annotations ?? []).map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
+            (self.truth?.annotations ?? []).map { ($0.id, $0) },
+            uniquingKeysWith: { first, _ in first })
         changes = try Self.changes(of: masks)
         let scoreKey = masks.anyAnnotationHas("mask_score") ? "mask_score" : "score"
         let known = try Self.reasons(of: masks)
@@ -45,7 +48,7 @@ struct ReportInput: Sendable {
                 continue
             }
             let right = try Self.truth(
-                of: annotation, imageSize: size, in: truth, truths)
+                of: annotation, imageSize: size, in: self.truth, truths)
             entries.append(
                 ReportEntry(
                     annotation: annotation.index,

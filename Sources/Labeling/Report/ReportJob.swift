@@ -1,6 +1,5 @@
 import COCO
 import Foundation
-import Glibc
 import Imaging
 
 /// What a finished report holds.
@@ -49,7 +48,7 @@ public struct ReportJob: Sendable {
     public init(
         masksPath: String, imagesDirectory: String, truthPath: String?, outputDirectory: String,
         maxPixels: Int = 200_000_000, appliesEXIF: Bool = false,
-        onEvent: @escaping RunEventHandler
+        input options: InputOptions = InputOptions(), onEvent: @escaping RunEventHandler
     ) throws {
         try checkFolder(imagesDirectory, "--images")
         output = URL(fileURLWithPath: outputDirectory).standardizedFileURL.path
@@ -57,7 +56,14 @@ public struct ReportJob: Sendable {
         self.imagesDirectory = imagesDirectory
         decoding = DecodeOptions(maxPixels: maxPixels, applyEXIF: appliesEXIF)
         self.onEvent = onEvent
-        input = try ReportInput(masksPath: masksPath, truthPath: truthPath, onEvent: onEvent)
+        // The truth's format is told by its content: options are about the masks.
+        input = try ReportInput(
+            masks: options.source(
+                masksPath, imagesDirectory: imagesDirectory, appliesEXIF: appliesEXIF),
+            truth: truthPath.map {
+                AnnotationSource(
+                    path: $0, imagesDirectory: imagesDirectory, appliesEXIF: appliesEXIF)
+            }, onEvent: onEvent)
     }
 
     /// Refuses a folder that is something else than a report, so that a mistyped name costs nothing.
@@ -81,58 +87,31 @@ public struct ReportJob: Sendable {
         isolation: isolated (any Actor)? = #isolation, shouldStop: () -> Bool
     ) async throws -> ReportSummary {
         let start = ContinuousClock.now
-        let files = FileManager.default
-        let url = URL(fileURLWithPath: output)
-        let parent = url.deletingLastPathComponent().path
-        try makeDirectory(parent)
-        let work = parent + "/.\(url.lastPathComponent).partial"
-        try? files.removeItem(atPath: work)
-        var isDone = false
-        defer { if !isDone { try? files.removeItem(atPath: work) } }
-        for folder in ["", "/data", "/thumbs"] { try makeDirectory(work + folder) }
+        try makeDirectory(URL(fileURLWithPath: output).deletingLastPathComponent().path)
+        var folder = try OutputFolder(path: output, marker: ReportPage.marker)
+        try folder.makeFolder("data")
         for group in 0..<(input.entries.count + 999) / 1000 {
-            try makeDirectory(work + "/thumbs/\(group)")
+            try folder.makeFolder("thumbs/\(group)")
         }
-        let (details, bytes, pictureless) = try await draw(into: work, shouldStop: shouldStop)
-        var byteCount = bytes
-        func write(_ text: String, _ name: String) throws {
-            byteCount += text.utf8.count
-            try writeText(text, to: work + "/" + name)
-        }
+        let (details, bytes, pictureless) = try await draw(
+            into: folder.work, shouldStop: shouldStop)
         for (number, first) in stride(from: 0, to: details.count, by: Self.chunkSize).enumerated() {
             let lines = details[first..<min(first + Self.chunkSize, details.count)]
-            try write(
+            try folder.write(
                 "MAL.chunk(\(number),[\n\(lines.joined(separator: ",\n"))\n]);\n",
-                "data/c\(number).js")
+                to: "data/c\(number).js")
         }
-        try write(ReportIndex(input).script, "data/index.js")
-        try write(ReportPage.html, "index.html")
-        try write(ReportPage.style, "report.css")
-        try write(ReportPage.script, "report.js")
-        try write("A report of mal; open index.html.\n", ReportPage.marker)
-        try replace(output, with: work)
-        isDone = true
+        try folder.write(ReportIndex(input).script, to: "data/index.js")
+        try folder.write(ReportPage.html, to: "index.html")
+        try folder.write(ReportPage.style, to: "report.css")
+        try folder.write(ReportPage.script, to: "report.js")
+        try folder.commit(note: "A report of mal; open index.html.")
         return ReportSummary(
             boxCount: input.entries.count,
             unlabelledCount: input.entries.count { $0.state == .unlabelled },
-            pictureless: pictureless, byteCount: byteCount,
+            pictureless: pictureless, byteCount: bytes + folder.byteCount,
             seconds: (ContinuousClock.now - start) / .seconds(1),
             indexPath: output + "/index.html")
-    }
-
-    private func replace(_ path: String, with work: String) throws {
-        let old = work + ".old"
-        let files = FileManager.default
-        try? files.removeItem(atPath: old)
-        if files.fileExists(atPath: path), rename(path, old) != 0 {
-            throw LabelingError.fileSystem(path: path, action: "be replaced", errno: errno)
-        }
-        guard rename(work, path) == 0 else {
-            let code = errno
-            rename(old, path)
-            throw LabelingError.fileSystem(path: path, action: "be written", errno: code)
-        }
-        try? files.removeItem(atPath: old)
     }
 
     // MARK: Pictures
@@ -196,7 +175,7 @@ public struct ReportJob: Sendable {
             if let picture {
                 let thumbnail = try picture.wrappedCrop(drawing.window, resizedTo: drawing.size)
                 let file = try ImageCodec.jpeg(thumbnail, quality: 75)
-                try writeBytes(file, to: work + "/thumbs/\(rank / 1000)/\(rank).jpg")
+                try OutputFolder.write(file, toFile: work + "/thumbs/\(rank / 1000)/\(rank).jpg")
                 result.bytes += file.count
                 result.drawn += 1
                 hasPicture = true
@@ -231,30 +210,5 @@ public struct ReportJob: Sendable {
         let corners = drawing.corners(of: annotation.box).map(String.init).joined(separator: ",")
         return "[\(drawing.size.width),\(drawing.size.height),\(hasPicture ? 1 : 0),[\(corners)],"
             + "\(text(mask)),\(text(before)),\(text(truth))]"
-    }
-
-    /// Small files by the thousand: a temporary name and a flush for each would be most of the
-    /// work, and the folder is renamed as a whole anyway.
-    private func writeBytes(_ bytes: [UInt8], to path: String) throws {
-        let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0o644)
-        guard descriptor >= 0 else {
-            throw LabelingError.fileSystem(path: path, action: "create", errno: errno)
-        }
-        defer { close(descriptor) }
-        var done = 0
-        while done < bytes.count {
-            let count = bytes.withUnsafeBytes {
-                Glibc.write(descriptor, $0.baseAddress! + done, $0.count - done)
-            }
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else {
-                throw LabelingError.fileSystem(path: path, action: "write", errno: errno)
-            }
-            done += count
-        }
-    }
-
-    private func writeText(_ text: String, to path: String) throws {
-        try writeBytes(Array(text.utf8), to: path)
     }
 }

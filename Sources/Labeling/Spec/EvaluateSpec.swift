@@ -10,9 +10,10 @@ public struct EvaluateSpec: Sendable, Equatable {
     /// The mean of student and teacher; wins over `usesTeacher`.
     public let usesMixedModel: Bool
     public let usesTeacher: Bool
-    public let computesClustering: Bool
     public let usesFlip: Bool
     public let cleansUp: Bool
+    /// Thresholds to measure besides train.mask_thres.
+    public let sweep: [Double]
 
     init(_ reader: SpecReader) {
         gpus = GPUSpec(reader)
@@ -30,13 +31,22 @@ public struct EvaluateSpec: Sendable, Equatable {
         usesTeacher = reader.flag(
             "use_teacher_test", default: false, usedBy: [.train, .evaluate],
             "Evaluate the teacher instead of the student.")
-        computesClustering = reader.flag(
+        let wantsClustering = reader.flag(
             "comp_clustering", default: false, usedBy: [],
-            "TAO's clustering score, which TAO never computes.")
+            "Only false: TAO declares a clustering score and never computes it.")
+        reader.check(
+            !wantsClustering, "comp_clustering",
+            "must be false: TAO declares a clustering score, never computes it and reports NaN, so "
+                + "there is nothing to be equal to; `mal evaluate` gives mIoU, and `mal evaluate "
+                + "--predictions` average precision and boundary IoU",
+            found: "true")
         usesFlip = reader.flag(
             "use_flip_test", default: false, usedBy: [.train, .evaluate],
             "Average with the result on the mirrored crop.")
         cleansUp = reader.flag(
             "cleanup", default: false, ours: true, "Clean masks up before they are measured.")
+        sweep = reader.numbers(
+            "sweep", default: [], in: 0.0...1, ours: true,
+            "Thresholds to measure besides train.mask_thres, each for boxes of all sizes.")
     }
 }

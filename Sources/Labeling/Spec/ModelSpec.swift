@@ -31,7 +31,8 @@ public struct ModelSpec: Sendable, Equatable {
             "Backbone: its family, size and patch.", Architecture.name)
         frozenStages = reader.ints(
             "frozen_stages", default: [-1], in: -1...1024, counts: 0...1024, usedBy: [.train],
-            "Stages to keep as they are: 0 the patch embedding, i block i-1; -1 none.")
+            "Stages to keep as they are: 0 the patch embedding, i block i-1; -1 none. Without effect on "
+                + "a FAN.")
         frozenStagesMeaning = reader.choice(
             "frozen_stages_meaning", default: .ids, ours: true, usedBy: [.train],
             "ids: the listed stages (TAO 6.25); range: one number k is 0 to k, two are first and "

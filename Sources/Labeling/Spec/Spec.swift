@@ -23,6 +23,10 @@ public struct Spec: Sendable, Equatable {
     /// Seconds.
     public let rankTimeout: Int
     public let device: DeviceChoice
+    /// A step's or batch's results are read while the next one runs.
+    public let readsResultsLate: Bool
+    /// Float32 products on a GPU may round their factors.
+    public let allowsTF32: Bool
     public let wandb: WandBSpec
     public let dataset: DatasetSpec
     public let model: ModelSpec
@@ -54,6 +58,15 @@ public struct Spec: Sendable, Equatable {
             "device", default: "auto", DeviceChoice.values, ours: true, usedBy: all,
             "Where the network runs. auto: the first GPU of gpu_ids if there is one, else the CPU.",
             DeviceChoice.init)
+        readsResultsLate = reader.flag(
+            "late_results", default: false, ours: true, usedBy: all,
+            "Read the results of a step or batch while the next one runs, so that a GPU need not wait for "
+                + "the host; same results. A training step in fp16, or of several processes, is read at "
+                + "once.")
+        allowsTF32 = reader.flag(
+            "allow_tf32", default: false, ours: true, usedBy: all,
+            "With fp32 on a GPU: round the factors of products and convolutions to TF32, which is faster."
+        )
         dataset = reader.section(
             "dataset", usedBy: all, "Images, annotations and crops.", DatasetSpec.init)
         model = reader.section("model", usedBy: all, "The network.", ModelSpec.init)
@@ -105,9 +118,13 @@ extension Spec {
         }
     }
 
-    /// The arithmetic of `command` on a kind of device. `auto` is fp32 on the CPU; on a GPU it is
-    /// TAO's fp16 autocast unless `train.use_amp` is false.
-    public func arithmetic(for command: Command, onGPU: Bool) -> Arithmetic {
+    /// The arithmetic of `command` on a kind of device. `auto` is fp32 on the CPU. On a GPU `train.use_amp`
+    /// chooses TAO's fp16 or fp32 where it was set; else it is bf16, or fp16 on a GPU without units for that.
+    ///
+    /// - Parameter prefersBFloat16: false takes fp16 for bf16, as TAO would.
+    public func arithmetic(
+        for command: Command, onGPU: Bool, prefersBFloat16: Bool = true
+    ) -> Arithmetic {
         let choice =
             switch command {
             case .train: train.precision
@@ -115,7 +132,9 @@ extension Spec {
             case .inference: inference.precision
             }
         return switch choice {
-        case .auto: onGPU && train.useAMP ? .fp16 : .fp32
+        case .auto:
+            !onGPU || !train.useAMP
+                ? .fp32 : train.originOfAMP.isSet || !prefersBFloat16 ? .fp16 : .bf16
         case .fp32: .fp32
         case .bf16: .bf16
         case .fp16: .fp16

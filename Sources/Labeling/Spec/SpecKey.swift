@@ -137,6 +137,13 @@ struct SpecBounds<Value: Comparable & Sendable>: Sendable {
     }
 }
 
+/// Whether a key was set or left at its default, which is no part of what a spec says: all are equal.
+struct SpecOrigin: Equatable, Sendable {
+    let isSet: Bool
+
+    static func == (_: SpecOrigin, _: SpecOrigin) -> Bool { true }
+}
+
 /// A key and the value that a spec has for it.
 public struct SpecValue: Sendable, Equatable {
     /// Dotted.

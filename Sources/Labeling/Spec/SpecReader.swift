@@ -47,6 +47,9 @@ final class SpecReader {
         section.isEmpty ? name : "\(section).\(name)"
     }
 
+    /// Whether somebody set the key `name` of the current section.
+    func isSet(_ name: String) -> Bool { input?.values[path(name)] != nil }
+
     // MARK: Scalars
 
     func int(
@@ -191,6 +194,19 @@ final class SpecReader {
         return keep(read, key, .integers(read))
     }
 
+    /// A list of up to 64 numbers.
+    func numbers(
+        _ name: String, default value: [Double], in range: some RangeExpression<Double>,
+        ours: Bool = false, _ summary: String
+    ) -> [Double] {
+        let bounds = SpecBounds(range)
+        let key = declare(
+            name, .numbers(value), "list of numbers, \(bounds.prose)", summary, nil, ours: ours)
+        let read = list(key, SpecReader.number, "a list of numbers", bounds, 0...64) ?? value
+        return keep(read, key, .numbers(read))
+    }
+
+    /// A list of as many numbers as `counts` allows.
     func numbers(
         _ name: String, default value: [Double], in range: some RangeExpression<Double>,
         counts: Set<Int>, usedBy: Set<Spec.Command>? = nil, _ summary: String

@@ -9,8 +9,14 @@ public struct TrainSpec: Sendable, Equatable {
         case adamw
     }
 
+    /// What sums of gradients over several processes are made in.
     public enum GradientTransport: String, Sendable, CaseIterable {
         case fp32, bf16
+    }
+
+    /// What computes the mean field on a GPU.
+    public enum MeanFieldKernelChoice: String, Sendable, CaseIterable {
+        case libtorch, nvrtc
     }
 
     /// `train.cudnn.*`.
@@ -42,6 +48,7 @@ public struct TrainSpec: Sendable, Equatable {
     /// What sums of gradients cross between processes in.
     public let gradientTransport: GradientTransport
     public let useAMP: Bool
+    let originOfAMP: SpecOrigin
     public let precision: PrecisionChoice
     public let pretrainedModelPath: String?
     public let optimizer: Optimizer
@@ -80,11 +87,14 @@ public struct TrainSpec: Sendable, Equatable {
     public let initializesTeacherFromStudent: Bool
     /// Multiplies the last layer of a fresh RoI head.
     public let keyInitScale: Double
+    /// Steps within which the guess from the features gives way; 0 is without one.
+    public let featurePriorStepCount: Int
     /// The teacher follows the student's buffers too, not its parameters alone.
     public let averagesBuffers: Bool
     public let checkpointsActivations: Bool
     /// 0: what suits the device.
     public let microBatchSize: Int
+    public let meanFieldKernel: MeanFieldKernelChoice
     /// 0: off.
     public let gradientClipNorm: Double
     public let exemptsNormsAndBiases: Bool
@@ -127,7 +137,9 @@ public struct TrainSpec: Sendable, Equatable {
             "Arithmetic of the sums of gradients over several processes. bf16 halves the bytes.")
         useAMP = reader.flag(
             "use_amp", default: true, usedBy: all,
-            "What precision: auto means on a GPU: true fp16 autocast, false fp32.")
+            "What precision: auto means on a GPU when this is in the spec: true fp16 as in TAO, false "
+                + "fp32.")
+        originOfAMP = SpecOrigin(isSet: reader.isSet("use_amp"))
         precision = reader.choice("precision", default: .auto, ours: true, precisionSummary)
         pretrainedModelPath = reader.path(
             "pretrained_model_path", default: .null, "Weights to start from.")
@@ -201,6 +213,11 @@ public struct TrainSpec: Sendable, Equatable {
             "Multiplies the last layer of a fresh RoI head. A small number, such as 0.05, starts from "
                 + "probabilities near one half, without which a high learning rate soon ends in "
                 + "masks that fill their boxes. TAO's is 1.")
+        featurePriorStepCount = reader.int(
+            "feature_prior_steps", default: 0, in: 0...1_000_000_000, ours: true,
+            "Begin the mean field from a guess by the similarity of the backbone's features, which "
+                + "gives way to the networks within so many steps; for self-supervised backbones "
+                + "such as DINOv2. 0, as TAO, begins from the networks.")
         averagesBuffers = reader.flag(
             "ema_buffers", default: false, ours: true,
             "The teacher also takes the student's buffers (batch-norm statistics). TAO leaves "
@@ -211,7 +228,12 @@ public struct TrainSpec: Sendable, Equatable {
         microBatchSize = reader.int(
             "micro_batch_size", default: 0, in: 0...65536, ours: true,
             "Objects of a batch whose activations are held at the same time: less memory, same "
-                + "gradients. 0: some on the CPU, all on a GPU.")
+                + "gradients. 0: some on the CPU, all on a GPU. Not with a FAN, whose batch norm needs "
+                + "all.")
+        meanFieldKernel = reader.choice(
+            "mean_field_kernel", default: .libtorch, ours: true,
+            "On a GPU: libtorch's operators, or one kernel for all updates that NVRTC compiles at the "
+                + "start. On a CPU mal has its own code.")
         gradientClipNorm = reader.number(
             "clip_grad_norm", default: 0, in: 0.0...1e9, ours: true,
             "Scale gradients down to this norm; 0 does not.")
@@ -238,7 +260,8 @@ public struct TrainSpec: Sendable, Equatable {
     }
 }
 
-let precisionSummary = "Arithmetic. auto: fp32 on the CPU, by train.use_amp on a GPU."
+let precisionSummary =
+    "Arithmetic. auto: fp32 on the CPU; on a GPU bf16, or by train.use_amp if the spec has that key."
 
 extension TrainSpec {
     /// The learning rate of the optimizer: `lr` times devices times batch size (SPEC §7).

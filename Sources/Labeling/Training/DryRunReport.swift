@@ -95,7 +95,8 @@ public struct DryRunReport: Sendable {
     }
 
     /// Weights of both networks, gradients, two moments; activations kept for the backward pass: 16
-    /// values a token, channel and block, and the mask head's maps of large objects.
+    /// values a token, channel and block (40 in a FAN), a FAN's stem, and the mask head's maps of large
+    /// objects.
     static func memoryEstimate(
         _ configuration: MaskNetworkConfiguration, parameterCount: Int, objectsAtOnce: Int,
         cropSize: Int, recomputes: Bool
@@ -103,16 +104,35 @@ public struct DryRunReport: Sendable {
         let backbone = configuration.backbone
         let side = Double(cropSize / backbone.tokenStride)
         let perBlock = (side * side + 1) * Double(backbone.width)
+        let values: Double = backbone.layout == .fan ? 40 : 16
         let blocks =
             recomputes
-            ? perBlock * Double(backbone.depth + 16) : 16 * perBlock * Double(backbone.depth)
+            ? perBlock * (Double(backbone.depth) + values)
+            : values * perBlock * Double(backbone.depth)
         let head = configuration.maskHead
         let maps = Double(head.convolutionCount - 1) * 4 * side * side + 16 * side * side
-        let perObject = blocks + 2 * maps * Double(head.hiddenChannels)
+        let perObject =
+            blocks + stemValues(backbone, cropSize: cropSize)
+            + 2 * maps * Double(head.hiddenChannels)
         let activations = perObject * Double(objectsAtOnce) * 4
         let process = 4e8
         let total = Double(parameterCount) * 5 * 4 + activations + process
         return Int(min(total, 1e18))
+    }
+}
+
+/// What a FAN's stem keeps for the backward pass.
+private func stemValues(_ backbone: BackboneConfiguration, cropSize: Int) -> Double {
+    let pixels = Double(cropSize) * Double(cropSize)
+    guard backbone.layout == .fan else { return 0 }
+    guard !backbone.stem.isEmpty else {
+        // Four convolutions, each with norm and GELU; twice as wide at half the side every time.
+        let halves: [Double] = [32, 64, 128, 256]
+        return halves.reduce(0) { $0 + 3 * Double(backbone.width) * pixels / $1 }
+    }
+    return zip(backbone.stem, [4, 8]).reduce(0) { sum, stage in
+        let (stage, stride) = stage
+        return sum + 12 * Double(stage.depth * stage.width) * pixels / Double(stride * stride)
     }
 }
 

@@ -63,7 +63,7 @@ extension TrainingStep {
             let student = autocast(settings.options.arithmetic, on: pair.device) {
                 pair.student(image: batch.image, areas: batch.areas)
             }.selecting(1, 0).sigmoid().to(.float32)
-            let teacher = teacherProbabilities(batch)
+            let (teacher, _) = teacherProbabilities(batch)
             return StepMaps(
                 student: student, teacher: teacher,
                 target: crfTarget(

@@ -3,8 +3,9 @@ package import Torch
 
 /// Where the time of training steps goes (`mal train --profile`).
 ///
-/// On a GPU every part waits until the device is done, so that the parts add up; the steps themselves are
-/// slower for it.
+/// On a GPU the parts are measured by the device's own clock, between events around them, and read at the end of
+/// each step; only then does the host wait for the device. Work that the host does while the device is busy with
+/// something else takes no time of its own.
 package final class StepProfile {
     package enum Part: String, CaseIterable, Sendable {
         case data = "wait for data"
@@ -20,16 +21,16 @@ package final class StepProfile {
     }
 
     private var seconds: [Part: Double] = [:]
+    private var spans: [(part: Part, start: Event, end: Event)] = []
     private var stepCount = 0
     private let device: Device
 
     package init(device: Device) { self.device = device }
 
     package func measure<Result>(_ part: Part, _ body: () throws -> Result) rethrows -> Result {
-        let start = ContinuousClock.now
+        let start = Event(on: device)
         let result = try body()
-        if device != .cpu { _ = Tensor.zeros([1], device: device).item() }
-        add(part, ContinuousClock.now - start)
+        spans.append((part, start, Event(on: device)))
         return result
     }
 
@@ -37,7 +38,14 @@ package final class StepProfile {
         seconds[part, default: 0] += time / .seconds(1)
     }
 
-    package func endStep() { stepCount += 1 }
+    package func endStep() {
+        spans.last?.end.wait()
+        for span in spans {
+            seconds[span.part, default: 0] += span.end.seconds(since: span.start)
+        }
+        spans = []
+        stepCount += 1
+    }
 
     /// A line a part: seconds a step and the share of all parts.
     package var text: String {

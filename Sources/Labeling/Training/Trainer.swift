@@ -18,6 +18,8 @@ package final class Trainer {
     package private(set) var state: TrainingState
 
     private var clock = StepClock()
+    /// The step whose numbers have not been read yet (`late_results`).
+    private var unread: (work: StepWork, pending: PendingStep)?
     private var newest: String
     private var savedStep: Int
     private var skippedInARow = 0
@@ -83,13 +85,12 @@ package final class Trainer {
             let batches = await nextBatches(&loader)
             step.profile?.add(.data, ContinuousClock.now - start)
             guard !batches.isEmpty else { break }
-            let epoch = state.epoch
             let objectCount = try objectCount(of: batches)
-            let result = try advance(batches, objectCount: objectCount)
-            try report(result, objectCount: objectCount, epoch: epoch)
+            try advance(batches, objectCount: objectCount)
             try await finishStep(shouldStop: shouldStop)
             if try run.ranks?.any(shouldStop()) ?? shouldStop() { try stop() }
         }
+        try readLateResult()
     }
 
     /// The batches of one step, whose gradients are summed.
@@ -118,8 +119,20 @@ package final class Trainer {
         return Int(sums[0])
     }
 
-    /// One step of the method. Nil when no image of the batch could be read.
-    private func advance(_ batches: [TrainingBatch], objectCount: Int) throws -> StepResult? {
+    /// A step as messages and logs know it.
+    private struct StepWork {
+        /// Counted over the run, from 1.
+        let step: Int
+        let epoch: Int
+        /// Steps done in the epoch after it.
+        let stepInEpoch: Int
+        let batches: [TrainingBatch]
+        /// Of all processes.
+        let objectCount: Int
+    }
+
+    /// One step of the method; none when no process could read an image of the batch.
+    private func advance(_ batches: [TrainingBatch], objectCount: Int) throws {
         step.optimizer.learningRate = step.settings.schedule.rate(
             ofStep: state.stepInEpoch, epoch: state.epoch,
             stepsPerEpoch: step.settings.stepsPerEpoch)
@@ -131,38 +144,66 @@ package final class Trainer {
             }
         }
         let tensors = step.profile?.measure(.copies, tensors) ?? tensors()
-        var result: StepResult?
+        let (epoch, number) = (state.epoch, state.stepInEpoch)
+        let endsEpoch = batches.last?.endsEpoch ?? false
+        let work = StepWork(
+            step: state.step + 1, epoch: epoch, stepInEpoch: endsEpoch ? 0 : number + 1,
+            batches: batches, objectCount: objectCount)
         if objectCount > 0 {
             do {
-                result = try withRecoverableMemory {
-                    step.run(tensors, epoch: state.epoch, step: state.stepInEpoch)
+                if readsLate {
+                    let pending = try withRecoverableMemory {
+                        step.start(tensors, epoch: epoch, step: number)
+                    }
+                    try readLateResult()
+                    unread = (work, pending)
+                } else {
+                    let result = try withRecoverableMemory {
+                        step.run(tensors, epoch: epoch, step: number)
+                    }
+                    try step.exchange?.check()
+                    try settle(work, result)
                 }
-                try step.exchange?.check()
             } catch TorchError.outOfMemory(let reason) {
                 throw LabelingError.trainingOutOfMemory(
                     batchSize: run.spec.train.batchSize, cropSize: run.spec.dataset.cropSize,
                     reason: reason)
             }
         }
-        if let result { try requireFinite(result, batches) }
         state.step += 1
-        state.stepInEpoch += 1
-        state.samplesInEpoch = batches.last?.samplesInEpoch
-        if batches.last?.endsEpoch ?? false {
-            state.epoch += 1
-            state.stepInEpoch = 0
-            state.samplesInEpoch = 0
-        }
-        return result
+        state.stepInEpoch = work.stepInEpoch
+        state.samplesInEpoch = endsEpoch ? 0 : batches.last?.samplesInEpoch
+        if endsEpoch { state.epoch += 1 }
+    }
+
+    /// The scale of float16's next step follows from this one; several processes wait for each other's
+    /// gradients in every step.
+    private var readsLate: Bool {
+        run.spec.readsResultsLate && step.settings.options.arithmetic != .float16
+            && run.ranks == nil
+    }
+
+    /// Reads the step that was started last, and waits for it. What is written afterwards has it in.
+    private func readLateResult() throws {
+        guard let (work, pending) = unread else { return }
+        unread = nil
+        try settle(work, pending.result())
+    }
+
+    /// Checks and reports what a step did.
+    private func settle(_ work: StepWork, _ result: StepResult) throws {
+        try requireFinite(result, work)
+        try report(result, work)
     }
 
     /// With float16 single overflows are part of the method; a long row of them is not.
-    private func requireFinite(_ result: StepResult, _ batches: [TrainingBatch]) throws {
+    private func requireFinite(_ result: StepResult, _ work: StepWork) throws {
         let isScaled = step.settings.options.arithmetic == .float16
         skippedInARow = result.isSkipped ? skippedInARow + 1 : 0
         guard !result.isFinite, !isScaled || skippedInARow > 40 else { return }
-        let number = state.step + 1
-        let ids = batches.flatMap(\.annotationIDs).map { "\($0)" }
+        let number = work.step
+        let annotationIDs = work.batches.flatMap(\.annotationIDs)
+        let ids = annotationIDs.map { "\($0)" }
         let terms =
             "loss_mil \(result.lossMIL), loss_crf \(result.lossCRF), gradient norm "
             + "\(result.gradientNorm)"
@@ -173,9 +214,9 @@ package final class Trainer {
         }
         try writeWholeFile(
             """
-            {"step": \(number), "epoch": \(state.epoch), "learning_rate": \
+            {"step": \(number), "epoch": \(work.epoch), "learning_rate": \
             \(jsonNumber(result.learningRate)), "terms": \(jsonText(terms)), "annotation_ids": \
-            [\(batches.flatMap(\.annotationIDs).map(jsonID).joined(separator: ", "))]}
+            [\(annotationIDs.map(jsonID).joined(separator: ", "))]}
 
             """, to: record)
         throw LabelingError.lossNotFinite(
@@ -195,19 +236,18 @@ package final class Trainer {
             broken: state.broken.count, total: run.set.count, reasons: brokenReasons)
     }
 
-    private func report(_ result: StepResult?, objectCount: Int, epoch: Int) throws {
-        guard let result else { return }
-        if run.hasFullLossWeight(epoch: epoch, stepInEpoch: state.stepInEpoch) {
+    private func report(_ result: StepResult, _ work: StepWork) throws {
+        if run.hasFullLossWeight(epoch: work.epoch, stepInEpoch: work.stepInEpoch) {
             state.lossSum += result.loss
             state.lossCount += 1
         }
         let progress = clock.progress(
             TrainingProgress(
-                step: state.step, stepCount: run.stepCount, epoch: epoch,
+                step: work.step, stepCount: run.stepCount, epoch: work.epoch,
                 epochCount: run.spec.train.epochCount, loss: result.loss, lossMIL: result.lossMIL,
                 lossCRF: result.lossCRF, learningRate: result.learningRate,
-                isSkipped: result.isSkipped, boxCount: objectCount, seconds: 0, secondsPerStep: 0,
-                boxesPerSecond: 0, secondsLeft: 0,
+                isSkipped: result.isSkipped, boxCount: work.objectCount,
+                seconds: 0, secondsPerStep: 0, boxesPerSecond: 0, secondsLeft: 0,
                 memory: residentMemory()))
         try logs?.metrics.write(progress)
         try logs?.board.write(progress)
@@ -221,6 +261,7 @@ package final class Trainer {
         isolation: isolated (any Actor)? = #isolation, shouldStop: () -> Bool
     ) async throws {
         var isBest = false
+        if run.isValidationDue(state) || run.isCheckpointDue(state) { try readLateResult() }
         if run.isValidationDue(state), state.validatedStep != state.step {
             do {
                 isBest = try await validate(shouldStop: shouldStop)
@@ -284,7 +325,7 @@ package final class Trainer {
         newest = try directory.save(epoch: epoch, step: state.step) { folder in
             try TrainingCheckpoint.write(
                 to: folder, state: state, spec: run.spec, metadata: run.metadata,
-                student: step.pair.studentParameters, teacher: step.pair.teacherParameters,
+                student: step.pair.studentTensors, teacher: step.pair.teacherTensors,
                 optimizer: optimizer)
         }
         if let best = state.best, best.step == state.step {
@@ -296,6 +337,7 @@ package final class Trainer {
     }
 
     private func stop() throws -> Never {
+        try readLateResult()
         if savedStep != state.step { try save() }
         throw LabelingError.trainingStopped(
             step: state.step, stepCount: run.stepCount, checkpoint: newest)

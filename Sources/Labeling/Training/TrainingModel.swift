@@ -33,15 +33,66 @@ package struct TrainingModel {
             scaleRatioBefore: Double(model.maskScaleRatioPre))
         try configuration.validate()
         try configuration.validate(cropSize: spec.dataset.cropSize)
+        try requireFamily()
+        try requireWholeBatches()
+    }
+
+    private var isFAN: Bool { configuration.backbone.layout == .fan }
+
+    /// Weights of another family share a few names, which is no use to anybody.
+    private func requireFamily() throws(CheckpointError) {
+        guard let pretrained, let found = pretrained.info.architecture else { return }
+        let backbone = configuration.backbone
+        guard (found.layout == .fan) != isFAN || found.stem.isEmpty != backbone.stem.isEmpty else {
+            return
+        }
+        throw pretrained.failure(ParameterMismatch(), architecture: "model.arch \(arch)")
+    }
+
+    /// Batch norm in parts of a batch would be another method: other statistics, other gradients.
+    private func requireWholeBatches() throws(LabelingError) {
+        let parts = spec.train.microBatchSize
+        guard isFAN, parts > 0, parts < spec.train.batchSize else { return }
+        throw .wrongUse(
+            "train.micro_batch_size must be 0 with model.arch \(arch), is \(parts): batch norm takes "
+                + "its statistics from the whole batch, so parts of \(spec.train.batchSize) boxes "
+                + "would give other gradients. train.activation_checkpoint=true saves memory too, "
+                + "to the same result")
+    }
+
+    /// Settings that do nothing for this network.
+    package var warnings: [String] {
+        guard isFAN else {
+            let unknown = freezing.unknownStages(depth: configuration.backbone.depth)
+                .filter { $0 != -1 }
+            guard !unknown.isEmpty else { return [] }
+            return [
+                "model.frozen_stages: there is no stage \(unknown); the network has 0 (the patch "
+                    + "embedding) to \(configuration.backbone.depth)"
+            ]
+        }
+        var warnings: [String] = []
+        if spec.model.frozenStages.contains(where: { $0 != -1 }) {
+            warnings.append(
+                "model.frozen_stages \(spec.model.frozenStages) has no effect on a FAN, as in TAO: all "
+                    + "of it is trained; train.backbone_lr_scale=0 keeps the whole backbone as it is"
+            )
+        }
+        if spec.model.dropPathRate > 0 {
+            warnings.append("model.vit_dpr has no effect on a FAN, as in TAO")
+        }
+        return warnings
     }
 
     package var freezing: Freezing {
         let stages = spec.model.frozenStages
-        var freezing: Freezing
-        switch (spec.model.frozenStagesMeaning, stages.last) {
-        case (.range, let last?):
-            freezing = .range(first: stages.count > 1 ? stages[0] : 0, last: last)
-        case (.ids, _), (.range, nil): freezing = .stages(stages)
+        var freezing = Freezing.none
+        if !isFAN {
+            switch (spec.model.frozenStagesMeaning, stages.last) {
+            case (.range, let last?):
+                freezing = .range(first: stages.count > 1 ? stages[0] : 0, last: last)
+            case (.ids, _), (.range, nil): freezing = .stages(stages)
+            }
         }
         freezing.includesTokens = spec.model.freezesTokens
         freezing.includesBackbone = spec.train.backboneLearningRateScale == 0
@@ -56,15 +107,6 @@ package struct TrainingModel {
             configuration, seed: seed,
             teacherIsCopy: spec.train.initializesTeacherFromStudent, device: device)
         pair.freezing = freezing
-        let unknown = freezing.unknownStages(depth: configuration.backbone.depth)
-            .filter { $0 != -1 }
-        if !unknown.isEmpty {
-            onEvent(
-                .run(
-                    .warning(
-                        "model.frozen_stages: there is no stage \(unknown); the network has 0 (the "
-                            + "patch embedding) to \(configuration.backbone.depth)")))
-        }
         // What is pretrained takes the place of this.
         pair.scaleKeys(by: spec.train.keyInitScale)
         guard let pretrained else {
@@ -72,7 +114,7 @@ package struct TrainingModel {
             return pair
         }
         let expected = Dictionary(
-            uniqueKeysWithValues: pair.studentParameters.map { ($0.name, $0.tensor.shape) })
+            uniqueKeysWithValues: pair.studentTensors.map { ($0.name, $0.tensor.shape) })
         let found = try pretrained.pretrainedParameters(
             expected: expected, architecture: "model.arch \(arch)")
         try pair.loadPretrained(found.parameters.mapValues { $0.tensor(device: device) })

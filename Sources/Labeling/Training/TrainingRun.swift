@@ -125,6 +125,7 @@ package struct TrainingRun {
                 epochCount: Double(train.epochCount), waveCount: train.waveCount),
             stepsPerEpoch: stepsPerEpoch)
         settings.teacherMomentum = spec.model.teacherMomentum
+        settings.averagesBuffers = train.averagesBuffers
         settings.milWeight = train.milLossWeight
         settings.crfWeight = train.crfLossWeight
         settings.milWarmupSteps = train.milLossWarmupSteps
@@ -133,6 +134,9 @@ package struct TrainingRun {
             kernelSize: train.crfKernelSize, zeta: train.crfZeta,
             iterationCount: train.crfIterationCount,
             bounds: train.crfLowThreshold...train.crfHighThreshold)
+        if train.featurePriorStepCount > 0 {
+            settings.prior = TargetPrior(endStep: train.featurePriorStepCount)
+        }
         settings.crfSizeRatio = train.crfSizeRatio
         settings.gradientNormLimit = train.gradientClipNorm > 0 ? train.gradientClipNorm : nil
         // Drop path leaves out other branches on each process.
@@ -150,6 +154,7 @@ package struct TrainingValidation {
     /// float32, or what autocast computes in.
     package let arithmetic: DType
     package let device: Device
+    package let readsLate: Bool
 
     func evaluator(
         of pair: StudentTeacher, _ ranks: Ranks?, onEvent: @escaping RunEventHandler
@@ -164,7 +169,7 @@ package struct TrainingValidation {
             request: request,
             predictor: MaskPredictor(
                 networks: networks, source: source, device: device, arithmetic: arithmetic,
-                flipTest: usesFlip, repairsBucketBorders: false),
+                flipTest: usesFlip, repairsBucketBorders: false, readsLate: readsLate),
             ranks: ranks, onEvent: onEvent)
     }
 

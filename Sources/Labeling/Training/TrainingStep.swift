@@ -50,25 +50,42 @@ extension TrainingTensors {
     }
 }
 
+/// A guess that the mean field's target begins from instead of the networks, which are no better at
+/// first.
+package struct TargetPrior: Sendable, Equatable {
+    package var guess = FeaturePrior()
+    /// The step of the run at which the networks have wholly taken its place.
+    package var endStep: Int
+
+    package init(endStep: Int) { self.endStep = endStep }
+
+    /// The prior's share of the beginning: 1 at the run's first step, falling evenly.
+    func share(atStep step: Int) -> Double { max(0, 1 - Double(step) / Double(endStep)) }
+}
+
 /// The numbers of the method that a step needs.
 package struct TrainingStepSettings: Sendable, Equatable {
     package var schedule: LearningRateSchedule
     /// What the schedule calls an epoch; optimizer steps.
     package var stepsPerEpoch: Int
     package var teacherMomentum = 0.996
+    /// Whether the moving average covers running statistics too (`train.ema_buffers`).
+    package var averagesBuffers = false
     package var milWeight = 4.0
     package var crfWeight = 0.5
     /// Steps of the first epoch in which a loss gains its weight.
     package var milWarmupSteps = 1000
     package var crfWarmupSteps = 4000
     package var meanField = MeanField()
+    /// What the mean field begins from at first; nil, as TAO, begins from the networks.
+    package var prior: TargetPrior?
     /// t / o (`train.crf_size_ratio`).
     package var crfSizeRatio = 1
     /// Gradients are shrunk to this norm when they are longer; nil leaves them.
     package var gradientNormLimit: Double?
     package var options = TrainingOptions()
     /// Objects whose activations are held at the same time; a larger batch goes through in parts, to
-    /// the same gradients. Nil takes a batch as it is.
+    /// the same gradients. Nil takes a batch as it is, which batch norm needs.
     package var objectsAtOnce: Int?
     /// For drop path: the same seed, epoch and step leave out the same branches.
     package var seed: UInt64 = 0
@@ -79,11 +96,11 @@ package struct TrainingStepSettings: Sendable, Equatable {
     }
 
     /// What ``objectsAtOnce`` suits a device: on a CPU about 2,048 tokens, more of which make no
-    /// operator faster; on a GPU all.
+    /// operator faster; on a GPU, and with batch norm, all.
     package static func objectsAtOnce(
         on device: Device, cropSize: Int, _ configuration: MaskNetworkConfiguration
     ) -> Int? {
-        guard device == .cpu else { return nil }
+        guard device == .cpu, configuration.backbone.layout != .fan else { return nil }
         let side = max(1, cropSize / configuration.backbone.tokenStride)
         return max(1, 2048 / (side * side))
     }
@@ -119,11 +136,41 @@ package struct StepResult {
     package var isFinite: Bool { loss.isFinite && gradientNorm.isFinite }
 }
 
+/// A step whose numbers may still be on their way from the device.
+package final class PendingStep {
+    private let readback: Readback
+    private let learningRate: Double
+    private let nextLearningRate: Double
+    private let maps: StepMaps?
+
+    /// - Parameter numbers: both losses, the gradients' norm, whether the step was skipped, whether float16
+    ///   overflowed: float64.
+    fileprivate init(
+        numbers: Tensor, learningRate: Double, nextLearningRate: Double, maps: StepMaps?
+    ) {
+        readback = Readback(numbers)
+        self.learningRate = learningRate
+        self.nextLearningRate = nextLearningRate
+        self.maps = maps
+    }
+
+    /// What the step did; waits for it.
+    package func result() -> StepResult {
+        let numbers = readback.doubles()
+        return StepResult(
+            lossMIL: numbers[0], lossCRF: numbers[1], learningRate: learningRate,
+            nextLearningRate: nextLearningRate, gradientNorm: numbers[2],
+            isSkipped: numbers[3] != 0, maps: maps)
+    }
+
+    fileprivate func hasOverflowed() -> Bool { readback.doubles()[4] != 0 }
+}
+
 /// One step of training: student and teacher forward, losses, backward, AdamW, learning rate, moving
 /// average (SPEC §7).
 ///
 /// Between steps there is nothing in here that a checkpoint must keep but ``scaler``, the optimizer's
-/// state and its rate, and the parameters of the pair.
+/// state and its rate, and the parameters and buffers of the pair.
 package final class TrainingStep {
     package let pair: StudentTeacher
     package let optimizer: AdamW
@@ -134,6 +181,8 @@ package final class TrainingStep {
     package var profile: StepProfile?
     /// Joins the processes of a run; nil trains alone.
     package var exchange: TrainingExchange?
+    /// Does the mean field when there (`train.mean_field_kernel`).
+    package var meanFieldKernel: MeanFieldKernel?
 
     package init(_ pair: StudentTeacher, _ optimizer: AdamW, _ settings: TrainingStepSettings) {
         self.pair = pair
@@ -147,41 +196,87 @@ package final class TrainingStep {
     package func run(
         _ batches: [TrainingTensors], epoch: Int, step: Int, wantsMaps: Bool = false
     ) -> StepResult {
-        var losses = backward(batches, epoch: epoch, step: step, wantsMaps: wantsMaps)
-        if let exchange {
-            timed(.exchange) { exchange.reduce(mil: &losses.mil, crf: &losses.crf) }
-        }
+        let pending = move(batches, epoch: epoch, step: step, wantsMaps: wantsMaps)
+        let result = pending.result()
+        if isScaled { scaler.update(overflowed: pending.hasOverflowed()) }
+        if !result.isSkipped || isScaled { moveTeacher() }
+        profile?.endStep()
+        return result
+    }
+
+    /// ``run(_:epoch:step:wantsMaps:)`` for a device that works on its own: asks everything of it and waits for
+    /// nothing.
+    ///
+    /// The student is left alone when a number is not finite, as the device finds out; the teacher moves all the
+    /// same, towards weights that are finite. Not for float16, where the next step's scale follows from this one.
+    package func start(_ batches: [TrainingTensors], epoch: Int, step: Int) -> PendingStep {
+        precondition(!isScaled, "a float16 step has to be read before the next")
+        let pending = move(batches, epoch: epoch, step: step, wantsMaps: false)
+        moveTeacher()
+        profile?.endStep()
+        return pending
+    }
+
+    /// Everything but the moving average.
+    private func move(
+        _ batches: [TrainingTensors], epoch: Int, step: Int, wantsMaps: Bool
+    ) -> PendingStep {
+        var sums = accumulate(batches, epoch: epoch, step: step, wantsMaps: wantsMaps)
+        if let exchange { timed(.exchange) { add(&sums, over: exchange) } }
         let rate = optimizer.learningRate
-        let (norm, isSkipped) = timed(.optimizer) {
-            let result = update(lossIsFinite: (losses.mil + losses.crf).isFinite)
+        let numbers = timed(.optimizer) {
+            defer { optimizer.clearGradients() }
+            let numbers = withoutGradients { update(mil: sums.mil, crf: sums.crf) }
             exchange?.shareParameters()
-            optimizer.clearGradients()
-            return result
+            return numbers
         }
         optimizer.learningRate = settings.schedule.rate(
             afterStep: step, epoch: epoch, stepsPerEpoch: settings.stepsPerEpoch)
-        if !isSkipped || isScaled {
-            timed(.average) { pair.updateTeacher(momentum: settings.teacherMomentum) }
+        return PendingStep(
+            numbers: numbers, learningRate: rate, nextLearningRate: optimizer.learningRate,
+            maps: sums.maps)
+    }
+
+    /// Makes gradients and losses those of all processes, which waits for them.
+    private func add(_ sums: inout Sums, over exchange: TrainingExchange) {
+        var losses = Losses(mil: sums.mil.doubles()[0], crf: sums.crf.doubles()[0])
+        exchange.reduce(mil: &losses.mil, crf: &losses.crf)
+        sums.mil = .zeros([], .float64, device: pair.device) + losses.mil
+        sums.crf = .zeros([], .float64, device: pair.device) + losses.crf
+    }
+
+    private func moveTeacher() {
+        timed(.average) {
+            pair.updateTeacher(
+                momentum: settings.teacherMomentum, includesBuffers: settings.averagesBuffers)
         }
-        profile?.endStep()
-        return StepResult(
-            lossMIL: losses.mil, lossCRF: losses.crf, learningRate: rate,
-            nextLearningRate: optimizer.learningRate, gradientNorm: norm, isSkipped: isSkipped,
-            maps: losses.maps)
     }
 
     package struct Losses {
         package var mil = 0.0
         package var crf = 0.0
-        package var maps: StepMaps?
     }
 
     /// The first half of ``run(_:epoch:step:wantsMaps:)``: leaves the gradients (scaled, with float16
     /// arithmetic) and moves nothing.
-    package func backward(
-        _ batches: [TrainingTensors], epoch: Int, step: Int, wantsMaps: Bool = false
-    ) -> Losses {
+    package func backward(_ batches: [TrainingTensors], epoch: Int, step: Int) -> Losses {
+        let sums = accumulate(batches, epoch: epoch, step: step, wantsMaps: false)
+        return Losses(mil: sums.mil.doubles()[0], crf: sums.crf.doubles()[0])
+    }
+
+    /// The losses of all batches: float64 of shape [], on the device.
+    private struct Sums {
+        var mil: Tensor
+        var crf: Tensor
+        var maps: StepMaps?
+    }
+
+    private func accumulate(
+        _ batches: [TrainingTensors], epoch: Int, step: Int, wantsMaps: Bool
+    ) -> Sums {
         let weights = lossWeights(epoch: epoch, step: step)
+        let priorShare =
+            settings.prior?.share(atStep: epoch * settings.stepsPerEpoch + step) ?? 0
         let batches = batches.flatMap { batch in
             settings.objectsAtOnce.map { batch.parts(of: $0) } ?? [batch]
         }
@@ -189,13 +284,15 @@ package final class TrainingStep {
         var generator = Generator(seed: settings.seed ^ UInt64(truncatingIfNeeded: epoch) << 32)
         generator.state = generator.next() ^ UInt64(truncatingIfNeeded: step)
         optimizer.clearGradients()
-        var losses = Losses()
+        var sums = Sums(
+            mil: .zeros([], .float64, device: pair.device),
+            crf: .zeros([], .float64, device: pair.device))
         for (index, batch) in batches.enumerated() {
             accumulate(
-                batch, of: total, weights, &losses, &generator,
+                batch, of: total, weights, priorShare, &sums, &generator,
                 wantsMaps: wantsMaps && index == batches.count - 1)
         }
-        return losses
+        return sums
     }
 
     private var isScaled: Bool { settings.options.arithmetic == .float16 }
@@ -211,16 +308,16 @@ package final class TrainingStep {
 
     /// Adds one batch's losses and gradients, as its share of `total` objects.
     private func accumulate(
-        _ batch: TrainingTensors, of total: Int, _ weights: Losses, _ losses: inout Losses,
-        _ generator: inout Generator, wantsMaps: Bool
+        _ batch: TrainingTensors, of total: Int, _ weights: Losses, _ priorShare: Double,
+        _ sums: inout Sums, _ generator: inout Generator, wantsMaps: Bool
     ) {
         // First, while no activations of the student are held.
-        let teacher = timed(.teacher) { teacherProbabilities(batch) }  // (B, o, o)
+        let (teacher, features) = timed(.teacher) { teacherProbabilities(batch) }  // (B, o, o)
         let pass = timed(.student) {
             TrainingPass(
                 pair, image: batch.image, areas: batch.areas, settings.options, using: &generator)
         }
-        let student = pass.logits.selecting(1, 0).sigmoid().to(.float32)
+        let student = probabilities(pass.logits)
         let side = student.size(1)
 
         let mil = timed(.losses) {
@@ -229,7 +326,9 @@ package final class TrainingStep {
         }
         let crfSide = side * settings.crfSizeRatio
         let target = timed(.meanField) {
-            crfTarget(batch, student: student, teacher: teacher, side: crfSide)
+            crfTarget(
+                batch, student: student, teacher: teacher, side: crfSide,
+                prior: priorShare > 0 ? (features, priorShare) : nil)
         }
         let crf = timed(.losses) {
             let scaledStudent = resized(student.unsqueezed(1), crfSide).selecting(1, 0)
@@ -237,10 +336,10 @@ package final class TrainingStep {
         }
         let loss = mil + crf
         timed(.backward) { pass.backward(isScaled ? loss * scaler.scale : loss) }
-        losses.mil += Double(mil.item())
-        losses.crf += Double(crf.item())
+        sums.mil = sums.mil + mil.detached()
+        sums.crf = sums.crf + crf.detached()
         if wantsMaps {
-            losses.maps = StepMaps(student: student.detached(), teacher: teacher, target: target)
+            sums.maps = StepMaps(student: student.detached(), teacher: teacher, target: target)
         }
     }
 
@@ -249,39 +348,61 @@ package final class TrainingStep {
         return profile.measure(part, body)
     }
 
-    func teacherProbabilities(_ batch: TrainingTensors) -> Tensor {
+    /// The teacher's (B, o, o), and its feature map.
+    func teacherProbabilities(
+        _ batch: TrainingTensors
+    ) -> (probabilities: Tensor, features: Tensor) {
         withoutGradients {
-            autocast(settings.options.arithmetic, on: pair.device) {
-                pair.teacher(image: batch.teacherImage, areas: batch.areas)
-            }.selecting(1, 0).sigmoid().to(.float32)
+            let (logits, features) = autocast(settings.options.arithmetic, on: pair.device) {
+                let features = pair.teacher.backbone(batch.teacherImage)
+                return (pair.teacher.logits(features, areas: batch.areas), features)
+            }
+            return (probabilities(logits), features)
         }
     }
 
-    /// The mean field of both networks' average (SPEC §6): (B, t, t).
+    /// (B, o, o) float32 of logits (B, 1, o, o). float16 takes the sigmoid as it is, as TAO (SPEC §5.4);
+    /// bfloat16 has so few digits that above a logit of 6 the sigmoid is 1 and has no gradient.
+    private func probabilities(_ logits: Tensor) -> Tensor {
+        let logits = logits.selecting(1, 0)
+        return logits.dtype == .bfloat16
+            ? logits.to(.float32).sigmoid() : logits.sigmoid().to(.float32)
+    }
+
+    /// The mean field of both networks' average (SPEC §6), or of a mixture with the prior: (B, t, t).
     func crfTarget(
-        _ batch: TrainingTensors, student: Tensor, teacher: Tensor, side: Int
+        _ batch: TrainingTensors, student: Tensor, teacher: Tensor, side: Int,
+        prior: (features: Tensor, share: Double)? = nil
     ) -> Tensor {
         withoutGradients {
-            let mean = (student.detached() + teacher) / 2
-            return settings.meanField(
-                image: resized(batch.image, side),
-                probabilities: resized(mean.unsqueezed(1), side).selecting(1, 0),
-                mask: resized(batch.mask, side).selecting(1, 0))
+            var mean = (student.detached() + teacher) / 2
+            if let prior, let guess = settings.prior?.guess {
+                let guessed = guess(features: prior.features, mask: batch.mask)
+                mean =
+                    mean * (1 - prior.share)
+                    + resized(guessed.unsqueezed(1), student.size(1)).selecting(1, 0) * prior.share
+            }
+            let image = resized(batch.image, side)
+            let probabilities = resized(mean.unsqueezed(1), side).selecting(1, 0)
+            let mask = resized(batch.mask, side).selecting(1, 0)
+            guard let meanFieldKernel else {
+                return settings.meanField(image: image, probabilities: probabilities, mask: mask)
+            }
+            return meanFieldKernel(image: image, probabilities: probabilities, mask: mask)
         }
     }
 
-    /// Moves the student, unless a number is not finite. Gives the gradients' norm.
-    private func update(lossIsFinite: Bool) -> (norm: Double, isSkipped: Bool) {
+    /// Moves the student, unless a number is not finite; the device decides. Gives what ``PendingStep`` reads.
+    private func update(mil: Tensor, crf: Tensor) -> Tensor {
         let gradients = optimizer.gradients
-        if isScaled && !gradients.isEmpty {
-            let isGood = scaler.unscale(gradients)
-            scaler.update(overflowed: !isGood)
-        }
-        let norm = norm(ofAll: gradients)
-        guard lossIsFinite && norm.isFinite else { return (norm, true) }
+        let overflow =
+            isScaled && !gradients.isEmpty
+            ? scaler.unscale(gradients) : .zeros([], device: mil.device)
+        let norm = gradients.isEmpty ? .zeros([], device: mil.device) : norm(of: gradients)
+        let isSkipped = 1 - (mil + crf + norm).finiteness
         if let limit = settings.gradientNormLimit { clip(gradients, norm: norm, to: limit) }
-        optimizer.step()
-        return (norm, false)
+        optimizer.step(unless: isSkipped)
+        return .stacked([mil, crf, norm, isSkipped, overflow].map { $0.to(.float64) })
     }
 
     /// Bilinear (B, C, ·, ·) to `side` × `side`; itself when it is that already.

@@ -4,6 +4,7 @@ public struct Conv2d {
     public let bias: Tensor?
     public let stride: Int
     public let padding: Int
+    public let groups: Int
 
     /// How a fresh layer is filled.
     public enum Initialization: Sendable {
@@ -15,22 +16,29 @@ public struct Conv2d {
 
     public init(
         _ scope: ParameterScope, inputs: Int, outputs: Int, kernel: Int, stride: Int = 1,
-        padding: Int = 0, hasBias: Bool = true, _ initialization: Initialization = .uniform
+        padding: Int = 0, groups: Int = 1, hasBias: Bool = true,
+        _ initialization: Initialization = .uniform
     ) {
+        precondition(
+            inputs.isMultiple(of: groups) && outputs.isMultiple(of: groups),
+            "\(groups) groups of \(inputs) and \(outputs) channels")
         let area = kernel * kernel
+        let (inputs, sharedOutputs) = (inputs / groups, outputs / groups)
         let (forWeight, forBias): (Initializer, Initializer) =
             switch initialization {
             case .uniform: (.uniform(inputs: inputs * area), .uniform(inputs: inputs * area))
-            case .kaiming: (.kaimingNormal(outputs: outputs * area), .zeros)
+            case .kaiming: (.kaimingNormal(outputs: sharedOutputs * area), .zeros)
             }
         weight = scope.parameter("weight", [outputs, inputs, kernel, kernel], forWeight)
         bias = hasBias ? scope.parameter("bias", [outputs], forBias) : nil
         self.stride = stride
         self.padding = padding
+        self.groups = groups
     }
 
     /// - Parameter x: (B, inputs, H, W)
     public func callAsFunction(_ x: Tensor) -> Tensor {
-        conv2d(x, weight: weight, bias: bias, stride: stride, padding: padding)
+        conv2d(
+            x, weight: weight, bias: bias, stride: stride, padding: padding, groups: groups)
     }
 }

@@ -6,6 +6,8 @@
 public final class ParameterStore {
     /// Every parameter by name, in the order the layers asked.
     public private(set) var parameters: [(name: String, tensor: Tensor)] = []
+    /// Every buffer by name: what a network remembers and nobody trains, such as running statistics.
+    public private(set) var buffers: [(name: String, tensor: Tensor)] = []
     /// Where the parameters are.
     public let device: Device
 
@@ -18,13 +20,16 @@ public final class ParameterStore {
         case loading([String: Tensor])
     }
 
+    /// Parameters, then buffers: all that a checkpoint holds.
+    public var tensors: [(name: String, tensor: Tensor)] { parameters + buffers }
+
     /// A store of freshly initialised parameters; the same seed gives the same values everywhere.
     public init(seed: UInt64, device: Device = .cpu) {
         source = .initializing(Generator(seed: seed))
         self.device = device
     }
 
-    /// A store that takes its parameters from `tensors`, as float32 on `device`.
+    /// A store that takes its parameters from `tensors`, as float32 on `device`, and its buffers.
     public init(loading tensors: [String: Tensor], device: Device = .cpu) {
         source = .loading(tensors)
         self.device = device
@@ -33,9 +38,9 @@ public final class ParameterStore {
     /// The scope whose names have no prefix.
     public var root: ParameterScope { ParameterScope(store: self, path: "") }
 
-    /// The parameter called `name`, or nil.
+    /// The parameter or buffer called `name`, or nil.
     public subscript(name: String) -> Tensor? {
-        names.contains(name) ? parameters.first { $0.name == name }?.tensor : nil
+        names.contains(name) ? tensors.first { $0.name == name }?.tensor : nil
     }
 
     /// Throws ``TorchError/parameterMismatch(_:)`` with every tensor that was missing, misshaped or
@@ -50,32 +55,42 @@ public final class ParameterStore {
     fileprivate func parameter(
         _ name: String, _ shape: [Int], _ initializer: Initializer
     ) -> Tensor {
-        precondition(names.insert(name).inserted, "two parameters are called \(name)")
-        let tensor = made(name, shape, initializer)
+        let tensor = made(name, shape, initializer, .float32)
         parameters.append((name, tensor))
         return tensor
     }
 
-    private func made(_ name: String, _ shape: [Int], _ initializer: Initializer) -> Tensor {
+    fileprivate func buffer(
+        _ name: String, _ shape: [Int], _ initializer: Initializer, _ dtype: DType
+    ) -> Tensor {
+        let tensor = made(name, shape, initializer, dtype)
+        buffers.append((name, tensor))
+        return tensor
+    }
+
+    private func made(
+        _ name: String, _ shape: [Int], _ initializer: Initializer, _ dtype: DType
+    ) -> Tensor {
+        precondition(names.insert(name).inserted, "two parameters are called \(name)")
         switch source {
         case .initializing(var generator):
             let tensor = initializer.tensor(shape, using: &generator)
             source = .initializing(generator)
-            return tensor.to(device)
+            return tensor.to(dtype).to(device)
         case .loading(var tensors):
             // Emptied first, so that removing does not copy the dictionary.
             source = .loading([:])
             defer { source = .loading(tensors) }
             guard let tensor = tensors.removeValue(forKey: name) else {
                 mismatch.missing.append(name)
-                return .placeholder(shape)
+                return .placeholder(shape, dtype)
             }
             guard tensor.shape == shape else {
                 mismatch.misshaped.append(
                     .init(name: name, expected: shape, found: tensor.shape))
-                return .placeholder(shape)
+                return .placeholder(shape, dtype)
             }
-            return tensor.to(.float32).to(device)
+            return tensor.to(dtype).to(device)
         }
     }
 }
@@ -100,6 +115,13 @@ public struct ParameterScope {
         _ name: String, _ shape: [Int], _ initializer: Initializer
     ) -> Tensor {
         store.parameter(key(name), shape, initializer)
+    }
+
+    /// Makes the buffer `name` here. Traps when there is one already.
+    public func buffer(
+        _ name: String, _ shape: [Int], _ initializer: Initializer, _ dtype: DType = .float32
+    ) -> Tensor {
+        store.buffer(key(name), shape, initializer, dtype)
     }
 
     private func key(_ name: String) -> String { path.isEmpty ? name : path + "." + name }

@@ -8,7 +8,8 @@ import Dispatch
 /// of the multiplications, results that differ from ``conv2d(_:weight:bias:stride:padding:)`` by a few
 /// units of float32's precision (Lavin & Gray 2016).
 ///
-/// Maps are channels last: (B, H, W, C), contiguous. No gradient is recorded.
+/// Maps are channels last: (B, H, W, C), contiguous. No gradient is recorded. Autocast changes nothing:
+/// the transforms lose too much in half precision.
 public enum Winograd {
     /// Tiles whose matrices are in memory at the same time: 36 · tiles · channels · 4 bytes.
     private static let tilesAtOnce: Int64 = 256
@@ -69,32 +70,28 @@ public enum Winograd {
             for tiles in input.strips {
                 let left = input.matrices(tiles, of: values, cwg_input)
                 let right = output.matrices(tiles, of: gradient, cwg_output_gradient)
-                _ = call(
-                    ops.baddbmmInPlace, .tensor(sum), .tensor(left.transposed(1, 2)),
-                    .tensor(right), .double(1), .double(1))
-            }
-        }
-        return withFloats(sum) { sum in
-            Tensor([outputs, inputs, 3, 3], .float32) { memory in
-                guard let sum, let made = memory.bindMemory(to: Float.self).baseAddress else {
-                    return
+                autocast(.float32, on: .cpu) {
+                    _ = call(
+                        ops.baddbmmInPlace, .tensor(sum), .tensor(left.transposed(1, 2)),
+                        .tensor(right), .double(1), .double(1))
                 }
-                cwg_weights_gradient(sum, Int32(outputs), Int32(inputs), made)
             }
         }
+        return Tensor.transformed(sum, to: [3, 3, inputs, outputs]) { sum, range, taps in
+            cwg_weights_gradient(
+                sum, Int64(inputs * outputs), range.lowerBound, range.upperBound, taps)
+        }.permuted(3, 2, 0, 1).contiguous()
     }
 
     /// (36, C, K), or (36, K, C) of the turned weights.
     private static func weightMatrices(_ weight: Tensor, isTransposed: Bool) -> Tensor {
-        let (outputs, inputs) = (weight.size(0), weight.size(1))
-        return withFloats(weight) { weight in
-            Tensor(isTransposed ? [36, outputs, inputs] : [36, inputs, outputs], .float32) {
-                memory in
-                guard let weight, let made = memory.bindMemory(to: Float.self).baseAddress else {
-                    return
-                }
-                cwg_weights(weight, Int32(outputs), Int32(inputs), isTransposed ? 1 : 0, made)
-            }
+        let taps = (isTransposed ? weight.permuted(2, 3, 0, 1) : weight.permuted(2, 3, 1, 0))
+            .contiguous()
+        let (rows, columns) = (taps.size(2), taps.size(3))
+        return .transformed(taps, to: [36, rows, columns]) { taps, range, matrices in
+            cwg_weights(
+                taps, Int64(rows * columns), isTransposed ? 1 : 0, range.lowerBound,
+                range.upperBound, matrices)
         }
     }
 
@@ -177,8 +174,27 @@ private func withFloats<Result>(
 }
 
 extension Tensor {
+    /// Planes of rows × columns to other planes of that size by `body`, which threads call for ranges of
+    /// places.
+    fileprivate static func transformed(
+        _ planes: Tensor, to shape: [Int],
+        _ body: @Sendable (UnsafePointer<Float>, Range<Int64>, UnsafeMutablePointer<Float>) -> Void
+    ) -> Tensor {
+        withFloats(planes) { values in
+            Tensor(shape, .float32) { memory in
+                guard let values, let made = memory.bindMemory(to: Float.self).baseAddress else {
+                    return
+                }
+                let (from, to) = (Shared(values), Shared(made))
+                inParallel(0..<Int64(shape[shape.count - 2] * shape[shape.count - 1] / 16)) {
+                    body(from.start, $0.lowerBound * 16..<$0.upperBound * 16, to.start)
+                }
+            }
+        }
+    }
+
     /// The products of two rows of matrices, (n, i, j) and (n, j, k).
     fileprivate func multiplied(_ other: Tensor) -> Tensor {
-        call(ops.bmm, .tensor(self), .tensor(other))
+        autocast(.float32, on: .cpu) { call(ops.bmm, .tensor(self), .tensor(other)) }
     }
 }

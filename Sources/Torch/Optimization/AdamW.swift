@@ -77,7 +77,11 @@ public final class AdamW {
     }
 
     /// Moves every parameter that has a gradient.
-    public func step() {
+    public func step() { step(unless: nil) }
+
+    /// - Parameter isSkipped: float32 of shape [], where the parameters are: 1 leaves them and their moments as they
+    ///   are, 0 moves them. So the host need not know.
+    package func step(unless isSkipped: Tensor?) {
         withoutGradients {
             let found = parameters.map(\.tensor.gradient)
             for group in groups {
@@ -86,12 +90,16 @@ public final class AdamW {
                 }
                 update(
                     places, gradients: places.compactMap { found[$0] },
-                    weightDecay: group.weightDecay, rate: learningRate * group.rateScale)
+                    weightDecay: group.weightDecay, rate: learningRate * group.rateScale,
+                    unless: isSkipped)
             }
         }
     }
 
-    private func update(_ places: [Int], gradients: [Tensor], weightDecay: Double, rate: Double) {
+    private func update(
+        _ places: [Int], gradients: [Tensor], weightDecay: Double, rate: Double,
+        unless isSkipped: Tensor?
+    ) {
         guard !places.isEmpty else { return }
         let moments = places.map { place in
             let known = self.moments[place] ?? .fresh(parameters[place].tensor)
@@ -99,13 +107,19 @@ public final class AdamW {
             return known
         }
         let counts = moments.map(\.stepCount)
-        callVoid(ops.foreachAddInPlaceScalar, .tensors(counts), .double(1))
+        if let isSkipped {
+            let one = [Tensor](repeating: 1 - isSkipped, count: counts.count)
+            callVoid(ops.foreachAddInPlace, .tensors(counts), .tensors(one))
+        } else {
+            callVoid(ops.foreachAddInPlaceScalar, .tensors(counts), .double(1))
+        }
         callVoid(
             ops.fusedAdamW, .tensors(places.map { parameters[$0].tensor }), .tensors(gradients),
             .tensors(moments.map(\.mean)), .tensors(moments.map(\.square)), .tensors([]),
             .tensors(counts), .double(rate), .double(configuration.betas[0]),
             .double(configuration.betas[1]), .double(weightDecay),
-            .double(configuration.epsilon), .bool(false), .bool(false))
+            .double(configuration.epsilon), .bool(false), .bool(false), .none,
+            .optional(isSkipped))
     }
 
     /// Mean, square and step count of the parameter at `place`, the live tensors; empty when it was

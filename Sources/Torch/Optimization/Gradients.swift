@@ -1,18 +1,27 @@
-/// √Σ‖g‖² over all gradients.
-public func norm(ofAll gradients: [Tensor]) -> Double {
-    guard !gradients.isEmpty else { return 0 }
+/// √Σ‖g‖² over all gradients: float32 of shape [], where they are. Nothing is read from the device.
+package func norm(of gradients: [Tensor]) -> Tensor {
+    guard !gradients.isEmpty else { return .zeros([]) }
     return withoutGradients {
         let each = callList(ops.foreachNorm, .tensors(gradients), .double(2))
-        return Double(call(ops.norm, .tensor(.stacked(each))).item())
+        return call(ops.norm, .tensor(.stacked(each)))
     }
 }
 
+/// √Σ‖g‖² over all gradients.
+public func norm(ofAll gradients: [Tensor]) -> Double { Double(norm(of: gradients).item()) }
+
 /// Shrinks the gradients in place, all by one factor, when their norm is above `limit`
 /// (`torch.nn.utils.clip_grad_norm_`).
-public func clip(_ gradients: [Tensor], norm: Double, to limit: Double) {
-    let factor = limit / (norm + 1e-6)
-    guard factor < 1, !gradients.isEmpty else { return }
-    withoutGradients { callVoid(ops.foreachMulInPlaceScalar, .tensors(gradients), .double(factor)) }
+///
+/// - Parameter norm: of shape [], on the gradients' device.
+package func clip(_ gradients: [Tensor], norm: Tensor, to limit: Double) {
+    guard !gradients.isEmpty else { return }
+    withoutGradients {
+        let factor =
+            Tensor.full([], limit, .float64, device: norm.device) / (norm.to(.float64) + 1e-6)
+        callVoid(
+            ops.foreachMulInPlace, .tensors(gradients), .tensor(factor.clamped(0...1).to(.float32)))
+    }
 }
 
 /// target ← target + share · (source − target) for each pair, in place.

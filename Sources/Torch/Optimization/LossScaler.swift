@@ -15,16 +15,17 @@ public struct LossScaler: Sendable, Equatable {
         self.growthInterval = growthInterval
     }
 
-    /// Divides the gradients by the scale in place; says whether all were finite.
-    public func unscale(_ gradients: [Tensor]) -> Bool {
-        guard let first = gradients.first else { return true }
+    /// Divides the gradients by the scale in place. Gives 1 when one was not finite, else 0: float32 of shape [],
+    /// where they are. All of them are looked at in one operator, and nothing is read from the device.
+    package func unscale(_ gradients: [Tensor]) -> Tensor {
+        guard let first = gradients.first else { return .zeros([]) }
         return withoutGradients {
-            let overflow = Tensor.zeros([1], device: first.device)
-            let inverse = Tensor.full([1], 1 / scale, device: first.device)
+            let overflow = Tensor.zeros([], device: first.device)
+            let inverse = Tensor.full([], 1 / scale, device: first.device)
             callVoid(
                 ops.foreachNonFiniteAndUnscale, .tensors(gradients), .tensor(overflow),
                 .tensor(inverse))
-            return overflow.item() == 0
+            return overflow
         }
     }
 

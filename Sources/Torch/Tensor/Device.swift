@@ -44,6 +44,25 @@ public enum Device: Sendable, Hashable, CustomStringConvertible {
         return .cuda(index)
     }
 
+    /// Whether the device computes in bfloat16 by its own units: CUDA's from compute capability 8.0 (Ampere) on.
+    public var hasBFloat16Units: Bool { computeCapability >= 80 }
+
+    /// 90 for CUDA's compute capability 9.0; 0 for a CPU.
+    package var computeCapability: Int {
+        guard case .cuda = self else { return 0 }
+        var found: Int32 = 0
+        check(ct_cuda_capability(index, &found), "a device's capability")
+        return Int(found)
+    }
+
+    /// The shared memory in bytes that a block of threads may have; 0 for a CPU.
+    package var sharedByteCount: Int {
+        guard case .cuda = self else { return 0 }
+        var found: Int32 = 0
+        check(ct_cuda_shared_memory(index, &found), "a device's shared memory")
+        return Int(found)
+    }
+
     public var description: String {
         switch self {
         case .cpu: "cpu"

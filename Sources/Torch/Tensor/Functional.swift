@@ -1,23 +1,46 @@
+import CTorch
+
 // B batch, N tokens, C channels, D width of an attention head, H and W.
 
 /// y = x·wᵀ + b over the last dimension.
 public func linear(_ x: Tensor, weight: Tensor, bias: Tensor?) -> Tensor {
-    call(ops.linear, .tensor(x), .tensor(weight), .optional(bias))
+    roundedOnCPU(x, weight, bias) { x, weight, bias in
+        call(ops.linear, .tensor(x), .tensor(weight), .optional(bias))
+    }
+}
+
+/// A product under autocast to float16 in host memory: factors and result are rounded to float16 and sums are
+/// float32, as on GPUs. Few CPUs have units for float16, and on the others libtorch takes seconds for a convolution.
+private func roundedOnCPU(
+    _ x: Tensor, _ weight: Tensor, _ bias: Tensor?,
+    _ product: (Tensor, Tensor, Tensor?) -> Tensor
+) -> Tensor {
+    guard x.device == .cpu, autocastIsOn(for: .cpu),
+        ct_autocast_dtype(Device.cpu.type) == DType.float16.rawValue
+    else { return product(x, weight, bias) }
+    func rounded(_ tensor: Tensor) -> Tensor { tensor.to(.float16).to(.float32) }
+    return autocast(.float32, on: .cpu) {
+        product(rounded(x), rounded(weight), bias.map(rounded))
+    }.to(.float16)
 }
 
 /// - Parameters:
 ///   - x: (B, C, H, W)
-///   - weight: (outputs, C, kernel height, kernel width)
+///   - weight: (outputs, C / groups, kernel height, kernel width)
+///   - groups: equal parts of the channels that do not see each other.
 public func conv2d(
-    _ x: Tensor, weight: Tensor, bias: Tensor?, stride: Int = 1, padding: Int = 0
+    _ x: Tensor, weight: Tensor, bias: Tensor?, stride: Int = 1, padding: Int = 0, groups: Int = 1
 ) -> Tensor {
-    call(
-        ops.conv2d, .tensor(x), .tensor(weight), .optional(bias), .int(stride), .int(padding)
-    ) {
-        func extent(_ dimension: Int) -> Int {
-            max(0, (x.size(dimension) + 2 * padding - weight.size(dimension)) / stride + 1)
+    roundedOnCPU(x, weight, bias) { x, weight, bias in
+        call(
+            ops.conv2d, .tensor(x), .tensor(weight), .optional(bias), .int(stride), .int(padding),
+            .standard, .int(groups)
+        ) {
+            func extent(_ dimension: Int) -> Int {
+                max(0, (x.size(dimension) + 2 * padding - weight.size(dimension)) / stride + 1)
+            }
+            return [x.size(0), weight.size(0), extent(2), extent(3)]
         }
-        return [x.size(0), weight.size(0), extent(2), extent(3)]
     }
 }
 
@@ -80,6 +103,21 @@ public func attention(_ q: Tensor, _ k: Tensor, _ v: Tensor) -> Tensor {
     call(ops.scaledDotProductAttention, .tensor(q), .tensor(k), .tensor(v)) {
         q.shape.dropLast() + [v.size(-1)]
     }
+}
+
+/// What computes ``attention(_:_:_:)`` of these tensors.
+package enum AttentionKernel: Int, Sendable {
+    /// Two products with all weights in memory between them.
+    case math = 0
+    case flash = 1
+    case efficient = 2
+    case cuDNN = 3
+}
+
+/// libtorch's choice; nil for one that has no name here.
+package func attentionKernel(_ q: Tensor, _ k: Tensor, _ v: Tensor) -> AttentionKernel? {
+    AttentionKernel(
+        rawValue: callInt(ops.fusedAttentionChoice, .tensor(q), .tensor(k), .tensor(v)))
 }
 
 /// How ``interpolate(_:height:width:_:scale:)`` weighs its neighbours. Pixel centres are at one half.

@@ -56,6 +56,13 @@ public enum Libtorch {
     /// The version that was found, such as `2.13.0`.
     public static var version: String { String(cString: ct_version()) }
 
+    /// Whether this processor multiplies half precision in tiles (Intel's AMX).
+    package static var hasMatrixTiles: Bool { ct_has_matrix_tiles() }
+
+    /// Whether float32 products and convolutions on CUDA devices may round their factors to TF32 (10 bits of
+    /// fraction), for the whole process.
+    public static func allowTF32(_ value: Bool) { ct_allow_tf32(value) }
+
     /// How many threads one operator may use, for the whole process.
     public static var threadCount: Int {
         get { Int(ct_thread_count()) }

@@ -30,17 +30,17 @@ extension Tensor {
     /// brought to `device`.
     ///
     /// The memory holds anything at first. `fill` is not called when there was no memory (see
-    /// ``withRecoverableMemory(_:)``).
+    /// ``withRecoverableMemory(_:)``). On its way to a CUDA device it is pinned, and nobody waits for it.
     public convenience init(
         _ shape: [Int], _ dtype: DType, device: Device = .cpu,
         fill: (UnsafeMutableRawBufferPointer) throws -> Void
     ) rethrows {
-        let made = Tensor.empty(shape, dtype)
+        let made = Tensor.empty(shape, dtype, isPinned: device != .cpu)
         if let start = ct_data(made.handle) {
             let size = made.count * dtype.byteCount
             try fill(UnsafeMutableRawBufferPointer(start: start, count: size))
         }
-        self.init(sharing: made.to(device))
+        self.init(sharing: made.to(device, waits: false))
     }
 
     /// A copy of elements that lie in `bytes`, `strides` elements apart (row-major when nil); for
@@ -76,8 +76,16 @@ extension Tensor {
     }
 
     /// A tensor whose elements are not set.
-    static func empty(_ shape: [Int], _ dtype: DType = .float32, device: Device = .cpu) -> Tensor {
-        call(ops.empty, .ints(shape), .dtype(dtype), .none, .device(device))
+    ///
+    /// - Parameter isPinned: whether the host's memory is one that a CUDA device can copy from and to by itself.
+    static func empty(
+        _ shape: [Int], _ dtype: DType = .float32, device: Device = .cpu, isPinned: Bool = false
+    ) -> Tensor {
+        let made = call(
+            ops.empty, .ints(shape), .dtype(dtype), .none, .device(device),
+            isPinned ? .bool(true) : .none)
+        // Shapes alone cannot be pinned.
+        return isPinned && isMemoryLost ? .placeholder(shape, dtype) : made
     }
 
     /// A tensor without memory on no device: what a parameter is that could not be loaded, and what

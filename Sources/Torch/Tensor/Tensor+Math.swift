@@ -101,6 +101,9 @@ extension Tensor {
         callPair(ops.maxAlong, .tensor(self), .int(dimension), .bool(false)).0
     }
 
+    /// 1 where an element is finite, else 0, as float32.
+    package var finiteness: Tensor { call(ops.isFinite, .tensor(self)).to(.float32) }
+
     /// Whether every element is finite.
     public var isFinite: Bool {
         let each = call(ops.isFinite, .tensor(self))
@@ -155,8 +158,12 @@ extension Tensor {
 
     /// Overwrites this tensor's memory with `other`'s elements.
     @discardableResult
-    public func copy(from other: Tensor) -> Tensor {
-        call(ops.copyInPlace, .tensor(self), .tensor(other))
+    public func copy(from other: Tensor) -> Tensor { copy(from: other, waits: true) }
+
+    /// - Parameter waits: whether the host waits for a copy to or from its memory, which must be pinned if not.
+    @discardableResult
+    func copy(from other: Tensor, waits: Bool) -> Tensor {
+        call(ops.copyInPlace, .tensor(self), .tensor(other), .bool(!waits))
     }
 
     /// Overwrites this tensor's memory with zeros.

@@ -93,9 +93,14 @@ extension Tensor {
     }
 
     /// On another device; itself when it already is there.
-    public func to(_ device: Device) -> Tensor {
+    public func to(_ device: Device) -> Tensor { to(device, waits: true) }
+
+    /// - Parameter waits: whether the host waits for the copy. Without, this tensor's memory must be pinned if it
+    ///   is the host's; libtorch keeps it until the copy is done.
+    func to(_ device: Device, waits: Bool) -> Tensor {
         device == self.device || isPlaceholder
-            ? self : call(ops.to, .tensor(self), .device(device), .dtype(dtype))
+            ? self
+            : call(ops.to, .tensor(self), .device(device), .dtype(dtype), .bool(!waits))
     }
 
     /// A copy with its own memory.

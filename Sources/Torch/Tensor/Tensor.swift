@@ -67,6 +67,9 @@ public final class Tensor {
     /// The elements as `Float`, in row-major order whatever the strides. Copies from the device.
     public func floats() -> [Float] { values(.float32, zero: Float(0)) }
 
+    /// The elements as `Double`, in row-major order.
+    package func doubles() -> [Double] { values(.float64, zero: 0.0) }
+
     /// The elements as `Int64`, in row-major order.
     public func integers() -> [Int64] { values(.int64, zero: Int64(0)) }
 

@@ -1,0 +1,86 @@
+import Imaging
+
+/// Writes one format that is a folder, image by image.
+protocol ImageWriter {
+    /// Whether the format holds masks at all.
+    var needsMasks: Bool { get }
+
+    mutating func write(
+        _ image: ExportImage, into folder: inout OutputFolder, report: inout ExportReport) throws
+
+    /// Called after the last image: legends and the like.
+    mutating func finish(into folder: inout OutputFolder, report: inout ExportReport) throws
+}
+
+extension ExportImage {
+    /// Keeps the instances that have a category.
+    mutating func dropUncategorized(_ report: inout ExportReport) {
+        let count = instances.count
+        instances.removeAll { $0.category == nil }
+        report.add(.withoutCategory, count - instances.count)
+    }
+
+    /// Keeps the instances that have a mask with a pixel in it.
+    mutating func dropMaskless(_ report: inout ExportReport) {
+        let count = instances.count
+        instances.removeAll { $0.mask == nil }
+        report.add(.withoutMask, count - instances.count)
+        let present = instances.count
+        instances.removeAll { $0.mask?.area == 0 }
+        report.add(.emptyMask, present - instances.count)
+    }
+
+    /// Counts what a format has no room for.
+    func countLosses(
+        scores: Bool = false, crowds: Bool = false, masks: Bool = false,
+        _ report: inout ExportReport
+    ) {
+        if scores { report.add(.scores, instances.count { $0.score != nil }) }
+        if crowds { report.add(.crowds, instances.count { $0.record.isCrowd }) }
+        if masks { report.add(.masks, instances.count { $0.record.segmentationRange != nil }) }
+    }
+}
+
+/// Turns masks into polygons and measures what that costs.
+struct Outliner {
+    let options: OutlineOptions
+
+    /// The polygons of an instance with a mask; nil, and counted, where there can be none.
+    ///
+    /// - Parameter written: what a reader of the output will get for some polygons.
+    func polygons(
+        of instance: ExportInstance, report: inout ExportReport,
+        written: (([[Double]]) -> [[Double]])? = nil
+    ) throws(COCOError) -> [[Double]]? {
+        guard let mask = instance.mask else { return nil }
+        let polygons: [[Double]]
+        if let given = instance.polygons, options == OutlineOptions() {
+            polygons = given
+            report.partCount += given.count
+        } else {
+            guard mask.area > 0 else {
+                report.add(.emptyMask)
+                return nil
+            }
+            do {
+                let outline = try PolygonMask(mask, options)
+                polygons = outline.polygons
+                report.partCount += outline.partCount
+                report.holeCount += outline.holeCount
+                if outline.holeCount > 0 { report.add(.keyholes) }
+            } catch .segmentation {
+                report.add(.intricate)
+                return nil
+            }
+        }
+        let result = written?(polygons) ?? polygons
+        if result == instance.polygons {
+            report.add(iou: 1, of: instance.record.id)
+        } else if let again = try? RLE(polygons: result, size: mask.size) {
+            report.add(
+                iou: mask.area + again.area == 0 ? 1 : mask.iou(with: again), of: instance.record.id
+            )
+        }
+        return polygons
+    }
+}

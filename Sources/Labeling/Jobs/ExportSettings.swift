@@ -1,0 +1,81 @@
+public import COCO
+import Foundation
+
+/// How masks are written in other formats; one set for all outputs of a command.
+public struct ExportSettings: Sendable, Equatable {
+    /// How far polygons may be from the mask's outline, in pixels.
+    public var tolerance = 0.0
+    public var isSubpixel = false
+    /// `area` or `score`.
+    public var overlap = "area"
+    public var voidBorder = 0
+    public var overwrites = false
+
+    public init() {}
+
+    func options(images: String?, appliesEXIF: Bool) throws(LabelingError) -> ExportOptions {
+        var options = ExportOptions()
+        guard (0...1000).contains(tolerance) else {
+            throw .wrongUse("--tolerance must be 0 to 1000 pixels, is \(tolerance)")
+        }
+        guard (0...1000).contains(voidBorder) else {
+            throw .wrongUse("--void-border must be 0 to 1000 pixels, is \(voidBorder)")
+        }
+        guard let overlap = ExportOptions.Overlap(rawValue: overlap) else {
+            throw .wrongUse("--overlap must be area or score, is \(overlap)")
+        }
+        options.outline = OutlineOptions(tolerance: tolerance, isSubpixel: isSubpixel)
+        options.overlap = overlap
+        options.voidBorder = voidBorder
+        options.overwrites = overwrites
+        options.imagesDirectory = images
+        options.appliesEXIF = appliesEXIF
+        return options
+    }
+}
+
+/// An output as the command line names it: `PATH`, or `FORMAT:PATH`.
+public struct OutputTarget: Sendable, Equatable {
+    public let format: AnnotationFormat
+    public let path: String
+
+    public init(format: AnnotationFormat, path: String) {
+        self.format = format
+        self.path = path
+    }
+
+    /// A path alone, or with a prefix that is no format's name, is COCO JSON.
+    public init(_ text: String) {
+        if let colon = text.firstIndex(of: ":"),
+            let format = AnnotationFormat(rawValue: String(text[..<colon]))
+        {
+            self.init(format: format, path: String(text[text.index(after: colon)...]))
+        } else {
+            self.init(format: .coco, path: text)
+        }
+    }
+
+    /// The COCO JSON file that a labelling run writes, and the outputs made from it afterwards.
+    ///
+    /// Without a COCO output the file lies beside the first of the others.
+    public static func split(
+        _ texts: [String]
+    ) throws(LabelingError) -> (primary: String, others: [OutputTarget]) {
+        var targets = texts.map { OutputTarget($0) }
+        for target in targets where target.path.isEmpty {
+            throw .wrongUse("--out \(target.format.rawValue): has no path after the colon")
+        }
+        let paths = targets.map { URL(fileURLWithPath: $0.path).standardizedFileURL.path }
+        guard Set(paths).count == paths.count else {
+            throw .wrongUse("--out: two outputs have the same path")
+        }
+        if let place = targets.firstIndex(where: { $0.format == .coco }) {
+            let primary = targets.remove(at: place)
+            return (primary.path, targets)
+        }
+        guard let first = targets.first else { throw .wrongUse("--out: give a path") }
+        var path = first.path
+        while path.count > 1, path.hasSuffix("/") { path.removeLast() }
+        return (path + ".masks.json", targets)
+    }
+}

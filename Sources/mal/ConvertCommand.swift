@@ -1,0 +1,163 @@
+import ArgumentParser
+import Labeling
+
+struct ConvertCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "convert",
+        abstract: "Writes annotations in another format.",
+        discussion: """
+            INPUT is a file or folder in any format that `mal label` reads (--format).
+
+            Formats of --to:
+              coco            COCO JSON, compressed RLE
+              coco-rle        COCO JSON, RLE as numbers
+              coco-polygons   COCO JSON, polygons
+              lvis            the same with what LVIS v1 has besides
+              ytvis           YouTube-VIS JSON (a folder of images is a video)
+              detections      COCO results: boxes, scores, masks
+              csv             a table of boxes
+              yolo-seg        folder: labels/*.txt with polygons, data.yaml
+              yolo            the same with boxes
+              labelme         folder: a JSON file an image
+              voc-png         folder: SegmentationClass, SegmentationObject
+              voc, kitti      folder: Annotations/*.xml, label_2/*.txt (boxes)
+              mots-png        folder: KITTI MOTS, 16-bit PNG
+              mots-txt        folder: KITTI MOTS, text
+              png             folder: a PNG a mask, annotations.json
+              semantic        folder: a PNG of categories an image, categories.csv
+
+            What a format can't hold is counted in a warning. docs/formats.md says what each one \
+            keeps.
+
+              mal convert masks.json dataset --to yolo-seg --tolerance 1
+              mal convert masks.json polygons.json --to coco-polygons --subpixel
+            """)
+
+    @Argument(help: "Annotations to read.")
+    var input: String
+
+    @OptionGroup var reading: InputFormatOptions
+
+    @Argument(help: "File or folder to write.")
+    var output: String
+
+    @Option(help: "Format to write; default: by OUTPUT's name, .json is coco, .csv is csv.")
+    var to: String?
+
+    @Option(help: "Folder of the images, for sizes that INPUT does not give.")
+    var images: String?
+
+    @Flag(name: .customLong("apply-exif"), help: "Turn images as their EXIF orientation says.")
+    var appliesEXIF = false
+
+    @OptionGroup var export: ExportOptions
+
+    @Flag(name: .shortAndLong, help: "No progress, only warnings and errors.")
+    var quiet = false
+
+    func run() throws {
+        try convert(
+            input: input, output: output, format: to, images: images,
+            appliesEXIF: appliesEXIF, reading: reading, export: export, quiet: quiet)
+    }
+}
+
+struct SemanticCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "semantic",
+        abstract: "Draws masks into label images: a category a pixel.",
+        discussion: """
+            Writes NAME.png for each image (0 is the background, 8 bits with a palette; 16 bits \
+            grey for over 254 categories) and categories.csv, which says what the numbers mean. \
+            The same as `mal convert --to semantic`.
+
+              mal semantic masks.json --out labels
+              mal semantic masks.json --out labels --overlap score --void-border 2
+            """)
+
+    @Argument(help: "Annotations with masks.")
+    var masks: String
+
+    @OptionGroup var reading: InputFormatOptions
+
+    @Option(help: "Folder to write.")
+    var out: String
+
+    @Option(help: "Folder of the images, for sizes that the annotations do not give.")
+    var images: String?
+
+    @Option(help: "Whose pixel it is where masks overlap: area (the smaller mask's) or score.")
+    var overlap = "area"
+
+    @Option(help: "Pixels on both sides of every edge that become void (255).")
+    var voidBorder = 0
+
+    @Flag(help: "Replace an earlier output of mal.")
+    var overwrite = false
+
+    @Flag(name: .customLong("apply-exif"), help: "Turn images as their EXIF orientation says.")
+    var appliesEXIF = false
+
+    @Flag(name: .shortAndLong, help: "No progress, only warnings and errors.")
+    var quiet = false
+
+    func run() throws {
+        var export = ExportOptions()
+        (export.overlap, export.voidBorder, export.overwrite) = (overlap, voidBorder, overwrite)
+        (export.tolerance, export.subpixel) = (0, false)
+        try convert(
+            input: masks, output: out, format: "semantic", images: images,
+            appliesEXIF: appliesEXIF, reading: reading, export: export, quiet: quiet)
+    }
+}
+
+/// How masks are written in formats other than COCO's run lengths.
+struct ExportOptions: ParsableArguments {
+    @Option(help: "Polygons: pixels that they may be off the mask's outline; 0 keeps every pixel.")
+    var tolerance = 0.0
+
+    @Flag(help: "Polygons: through the middles of pixels' edges, which cuts corners.")
+    var subpixel = false
+
+    @Option(
+        help: "Label images: whose pixel it is where masks overlap: area (the smaller's) or score.")
+    var overlap = "area"
+
+    @Option(help: "voc-png, semantic: pixels on both sides of every edge that become void.")
+    var voidBorder = 0
+
+    @Flag(help: "Replace an earlier output.")
+    var overwrite = false
+
+    var settings: ExportSettings {
+        var settings = ExportSettings()
+        settings.tolerance = tolerance
+        settings.isSubpixel = subpixel
+        settings.overlap = overlap
+        settings.voidBorder = voidBorder
+        settings.overwrites = overwrite
+        return settings
+    }
+}
+
+private func convert(
+    input: String, output: String, format: String?, images: String?,
+    appliesEXIF: Bool, reading: InputFormatOptions, export: ExportOptions, quiet: Bool
+) throws {
+    let console = ConsoleProgress(quiet: quiet)
+    StopSignal.install()
+    do {
+        let job = try ConvertJob(
+            input: input, output: output, format: format,
+            imagesDirectory: images, appliesEXIF: appliesEXIF, settings: export.settings,
+            reading: reading.options,             onEvent: console.handle)
+        let summary = try job.run(shouldStop: { StopSignal.isRequested })
+        console.finish()
+        print(summary.text)
+    } catch let error as LabelingError {
+        console.finish()
+        guard case .interrupted(let done, let total) = error else { throw error }
+        console.handle(.warning("stopped after \(done) of \(total) images; nothing was written"))
+        throw ExitCode(130)
+    }
+}
