@@ -150,7 +150,7 @@ private func convert(
         let job = try ConvertJob(
             input: input, output: output, format: format,
             imagesDirectory: images, appliesEXIF: appliesEXIF, settings: export.settings,
-            reading: reading.options,             onEvent: console.handle)
+            reading: reading.options, onEvent: console.handle)
         let summary = try job.run(shouldStop: { StopSignal.isRequested })
         console.finish()
         print(summary.text)

@@ -103,6 +103,7 @@ struct EvaluateCommand: AsyncParsableCommand {
         ).run()
         console.finish()
         if let json, json != "-" { try results.writeJSON(to: json) }
-        print(json == "-" ? results.json : results.text)
+        print(
+            json == "-" ? results.json : results.text, terminator: json == "-" ? "" : "\n")
     }
 }

@@ -46,6 +46,9 @@ struct LabelCommand: AsyncParsableCommand {
     @Option(help: "Model file (.safetensors, .pth, .ckpt); default: the one that comes with mal.")
     var checkpoint = "default"
 
+    @Option(help: "standard, or best: finer masks for about six times the time.")
+    var quality: String?
+
     @Option(help: "Refuse images with more pixels than this.")
     var maxPixels: Int?
 
@@ -79,6 +82,9 @@ struct LabelCommand: AsyncParsableCommand {
         ]
         if appliesEXIF {
             settings.append(SpecSetting("--apply-exif", "dataset.apply_exif", .flag(true)))
+        }
+        if let quality {
+            settings.append(SpecSetting("--quality", "inference.quality", .text(quality)))
         }
         if let maxPixels {
             settings.append(SpecSetting("--max-pixels", "dataset.max_pixels", .integer(maxPixels)))

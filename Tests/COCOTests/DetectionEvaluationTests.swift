@@ -190,7 +190,7 @@ import Testing
             #"{"id": 4, "image_id": 1, "category_id": 3, "bbox": [1, 1, 4, 4], "score": 1, "#
         for (mask, found) in [
             (
-                #"{"size": [10, 8], "counts": "0X2"}"#,
+                #"{"size": [10, 8], "counts": "0`2"}"#,
                 "one whose size is [10, 8] where its image has [8, 10]"
             ),
             (#""text""#, "one whose value is neither a list of polygons nor an RLE object"),

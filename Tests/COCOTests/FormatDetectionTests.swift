@@ -41,7 +41,7 @@ import Testing
         #expect(
             folder.failure("a.bin")
                 == #"a.bin: expected annotations in a known format, found a file that begins with "#
-                + #""\0\u{01}\u{02}\u{FFFD}"; --format says which (\#(names))"#)
+                + #""\0\u{01}\u{02}"# + "\u{FFFD}\"; --format says which (\(names))")
         try folder.add("empty/readme.md", "")
         #expect(folder.failure("empty").contains("found a folder without .xml, .json and .txt"))
         #expect(folder.failure("none") == "none: no such file or directory")

@@ -60,7 +60,7 @@ import Testing
         #expect(
             folder.failure("l.json")
                 == #"l.json: image 7: file_name: expected a path inside the images folder, found "#
-                + #""http://images.cocodataset.org/../00000000007.jp…, which leads out of the "#
+                + #""http://images.cocodataset.org/../000000000007.j…, which leads out of the "#
                 + "images folder")
     }
 

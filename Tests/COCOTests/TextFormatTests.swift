@@ -88,7 +88,7 @@ import Testing
             "0 0.5 0.5 0.5\n-1 .5 .5 .5 .5\n0 0.5 nan 0.5 0.5\n0 312 0.5 0.5 0.5\n1.5 0 0 0 0\n")
         try folder.add("l/b.txt", "0 0.5 0.5 0.5 0.5\n")
         #expect(
-            folder.failure("l") == """
+            folder.failure("l", format: .yolo) == """
                 l/a.txt line 1: expected 5 fields (class, centre, width, height), 6 with a \
                 confidence, or the corners of a polygon, found 4
                 l/a.txt line 2: class: expected a whole number from 0 to 65535, found "-1"
@@ -139,7 +139,7 @@ import Testing
             folder.failure("k", format: .kitti) == """
                 k/1.txt line 2: left: expected a finite number, found "inf"
                 k/2.txt line 1: expected 15 fields, or 16 with a score, found 4
-                k/3.txt line 1: type: expected UTF-8, found "\\u{FFFD}Car"
+                k/3.txt line 1: type: expected UTF-8, found "\u{FFFD}Car"
                 """)
     }
 }

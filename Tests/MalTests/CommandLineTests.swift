@@ -139,7 +139,8 @@ struct CommandLineTests {
         #expect(forced.code == 1)
         #expect(
             forced.errors
-                == "Error: boxes.csv line 1: expected an XML document, found no element\n")
+                == "Error: boxes.csv line 1: expected well-formed XML, found a document that ends too "
+                + "early or goes on after its end\n")
         let unknown = try mal("validate", "boxes.csv", "--format", "png", in: folder)
         #expect(unknown.code == 64)
         #expect(unknown.errors.hasPrefix("Error: --format must be one of coco, lvis, objects365"))

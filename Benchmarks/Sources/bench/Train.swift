@@ -52,7 +52,7 @@ struct Train: ParsableCommand {
         let profile = StepProfile(device: device)
         if self.profile { step.profile = profile }
         if nvrtc {
-            let side = options.configuration.logitsSide(cropSize: options.crop)
+            let side = try options.configuration.logitsSide(cropSize: options.crop)
             step.meanFieldKernel = try MeanFieldKernel(
                 MeanField(), height: side, width: side, device: device)
         }

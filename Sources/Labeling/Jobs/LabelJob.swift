@@ -83,7 +83,9 @@ public struct LabelJob {
                 overrides.compactMap { $0.split(separator: "=").first.map(String.init) }
                     + settings.map(\.key))
             if !given.contains("dataset.crop_size"), let size = model.cropSize {
-                request.cropSize = size
+                let stride = model.configuration.backbone.tokenStride
+                request.cropSize =
+                    inference.quality == .best ? size * 3 / 2 / stride * stride : size
             }
             if !given.contains("train.mask_thres"), let thresholds = model.thresholds {
                 request.thresholds = thresholds
@@ -98,6 +100,7 @@ public struct LabelJob {
         request.featuresPath = featuresPath
         request.marginRate = spec.train.testMarginRate
         request.style = style
+        request.flipTest = inference.quality == .best
         request.measuresIoU = inference.loadsMasks
         request.decoding = DecodeOptions(
             maxPixels: spec.dataset.maxPixelCount, applyEXIF: spec.dataset.appliesEXIF)
@@ -113,7 +116,7 @@ public struct LabelJob {
         predictor = MaskPredictor(
             networks: [try model.network(.student, on: runtime.device)], source: .student,
             device: runtime.device,
-            arithmetic: runtime.arithmetic, flipTest: false,
+            arithmetic: runtime.arithmetic, flipTest: request.flipTest,
             repairsBucketBorders: specPath == nil && style == .lossless,
             readsLate: spec.readsResultsLate)
         self.onEvent = onEvent

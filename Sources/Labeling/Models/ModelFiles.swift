@@ -4,7 +4,7 @@ import Glibc
 /// The model files that come with the program.
 public enum ModelFiles {
     public static let defaultName = "default"
-    private static let files = ["default": "mal-vits14-draft.safetensors"]
+    private static let files = ["default": "mal-vits14.safetensors"]
 
     /// The file behind `--checkpoint`: a path, a checkpoint folder of `mal train` (its student), or
     /// the name of a model that ships.

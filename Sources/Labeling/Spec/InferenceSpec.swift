@@ -16,6 +16,11 @@ public struct InferenceSpec: Sendable, Equatable {
     public let loadsMasks: Bool
     public let cleansUp: Bool
     public let writesScores: Bool
+    public let quality: Quality
+
+    public enum Quality: String, Sendable, CaseIterable {
+        case standard, best
+    }
 
     init(_ reader: SpecReader) {
         gpus = GPUSpec(reader)
@@ -48,5 +53,9 @@ public struct InferenceSpec: Sendable, Equatable {
         writesScores = reader.flag(
             "score", default: false, ours: true,
             "Write each mask's estimated IoU; `mal label` does unless this is set to false.")
+        quality = reader.choice(
+            "quality", default: .standard, ours: true,
+            "best: the mean with the mirrored crop, and in `mal label` crops half as large again "
+                + "unless dataset.crop_size is set. It takes about six times as long.")
     }
 }
