@@ -99,7 +99,8 @@ struct SharedLabelTests {
             dataset: {crop_size: 64, val_ann_path: \(fixture("coco/instances.json")), \
             val_img_dir: \(fixture("coco/images"))}
             model: {num_heads: 3}
-            evaluate: {checkpoint: \(fixture("micro_vit_trained.pth")), batch_size: 2}
+            evaluate: {checkpoint: \(fixture("micro_vit_trained.pth")), batch_size: 2, \
+            sweep: [0.3, 0.7]}
 
             """)
         let command = ["evaluate", "-e", spec, "--threads", "1", "-r"]
