@@ -31,12 +31,21 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
         .target(
             name: "CTorch",
-            cxxSettings: [.unsafeFlags(["-isystem", torch + "/include"] + strictC)],
+            cxxSettings: [
+                .headerSearchPath("gloo-names"),
+                .unsafeFlags(
+                    [
+                        "-isystem", torch + "/include",
+                        "-isystem", torch + "/include/torch/csrc/api/include",
+                    ] + strictC),
+            ],
             linkerSettings: [
                 // Run paths: beside an installed binary, then where it was built.
                 .unsafeFlags([
@@ -81,6 +90,8 @@ let package = Package(
                 "Labeling",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "Subprocess", package: "swift-subprocess"),
+                .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: swiftSettings),
 

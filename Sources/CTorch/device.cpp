@@ -5,6 +5,7 @@
 #include <dlfcn.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <string>
 
 #ifdef __GLIBC__
@@ -19,6 +20,7 @@ int get_num_threads();
 
 namespace {
 std::string cudaProblem = "libtorch was not started";
+std::atomic<int32_t> wantedThreads{0};  // 0: libtorch's choice
 }  // namespace
 
 namespace ct {
@@ -56,6 +58,14 @@ void loadCUDA() noexcept {
     });
 }
 
+void useThreadCount() noexcept {
+    thread_local int32_t used = 0;
+    const int32_t wanted = wantedThreads.load(std::memory_order_relaxed);
+    if (wanted == used) return;
+    used = wanted;
+    guard([&] { at::set_num_threads(wanted); });
+}
+
 }  // namespace ct
 
 int32_t ct_cuda_count(void) {
@@ -76,10 +86,12 @@ const char *ct_cuda_problem(void) {
 }
 
 void ct_set_thread_count(int32_t count) {
-    ct::guard([&] { at::set_num_threads(count); });
+    wantedThreads.store(count, std::memory_order_relaxed);
+    ct::useThreadCount();
 }
 
 int32_t ct_thread_count(void) {
+    ct::useThreadCount();
     int32_t result = 1;
     ct::guard([&] { result = at::get_num_threads(); });
     return result;

@@ -1,4 +1,4 @@
-// What ct_start and cuda.cpp need from device.cpp.
+// What other files need from device.cpp.
 #pragma once
 #include <string>
 
@@ -14,5 +14,10 @@ void tuneMalloc() noexcept;
 // Loads libtorch_cuda.so from the folder libtorch_cpu.so came from, if it is there. Only
 // libtorch_cpu is linked, so that one binary serves both wheels.
 void loadCUDA() noexcept;
+
+// Gives the calling thread the count of ct_set_thread_count: OpenMP keeps one for each thread, and a
+// thread that has run an operator already would keep an older one. Sums, and so all numbers, depend
+// on it.
+void useThreadCount() noexcept;
 
 }  // namespace ct

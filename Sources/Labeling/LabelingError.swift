@@ -24,6 +24,8 @@ public enum LabelingError: Error, Equatable, Sendable, CustomStringConvertible {
     /// The run folder belongs to a run with another spec; each key that differs is named.
     case specChanged(directory: String, differences: [String])
     case trainingOutOfMemory(batchSize: Int, cropSize: Int, reason: String)
+    /// Another process of the run is dead, hangs or is cut off; which, in words.
+    case rankLost(String)
 
     public var description: String {
         switch self {
@@ -70,6 +72,10 @@ public enum LabelingError: Error, Equatable, Sendable, CustomStringConvertible {
                 + differences.joined(separator: "; ")
                 + ". Add --resume to go on from its newest checkpoint with the new values, or "
                 + "choose another results_dir"
+        case .rankLost(let reason):
+            return
+                "\(reason). The run ends on all ranks; what was saved is whole: the same command "
+                + "continues from there"
         case .trainingOutOfMemory(let batchSize, let cropSize, let reason):
             return "out of memory with a batch of \(batchSize) at crop \(cropSize): \(reason). Try "
                 + "train.activation_checkpoint=true, or a smaller train.batch_size with "

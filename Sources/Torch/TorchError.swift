@@ -12,6 +12,8 @@ public enum TorchError: Error, Equatable, Sendable, CustomStringConvertible {
     case unavailableKernel(String, reason: String)
     /// The tensors of a file do not fit the network; every problem at once.
     case parameterMismatch(ParameterMismatch)
+    /// Another process of the run, or the store they share, did not answer as it should.
+    case communication(String)
 
     public var description: String {
         switch self {
@@ -23,6 +25,7 @@ public enum TorchError: Error, Equatable, Sendable, CustomStringConvertible {
         case .unavailableKernel(let name, let reason):
             "the kernel \(name) is not available: \(reason)"
         case .parameterMismatch(let mismatch): mismatch.description
+        case .communication(let message): message
         }
     }
 }

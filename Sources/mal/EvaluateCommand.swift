@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import Labeling
 
 struct EvaluateCommand: AsyncParsableCommand {
@@ -66,17 +67,26 @@ struct EvaluateCommand: AsyncParsableCommand {
         if let predictions, let truth {
             return try await measure(predictions, truth)
         }
+        let settings = additions.settings + run.settings("evaluate")
+        let rank = try RankEnvironment(ProcessInfo.processInfo.environment)
+        if let plan = try LaunchPlan(
+            specPath: spec, overrides: additions.overrides, settings: settings, command: .evaluate)
+        {
+            return try await RankLauncher(
+                plan: plan, arguments: Array(CommandLine.arguments.dropFirst())
+            ).run()
+        }
         prepareForComputing()
         let console = ConsoleProgress(quiet: run.quiet)
         StopSignal.install()
         let job = try EvaluateJob(
-            specPath: spec, overrides: additions.overrides,
-            settings: additions.settings + run.settings("evaluate"), threads: run.threads,
+            specPath: spec, overrides: additions.overrides, settings: settings,
+            threads: run.threads, rank: rank,
             onEvent: console.handle)
         do {
             let results = try await job.run(shouldStop: { StopSignal.isRequested })
             console.finish()
-            print(results.text)
+            if rank?.rank ?? 0 == 0 { print(results.text) }
         } catch let error as LabelingError {
             console.finish()
             guard case .interrupted(let done, let total) = error else { throw error }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import Labeling
 
 struct LabelCommand: AsyncParsableCommand {
@@ -65,6 +66,11 @@ struct LabelCommand: AsyncParsableCommand {
     @MainActor
     func run() async throws {
         let (primary, others) = try OutputTarget.split(out)
+        guard output.shard == nil || others.isEmpty else {
+            throw ValidationError(
+                "--shard writes a journal: give one COCO file as --out, and `mal convert` what "
+                    + "`mal merge` makes of all parts")
+        }
         var settings = run.settings("inference")
         settings += [
             SpecSetting("IMAGES", "inference.img_dir", .text(images)),
@@ -141,6 +147,16 @@ private func label(
     output: OutputOptions, input: InputOptions = InputOptions(), targets: [OutputTarget] = [],
     export: ExportSettings = ExportSettings()
 ) async throws {
+    let rank = try RankEnvironment(ProcessInfo.processInfo.environment)
+    if output.shard == nil,
+        let plan = try LaunchPlan(
+            specPath: specPath, overrides: overrides, settings: settings + output.settings,
+            command: .inference)
+    {
+        try await RankLauncher(plan: plan, arguments: Array(CommandLine.arguments.dropFirst()))
+            .run()
+        return
+    }
     prepareForComputing()
     let console = ConsoleProgress(quiet: run.quiet)
     StopSignal.install()
@@ -150,16 +166,24 @@ private func label(
         journalMode: output.journalMode, style: output.compat == .tao ? .tao : .lossless,
         overlaysDirectory: output.overlays, reportDirectory: output.report,
         featuresPath: output.features, exports: targets, exportSettings: export,
-        input: input, onEvent: console.handle)
+        input: input, rank: rank, onEvent: console.handle)
     do {
-        let summary = try await job.run(shouldStop: { StopSignal.isRequested })
+        if let shard = output.shard {
+            let (journal, count) = try await job.run(
+                shard, shouldStop: { StopSignal.isRequested })
+            console.finish()
+            print("\(journal): \(count) boxes, part \(shard); `mal merge` puts all parts together")
+            return
+        }
+        let found = try await job.runWithOthers(shouldStop: { StopSignal.isRequested })
         console.finish()
+        guard let summary = found else { return }
         print(summary.text(outputPath: job.outputPath))
         if output.strict, !summary.unlabelled.isEmpty { throw ExitCode(1) }
     } catch let error as LabelingError {
         console.finish()
         if case .interrupted = error {
-            console.handle(.warning("\(error)"))
+            if rank?.rank ?? 0 == 0 { console.handle(.warning("\(error)")) }
             throw ExitCode(130)
         }
         throw error

@@ -22,7 +22,8 @@ struct MAL: AsyncParsableCommand {
         version: Product.version,
         subcommands: [
             LabelCommand.self, TrainCommand.self, EvaluateCommand.self, InferenceCommand.self,
-            AutoLabelCommand.self, ConvertCommand.self, SemanticCommand.self, ReportCommand.self,
-            ValidateCommand.self, CheckpointCommand.self, SpecCommand.self,
+            AutoLabelCommand.self, LaunchCommand.self, MergeCommand.self, ConvertCommand.self,
+            SemanticCommand.self, ReportCommand.self, ValidateCommand.self,
+            CheckpointCommand.self, SpecCommand.self,
         ])
 }

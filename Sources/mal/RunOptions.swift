@@ -107,6 +107,19 @@ struct OutputOptions: ParsableArguments {
     @Flag(help: "Exit with 1 when a box could not be labelled.")
     var strict = false
 
+    @Option(
+        help: """
+            Label only part I of N, as I/N, into a journal beside the output; `mal merge` makes one \
+            output of all parts.
+            """,
+        transform: { text in
+            guard let shard = LabelShard(text) else {
+                throw ValidationError("must be I/N with I from 1 to N, is \"\(text)\"")
+            }
+            return shard
+        })
+    var shard: LabelShard?
+
     enum Compatibility: String, ExpressibleByArgument { case tao }
 
     var journalMode: JournalMode { resume ? .resume : fresh ? .fresh : .automatic }
@@ -123,6 +136,10 @@ struct OutputOptions: ParsableArguments {
     }
 
     func validate() throws {
+        if shard != nil, overlays != nil || report != nil {
+            throw ValidationError(
+                "--overlays and --report go to mal merge and mal report, not to --shard")
+        }
         if resume, fresh { throw ValidationError("--resume and --fresh exclude each other") }
     }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import Labeling
 
 struct TrainCommand: AsyncParsableCommand {
@@ -8,7 +9,8 @@ struct TrainCommand: AsyncParsableCommand {
         discussion: """
             Reads TAO's train spec. Checkpoints, metrics.jsonl, status.json and TensorBoard files go \
             to results_dir/train. The same command given again continues a run that was stopped, \
-            exactly; --dry-run only looks at spec and data.
+            exactly; --dry-run only looks at spec and data. train.num_gpus above 1 starts a process \
+            for each GPU; torchrun and the like start them too (docs/scale.md).
 
               mal train -e spec.yaml --dry-run
               mal train -e spec.yaml train.pretrained_model_path=dinov2.safetensors -r runs/a
@@ -28,12 +30,22 @@ struct TrainCommand: AsyncParsableCommand {
 
     @MainActor
     func run() async throws {
+        let settings = spec.settings + run.settings("train")
+        let rank = try RankEnvironment(ProcessInfo.processInfo.environment)
+        if !dryRun,
+            let plan = try LaunchPlan(
+                specPath: spec.spec, overrides: spec.overrides, settings: settings, command: .train)
+        {
+            try await RankLauncher(plan: plan, arguments: Array(CommandLine.arguments.dropFirst()))
+                .run()
+            return
+        }
         let console = TrainConsole(quiet: run.quiet)
         StopSignal.install()
         let job = try TrainJob(
             specPath: spec.spec, overrides: spec.overrides,
-            settings: spec.settings + run.settings("train"), threads: run.threads, resume: resume,
-            profiles: profile, onEvent: console.handle)
+            settings: settings, threads: run.threads, resume: resume, profiles: profile, rank: rank,
+            onEvent: console.handle)
         do {
             if dryRun {
                 let report = try await job.dryRun()
@@ -43,11 +55,11 @@ struct TrainCommand: AsyncParsableCommand {
             }
             let summary = try await job.run(shouldStop: { StopSignal.isRequested })
             console.finish()
-            print(summary.text)
+            if rank?.rank ?? 0 == 0 { print(summary.text) }
         } catch let error as LabelingError {
             console.finish()
             guard case .trainingStopped = error else { throw error }
-            console.handle(.run(.warning("\(error)")))
+            if rank?.rank ?? 0 == 0 { console.handle(.run(.warning("\(error)"))) }
             throw ExitCode(130)
         }
     }

@@ -135,6 +135,51 @@ import Testing
         }
     }
 
+    @Test("any number of ranks makes the batches of one, none twice and none left out")
+    func ranks() async throws {
+        let set = try TrainingSetTests.set()
+        let whole = await batches(loader(set, batchSize: 6))
+        for count in 1...5 {
+            var parts: [[TrainingBatch]] = []
+            for rank in 0..<count {
+                parts.append(
+                    await batches(
+                        TrainingBatchLoader(
+                            set: set, settings: settings, batchSize: 6, seed: 9, epochCount: 2,
+                            taskCount: 1, rank: rank, rankCount: count)))
+            }
+            for (place, batch) in whole.enumerated() {
+                let shares = parts.map { $0[place] }
+                #expect(shares.flatMap(\.annotationIndices) == batch.annotationIndices)
+                #expect(shares.flatMap(\.image) == batch.image)
+                #expect(shares.flatMap(\.teacherImage) == batch.teacherImage)
+                #expect(shares.allSatisfy { $0.endsEpoch == batch.endsEpoch })
+                #expect(shares.allSatisfy { $0.samplesInEpoch == batch.samplesInEpoch })
+                let sizes = shares.map(\.count)
+                #expect((sizes.max() ?? 0) - (sizes.min() ?? 0) <= 1)
+            }
+        }
+    }
+
+    @Test("an epoch goes on with other batches where it was left")
+    func otherBatches() async throws {
+        let set = try TrainingSetTests.set()
+        let whole = await batches(loader(set, batchSize: 1))
+        let first = await batches(loader(set, batchSize: 3)).prefix(2)
+        #expect(first.last?.samplesInEpoch == 6)
+        let rest = await batches(
+            TrainingBatchLoader(
+                set: set, settings: settings, batchSize: 4, seed: 9,
+                start: TrainingPosition(epoch: 0, batch: 2), firstSample: 6, epochCount: 2,
+                taskCount: 1))
+        #expect(
+            (first + rest).flatMap(\.annotationIndices) == whole.flatMap(\.annotationIndices))
+        #expect((first + rest).flatMap(\.image) == whole.flatMap(\.image))
+        #expect(rest.map(\.count) == [4, 3, 4, 4, 4, 1])
+        #expect(rest.map(\.endsEpoch) == [false, true, false, false, false, true])
+        #expect(rest.map(\.position.epoch) == [0, 0, 1, 1, 1, 1])
+    }
+
     @Test("no samples, no batches; a cancelled loader ends")
     func ends() async throws {
         let none = try TrainingSetTests.set(minArea: 1e9)

@@ -1,3 +1,5 @@
+import Foundation
+import Synchronization
 import Testing
 import Torch
 
@@ -30,5 +32,30 @@ import Torch
         let x = Tensor([1, 2], [2], device: .cuda(0))
         #expect(x.device == .cuda(0))
         #expect((x + x).floats() == [2, 4])
+    }
+
+    @Test("a thread that has computed before takes a new thread count")
+    func threadCount() {
+        let before = Libtorch.threadCount
+        defer { Libtorch.threadCount = before }
+        let (hasComputed, isChanged) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+        let isDone = DispatchSemaphore(value: 0)
+        let count = Counted()
+        Thread.detachNewThread {
+            _ = Tensor.ones([300, 300]).sum().item()
+            hasComputed.signal()
+            isChanged.wait()
+            count.value.store(Libtorch.threadCount, ordering: .relaxed)
+            isDone.signal()
+        }
+        hasComputed.wait()
+        Libtorch.threadCount = before + 1
+        isChanged.signal()
+        isDone.wait()
+        #expect(count.value.load(ordering: .relaxed) == before + 1)
+    }
+
+    private final class Counted: Sendable {
+        let value = Atomic<Int>(0)
     }
 }

@@ -102,6 +102,15 @@ package struct BoxPlan: Sendable {
         boxes = byImage.flatMap { $0 }
     }
 
+    /// Of which boxes there are and in which order.
+    package var hash: UInt64 {
+        var hash = FNV1a()
+        for box in boxes {
+            withUnsafeBytes(of: UInt64(box.annotation).littleEndian) { hash.combine($0) }
+        }
+        return hash.value
+    }
+
     /// Leaves out all boxes but the first `count`.
     package mutating func keepFirst(_ count: Int) { boxes = Array(boxes.prefix(count)) }
 

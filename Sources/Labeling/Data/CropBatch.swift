@@ -96,6 +96,8 @@ package struct CropBatchLoader {
     private let plan: BoxPlan
     private let settings: CropSettings
     private var remaining: ArraySlice<Int>
+    /// Gives batches when none remain.
+    private let more: (() -> [Int])?
     /// The boxes of each image, which the plan has side by side.
     private let boxesOfImage: [Int: Range<Int>]
     private var images: [Int: DecodedImage] = [:]
@@ -105,12 +107,19 @@ package struct CropBatchLoader {
     /// Decoded pixels held at a time when more than one image is: 64 M are 192 MB of RGB.
     private static let pixelBudget = 64_000_000
 
-    /// - Parameter completed: batches that need no work.
-    package init(plan: BoxPlan, settings: CropSettings, skipping completed: Set<Int> = []) {
+    /// - Parameters:
+    ///   - completed: batches that need no work.
+    ///   - more: gives the next batches whenever none remain, and an empty list at the end; nil for
+    ///     all that are not completed.
+    package init(
+        plan: BoxPlan, settings: CropSettings, skipping completed: Set<Int> = [],
+        more: (() -> [Int])? = nil
+    ) {
         self.plan = plan
         self.settings = settings
+        self.more = more
         let count = Self.batchCount(of: plan, batchSize: settings.batchSize)
-        remaining = (0..<count).filter { !completed.contains($0) }[...]
+        remaining = more == nil ? (0..<count).filter { !completed.contains($0) }[...] : []
         var boxesOfImage: [Int: Range<Int>] = [:]
         for (position, box) in plan.boxes.enumerated() {
             let first = boxesOfImage[box.image]?.lowerBound ?? position
@@ -153,7 +162,9 @@ package struct CropBatchLoader {
     }
 
     private mutating func schedule() {
-        while scheduled.count < Self.lookahead, let index = remaining.first {
+        while scheduled.count < Self.lookahead {
+            if remaining.isEmpty, let more { remaining = more()[...] }
+            guard let index = remaining.first else { return }
             let boxes = plan.boxes[range(index)]
             let needed = Set(boxes.map(\.image))
             let held = needed.union(images.keys).reduce(0) { sum, image in

@@ -41,9 +41,20 @@ package struct EpochSampler: Sendable, Equatable {
         (count + batchSize - 1) / batchSize
     }
 
-    /// Positions in the epoch of batch `index`.
-    package func positions(ofBatch index: Int, batchSize: Int) -> Range<Int> {
-        let start = min(index * batchSize, order.count)
+    /// Positions in the epoch of batch `index`. Batches begin at `origin` + a multiple of their size;
+    /// `origin` is not 0 after a run went on with another batch size.
+    package func positions(ofBatch index: Int, batchSize: Int, origin: Int = 0) -> Range<Int> {
+        let start = min(max(origin + index * batchSize, 0), order.count)
         return start..<min(start + batchSize, order.count)
+    }
+
+    /// The part of a batch's positions that is `rank`'s of `rankCount`: equal parts of a whole batch,
+    /// parts that differ by one of an epoch's last.
+    package static func share(
+        of positions: Range<Int>, rank: Int, rankCount: Int
+    ) -> Range<Int> {
+        let start = positions.lowerBound
+        return start + positions.count * rank / rankCount..<start + positions.count * (rank + 1)
+            / rankCount
     }
 }

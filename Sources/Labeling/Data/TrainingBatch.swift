@@ -6,6 +6,8 @@ package struct TrainingBatch: Sendable {
     package let position: TrainingPosition
     /// Whether the next batch belongs to the next epoch.
     package let endsEpoch: Bool
+    /// Samples of the epoch that were visited when this batch is done, by all processes.
+    package let samplesInEpoch: Int
     package let annotationIDs: [RecordID]
     /// Positions in the annotation file.
     package let annotationIndices: [Int]
@@ -33,7 +35,7 @@ package struct TrainingBatch: Sendable {
     package var count: Int { annotationIndices.count }
 
     init(
-        position: TrainingPosition, endsEpoch: Bool, set: TrainingSet, cropSize: Int,
+        position: TrainingPosition, samplesInEpoch: Int, set: TrainingSet, cropSize: Int,
         samples: [(annotation: Int, sample: Result<TrainingSample, TrainingSampleFault>)]
     ) {
         var ids: [RecordID] = []
@@ -63,7 +65,8 @@ package struct TrainingBatch: Sendable {
             }
         }
         self.position = position
-        self.endsEpoch = endsEpoch
+        self.samplesInEpoch = samplesInEpoch
+        endsEpoch = samplesInEpoch == set.count
         self.cropSize = cropSize
         annotationIDs = ids
         annotationIndices = indices

@@ -12,6 +12,7 @@ package struct TrainingBatchLoader {
 
     private struct Scheduled {
         let position: TrainingPosition
+        let samplesInEpoch: Int
         let samples: [(annotation: Int, task: SampleTask)]
     }
 
@@ -20,6 +21,11 @@ package struct TrainingBatchLoader {
     private let batchSize: Int
     private let seed: UInt64
     private let end: TrainingPosition
+    private let start: TrainingPosition
+    /// Where batch 0 of the first epoch begins.
+    private let firstOrigin: Int
+    private let rank: Int
+    private let rankCount: Int
     private let lookahead: Int
     private var sampler: EpochSampler
     private var upcoming: TrainingPosition
@@ -33,12 +39,16 @@ package struct TrainingBatchLoader {
     private static let largeImage = 16_000_000
 
     /// - Parameters:
+    ///   - batchSize: of all processes together.
     ///   - start: the first batch; one behind its epoch's last means the next epoch.
+    ///   - firstSample: where in its epoch that batch begins; nil where batches of this size do.
     ///   - epochCount: the batches end with epoch `epochCount` − 1.
     ///   - taskCount: samples made at a time; 0 counts as 1.
+    ///   - rank: which of `rankCount` equal parts of each batch to make.
     package init(
         set: TrainingSet, settings: TrainingSampleSettings, batchSize: Int, seed: UInt64,
-        start: TrainingPosition = TrainingPosition(), epochCount: Int, taskCount: Int
+        start: TrainingPosition = TrainingPosition(), firstSample: Int? = nil, epochCount: Int,
+        taskCount: Int, rank: Int = 0, rankCount: Int = 1
     ) {
         precondition(
             batchSize > 0 && start.epoch >= 0 && start.batch >= 0,
@@ -49,6 +59,10 @@ package struct TrainingBatchLoader {
         self.seed = seed
         end = TrainingPosition(epoch: set.count == 0 ? 0 : epochCount)
         upcoming = start
+        self.start = start
+        firstOrigin = firstSample.map { $0 - start.batch * batchSize } ?? 0
+        self.rank = rank
+        self.rankCount = rankCount
         sampler = EpochSampler(seed: seed, epoch: start.epoch, count: set.count)
         lanes = [SampleTask?](repeating: nil, count: min(max(taskCount, 1), 256))
         lookahead = 2 + lanes.count / batchSize
@@ -69,8 +83,8 @@ package struct TrainingBatchLoader {
         schedule()
         return TrainingBatch(
             position: batch.position,
-            endsEpoch: batch.position.batch + 1 == set.batchCount(batchSize: batchSize),
-            set: set, cropSize: settings.cropSize, samples: samples)
+            samplesInEpoch: batch.samplesInEpoch, set: set, cropSize: settings.cropSize,
+            samples: samples)
     }
 
     /// Stops work that nobody will ask for; the loader gives no more batches.
@@ -83,7 +97,8 @@ package struct TrainingBatchLoader {
     }
 
     private mutating func skipFinishedEpoch() {
-        guard upcoming.batch >= set.batchCount(batchSize: batchSize) else { return }
+        let origin = upcoming.epoch == start.epoch ? firstOrigin : 0
+        guard origin + upcoming.batch * batchSize >= set.count else { return }
         upcoming = TrainingPosition(epoch: upcoming.epoch + 1)
     }
 
@@ -92,12 +107,18 @@ package struct TrainingBatchLoader {
             if sampler.epoch != upcoming.epoch {
                 sampler = EpochSampler(seed: seed, epoch: upcoming.epoch, count: set.count)
             }
-            let positions = sampler.positions(ofBatch: upcoming.batch, batchSize: batchSize)
-            let samples = positions.map { position in
+            let positions = sampler.positions(
+                ofBatch: upcoming.batch, batchSize: batchSize,
+                origin: upcoming.epoch == start.epoch ? firstOrigin : 0)
+            let samples = EpochSampler.share(
+                of: positions, rank: rank, rankCount: rankCount
+            ).map { position in
                 let annotation = set.annotations[sampler.order[position]]
                 return (annotation, sampleTask(annotation: annotation, position: position))
             }
-            scheduled.append(Scheduled(position: upcoming, samples: samples))
+            scheduled.append(
+                Scheduled(
+                    position: upcoming, samplesInEpoch: positions.upperBound, samples: samples))
             upcoming.batch += 1
             skipFinishedEpoch()
         }

@@ -128,13 +128,17 @@ package struct Evaluator {
 
     private let request: Request
     private let predictor: MaskPredictor
+    private let ranks: Ranks?
     private let onEvent: RunEventHandler
 
+    /// - Parameter ranks: the processes that share the work; all get the same results.
     package init(
-        request: Request, predictor: MaskPredictor, onEvent: @escaping RunEventHandler
+        request: Request, predictor: MaskPredictor, ranks: Ranks? = nil,
+        onEvent: @escaping RunEventHandler
     ) {
         self.request = request
         self.predictor = predictor
+        self.ranks = ranks
         self.onEvent = onEvent
     }
 
@@ -153,38 +157,57 @@ package struct Evaluator {
                     + "with sides above 2 pixels"
                     + (plan.unlabelled.first.map { ". First reason: \($0.reason)" } ?? ""))
         }
-        var metric = MeanIoU(categoryCount: file.categories.count)
-        var sweep = [MeanIoU](repeating: metric, count: request.sweep.count)
-        var skipped = plan.unlabelled
-        var lines: [String] = []
-        var pairs: [(score: Double, iou: Double)] = []
+        let batchCount = CropBatchLoader.batchCount(
+            of: plan, batchSize: request.settings.batchSize)
+        // Batches hold the same boxes however many processes there are, and so give the same masks.
+        let others = (0..<batchCount).filter { $0 % (ranks?.count ?? 1) != ranks?.rank ?? 0 }
+        let othersCount = others.reduce(0) { sum, batch in
+            sum
+                + CropBatchLoader.range(
+                    ofBatch: batch, plan: plan, batchSize: request.settings.batchSize
+                ).count
+        }
+        var measuredBatches: [MeasuredBatch] = []
         var done = 0
         let completed = try await predict(
             plan: plan, settings: request.settings, predictor: predictor,
             thresholds: request.thresholds,
             extras: MaskExtras(
                 cleanup: request.cleanup, measuresFeatures: true, sweep: request.sweep),
-            shouldStop: shouldStop,
+            skipping: Set(others), shouldStop: shouldStop,
             consume: { batch in try measured(batch, file: file) },
             keep: { (batch: MeasuredBatch) in
-                for instance in batch.instances {
-                    metric.add(
-                        iou: instance.iou, category: instance.category, bucket: instance.bucket)
-                    for (place, iou) in instance.sweep.enumerated() {
-                        sweep[place].add(
-                            iou: iou, category: instance.category, bucket: instance.bucket)
-                    }
-                    lines.append(instance.line)
-                    if let score = instance.score { pairs.append((score, instance.iou)) }
-                }
-                skipped += batch.failures
+                measuredBatches.append(batch)
                 done += batch.instances.count + batch.failures.count
                 onEvent(
                     .progress(
-                        stage: "evaluating", done: done, total: plan.boxes.count, unit: "boxes"))
+                        stage: "evaluating", done: done, total: plan.boxes.count - othersCount,
+                        unit: "boxes"))
             })
-        guard completed else {
+        guard try ranks?.any(!completed) != true, completed else {
             throw LabelingError.interrupted(done: done, total: plan.boxes.count)
+        }
+        if let ranks {
+            measuredBatches = try ranks.gather(measuredBatches).flatMap { $0 }
+                .sorted { $0.index < $1.index }
+        }
+        // In the order of one process, for sums of doubles depend on it.
+        var metric = MeanIoU(categoryCount: file.categories.count)
+        var sweep = [MeanIoU](repeating: metric, count: request.sweep.count)
+        var skipped = plan.unlabelled
+        var lines: [String] = []
+        var pairs: [(score: Double, iou: Double)] = []
+        for batch in measuredBatches {
+            for instance in batch.instances {
+                let bucket = instance.bucket.flatMap(SizeBucket.init(rawValue:))
+                metric.add(iou: instance.iou, category: instance.category, bucket: bucket)
+                for (place, iou) in instance.sweep.enumerated() {
+                    sweep[place].add(iou: iou, category: instance.category, bucket: bucket)
+                }
+                lines.append(instance.line)
+                if let score = instance.score { pairs.append((score, instance.iou)) }
+            }
+            skipped += batch.failures.map { ($0.annotation, $0.reason) }
         }
         let results = EvaluationResults(
             rows: rows(metric),
@@ -197,6 +220,7 @@ package struct Evaluator {
             skipped: skipped.map { ("\(file.annotations[$0.annotation].id)", $0.reason) },
             seconds: (ContinuousClock.now - start) / .seconds(1),
             resultsDirectory: request.resultsDirectory)
+        guard ranks?.isFirst ?? true else { return results }
         try writeWholeFile(
             lines.joined(separator: "\n") + "\n",
             to: request.resultsDirectory + "/per_instance.jsonl")
@@ -269,11 +293,12 @@ package struct Evaluator {
     }
 }
 
-private struct MeasuredBatch: Sendable {
-    struct Instance: Sendable {
+private struct MeasuredBatch: Sendable, Codable {
+    struct Instance: Sendable, Codable {
         let iou: Double
         let category: Int
-        let bucket: SizeBucket?
+        /// Of a ``SizeBucket``.
+        let bucket: Int?
         let score: Double?
         /// At each threshold of the sweep.
         let sweep: [Double]
@@ -281,8 +306,14 @@ private struct MeasuredBatch: Sendable {
         let line: String
     }
 
+    struct Failure: Sendable, Codable {
+        let annotation: Int
+        let reason: String
+    }
+
+    let index: Int
     let instances: [Instance]
-    let failures: [(annotation: Int, reason: String)]
+    let failures: [Failure]
 }
 
 private func measured(_ batch: PredictedBatch, file: AnnotationFile) throws -> MeasuredBatch {
@@ -311,12 +342,14 @@ private func measured(_ batch: PredictedBatch, file: AnnotationFile) throws -> M
             + "\"counts\": \(jsonText(mask.compressedString))}}"
         instances.append(
             .init(
-                iou: iou, category: category, bucket: bucket, score: score,
+                iou: iou, category: category, bucket: bucket?.rawValue, score: score,
                 sweep: sweep.map {
                     MeanIoU.iou(RLE(pasted: $0, imageSize: item.imageSize), truth)
                 }, line: line))
     }
-    return MeasuredBatch(instances: instances, failures: failures)
+    return MeasuredBatch(
+        index: batch.index, instances: instances,
+        failures: failures.map { .init(annotation: $0.annotation, reason: $0.reason) })
 }
 
 /// An id as the file spells its kind: a number or a string.

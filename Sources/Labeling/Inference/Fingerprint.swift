@@ -61,6 +61,9 @@ package struct RunFingerprint: Equatable, Sendable {
         entries.append((name, String(describing: value)))
     }
 
+    /// The value of an entry.
+    package subscript(name: String) -> String? { entries.first { $0.name == name }?.value }
+
     /// "batch size (was 4, is 8)" for every entry that differs.
     package func differences(from old: RunFingerprint) -> [String] {
         let before = Dictionary(

@@ -36,12 +36,15 @@ package final class LabelJournal {
     /// Entry offset by annotation index; 0 = none.
     private var offsets: [Int]
     package private(set) var completedBatches: Set<Int> = []
+    /// What the results depend on.
+    package private(set) var fingerprint: RunFingerprint
 
     /// Opens or creates the journal at `path`; one process at a time (flock).
     package init(
         path: String, fingerprint: RunFingerprint, mode: JournalMode, annotationCount: Int
     ) throws(LabelingError) {
         self.path = path
+        self.fingerprint = fingerprint
         offsets = [Int](repeating: 0, count: annotationCount)
         end = 0
         if mode == .resume, access(path, F_OK) != 0 { throw .noJournal(path: path) }
@@ -51,11 +54,24 @@ package final class LabelJournal {
         }
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else { throw .journalBusy(path: path) }
         if mode == .fresh { try truncate(to: 0) }
-        try readExisting(fingerprint: fingerprint)
+        if try readExisting(expecting: fingerprint) { try truncate(to: end) }
         if end == 0 {
             try truncate(to: 0)
             try writeAll(Self.magic)
             try appendFrame(Array(fingerprint.text.utf8))
+        }
+    }
+
+    /// Opens a journal for reading: what a run, which may be going on, has put into it so far.
+    package init(reading path: String, annotationCount: Int) throws(LabelingError) {
+        self.path = path
+        offsets = [Int](repeating: 0, count: annotationCount)
+        end = 0
+        descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw .fileSystem(path: path, action: "open", errno: errno) }
+        fingerprint = RunFingerprint()
+        guard try readExisting(expecting: nil) else {
+            throw .journalUnreadable(path: path, reason: "it has no whole beginning")
         }
     }
 
@@ -180,14 +196,17 @@ package final class LabelJournal {
     }
 
     /// Reads whole frames; what follows the last whole one was being written when the process died,
-    /// and is cut off.
-    private func readExisting(fingerprint: RunFingerprint) throws(LabelingError) {
+    /// and is left out.
+    ///
+    /// - Parameter expected: nil takes the fingerprint that is there.
+    /// - Returns: whether there is a whole beginning.
+    private func readExisting(expecting expected: RunFingerprint?) throws(LabelingError) -> Bool {
         var status = stat()
         guard fstat(descriptor, &status) == 0 else {
             throw .fileSystem(path: path, action: "stat", errno: errno)
         }
         let length = Int(status.st_size)
-        if length == 0 { return }
+        if length == 0 { return false }
         let magicLength = min(length, Self.magic.count)
         let begin = try read(at: 0, count: magicLength)
         guard begin == Array(Self.magic.prefix(magicLength)) else {
@@ -201,10 +220,11 @@ package final class LabelJournal {
         while let payload = try frame(at: position, fileLength: length) {
             if isHeader {
                 let old = RunFingerprint(text: String(decoding: payload, as: UTF8.self))
-                let differences = fingerprint.differences(from: old)
+                let differences = expected?.differences(from: old) ?? []
                 guard differences.isEmpty else {
                     throw .journalChanged(path: path, differences: differences)
                 }
+                fingerprint = old
                 isHeader = false
             } else {
                 index(payload, at: position + Self.frameHeader)
@@ -212,9 +232,9 @@ package final class LabelJournal {
             position += Self.frameHeader + payload.count
         }
         // Without a whole header nothing was recorded: begin anew.
-        if isHeader { return }
+        if isHeader { return false }
         end = position
-        try truncate(to: position)
+        return true
     }
 
     private func frame(at position: Int, fileLength: Int) throws(LabelingError) -> [UInt8]? {

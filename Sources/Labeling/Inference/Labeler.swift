@@ -59,7 +59,10 @@ package struct LabelRequest: Sendable {
 
     var selection: BoxPlan.Selection { style == .tao ? .tao(.validation) : .all }
 
-    func fingerprint(_ file: AnnotationFile) throws(LabelingError) -> RunFingerprint {
+    /// - Parameter plan: of several processes, each of which numbers the batches by its own plan.
+    func fingerprint(
+        _ file: AnnotationFile, sharing plan: BoxPlan? = nil
+    ) throws(LabelingError) -> RunFingerprint {
         var print = RunFingerprint()
         print.add("boxes file", hex(FNV1a.hash(file)))
         print.add("images folder", imagesDirectory)
@@ -70,7 +73,13 @@ package struct LabelRequest: Sendable {
         print.add("margin rate", marginRate)
         print.add("thresholds", thresholds)
         print.add("batch size", batchSize)
-        print.add("device", device)
+        if let plan {
+            // Which of a machine's GPUs it is makes no difference.
+            print.add("device", device == .cpu ? "cpu" : "cuda")
+            print.add("boxes in usable images", hex(plan.hash))
+        } else {
+            print.add("device", device)
+        }
         print.add("precision", "\(arithmetic)")
         print.add("output style", style.rawValue)
         print.add("load_mask", measuresIoU)
@@ -152,9 +161,9 @@ extension LabelSummary {
 
 /// From boxes to masks: the whole run, restartable at any moment.
 package struct Labeler {
-    private let request: LabelRequest
+    let request: LabelRequest
     private let predictor: MaskPredictor
-    private let onEvent: RunEventHandler
+    let onEvent: RunEventHandler
 
     package init(
         request: LabelRequest, predictor: MaskPredictor, onEvent: @escaping RunEventHandler
@@ -179,18 +188,50 @@ package struct Labeler {
             path: Self.journalPath(forOutput: request.outputPath),
             fingerprint: try request.fingerprint(file), mode: request.journalMode,
             annotationCount: file.annotations.count)
-        let plan = BoxPlan(
-            file: file, imagesDirectory: request.imagesDirectory, selection: request.selection,
-            decoding: request.decoding, onEvent: onEvent)
+        let plan = plan(of: file)
         let done = journal.completedBatches
         let total = plan.boxes.count
-        var finished = done.reduce(0) { sum, batch in
+        var finished = boxCount(ofBatches: done, plan)
+        let before = finished
+        if before > 0 { onEvent(.note("continuing: \(before) of \(total) boxes are done")) }
+        let completed = try await label(
+            file, plan, into: journal, skipping: done, shouldStop: shouldStop
+        ) { _, count in
+            finished += count
+            onEvent(.progress(stage: "labelling", done: finished, total: total, unit: "boxes"))
+        }
+        guard completed else { throw LabelingError.interrupted(done: finished, total: total) }
+        var summary = try finish(file, plan, JournalSet([journal]), start: start)
+        summary.newlyLabelledCount = finished - before
+        return summary
+    }
+
+    func plan(of file: AnnotationFile) -> BoxPlan {
+        BoxPlan(
+            file: file, imagesDirectory: request.imagesDirectory, selection: request.selection,
+            decoding: request.decoding, onEvent: onEvent)
+    }
+
+    func boxCount(ofBatches batches: some Sequence<Int>, _ plan: BoxPlan) -> Int {
+        batches.reduce(0) { sum, batch in
             sum
                 + CropBatchLoader.range(ofBatch: batch, plan: plan, batchSize: request.batchSize)
                 .count
         }
-        let before = finished
-        if before > 0 { onEvent(.note("continuing: \(before) of \(total) boxes are done")) }
+    }
+
+    /// Labels batches of the plan into a journal.
+    ///
+    /// - Parameters:
+    ///   - more: gives batches instead of all that are not in `done`.
+    ///   - recorded: told of each batch that is in the journal: its number and its boxes.
+    /// - Returns: false when `shouldStop` ended it.
+    func label(
+        _ file: AnnotationFile, _ plan: BoxPlan, into journal: LabelJournal,
+        skipping done: Set<Int> = [], more: (() -> [Int])? = nil,
+        isolation: isolated (any Actor)? = #isolation, shouldStop: () -> Bool,
+        recorded: (_ batch: Int, _ boxCount: Int) throws -> Void
+    ) async throws -> Bool {
         let measuresIoU = request.measuresIoU
         let completed = try await predict(
             plan: plan,
@@ -200,32 +241,53 @@ package struct Labeler {
             predictor: predictor, thresholds: request.thresholds,
             extras: MaskExtras(
                 cleanup: request.cleanup, measuresFeatures: request.measuresFeatures),
-            skipping: done,
-            shouldStop: shouldStop,
+            skipping: done, more: more, shouldStop: shouldStop,
             consume: { batch in
                 try outcomes(of: batch, file: file, measuresIoU: measuresIoU)
             },
             keep: { (batch: BatchOutcomes) in
                 try journal.append(batch: batch.index, results: batch.results)
-                finished += batch.results.count
-                onEvent(.progress(stage: "labelling", done: finished, total: total, unit: "boxes"))
+                try recorded(batch.index, batch.results.count)
             })
         try journal.sync()
-        guard completed else { throw LabelingError.interrupted(done: finished, total: total) }
-        var summary = try write(plan: plan, file: file, journal: journal)
-        summary.newlyLabelledCount = finished - before
+        return completed
+    }
+
+    /// Writes all files from complete journals, and removes those.
+    func finish(
+        _ file: AnnotationFile, _ plan: BoxPlan, _ journals: JournalSet,
+        start: ContinuousClock.Instant
+    ) throws -> LabelSummary {
+        let summary = try OutputFiles(request: request, onEvent: onEvent)
+            .write(file, plan, journals, start: start)
+        journals.remove()
+        return summary
+    }
+
+    package static func reportPath(forOutput path: String) -> String { path + ".unlabelled.jsonl" }
+}
+
+/// What a complete run writes.
+struct OutputFiles {
+    let request: LabelRequest
+    let onEvent: RunEventHandler
+
+    func write(
+        _ file: AnnotationFile, _ plan: BoxPlan, _ journals: JournalSet,
+        start: ContinuousClock.Instant
+    ) throws -> LabelSummary {
+        var summary = try writeMasks(plan: plan, file: file, journal: journals)
         if let directory = request.overlaysDirectory {
             summary.overlayCount = try drawOverlays(
-                plan: plan, file: file, journal: journal, directory: directory,
+                plan: plan, file: file, journal: journals, directory: directory,
                 decoding: request.decoding, onEvent: onEvent)
         }
-        journal.remove()
         summary.seconds = (ContinuousClock.now - start) / .seconds(1)
         return summary
     }
 
-    private func write(
-        plan: BoxPlan, file: AnnotationFile, journal: LabelJournal
+    private func writeMasks(
+        plan: BoxPlan, file: AnnotationFile, journal: JournalSet
     ) throws -> LabelSummary {
         onEvent(.note("writing \(request.outputPath)"))
         var summary = LabelSummary()
@@ -285,11 +347,9 @@ package struct Labeler {
         return summary
     }
 
-    package static func reportPath(forOutput path: String) -> String { path + ".unlabelled.jsonl" }
-
     /// One line for each box without a mask; no file when there is none.
     private func writeUnlabelledReport(_ summary: LabelSummary) throws {
-        let path = Self.reportPath(forOutput: request.outputPath)
+        let path = Labeler.reportPath(forOutput: request.outputPath)
         guard !summary.unlabelled.isEmpty else {
             try? FileManager.default.removeItem(atPath: path)
             return

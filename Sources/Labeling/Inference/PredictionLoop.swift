@@ -46,6 +46,7 @@ package struct PredictedBatch: Sendable {
 /// - Parameters:
 ///   - extras: what to do with the masks besides.
 ///   - completed: batches whose results are there already.
+///   - more: gives the next batches instead; see ``CropBatchLoader``.
 ///   - shouldStop: asked between batches; true ends the loop early.
 ///   - consume: turns a batch into what is kept of it, off the network's thread.
 ///   - keep: takes that, in batch order, on the caller's side.
@@ -53,12 +54,13 @@ package struct PredictedBatch: Sendable {
 package func predict<Kept: Sendable>(
     plan: BoxPlan, settings: CropSettings, predictor: MaskPredictor, thresholds: [Float],
     extras: MaskExtras = MaskExtras(), skipping completed: Set<Int> = [],
-    isolation: isolated (any Actor)? = #isolation,
+    more: (() -> [Int])? = nil, isolation: isolated (any Actor)? = #isolation,
     shouldStop: () -> Bool,
     consume: @escaping @Sendable (PredictedBatch) throws -> Kept,
     keep: (Kept) throws -> Void
 ) async throws -> Bool {
-    var loader = CropBatchLoader(plan: plan, settings: settings, skipping: completed)
+    var loader = CropBatchLoader(
+        plan: plan, settings: settings, skipping: completed, more: more)
     let neighbours = extras.measuresFeatures ? BoxNeighbours(plan) : nil
     var pending: Task<Kept, any Error>?
     var started: [(batch: CropBatch, prediction: Prediction)] = []

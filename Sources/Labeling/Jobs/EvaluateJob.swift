@@ -8,18 +8,25 @@ public struct EvaluateJob {
     private let request: Evaluator.Request
     private let predictor: MaskPredictor
     private let status: StatusLog
+    private let rank: RankEnvironment?
+    private let rankTimeout: Duration
     private let onEvent: RunEventHandler
 
-    /// - Parameter threads: CPU threads of the network; nil leaves libtorch's choice.
+    /// - Parameters:
+    ///   - threads: CPU threads of the network; nil leaves libtorch's choice.
+    ///   - rank: which of the run's processes this is; nil when it is alone.
     /// - Throws: what is wrong with the inputs, before any network time.
     public init(
         specPath: String?, overrides: [String], settings: [SpecSetting], threads: Int?,
-        onEvent: @escaping RunEventHandler
+        rank: RankEnvironment? = nil, onEvent all: @escaping RunEventHandler
     ) throws {
+        let onEvent = rank?.isQuiet == true ? warningsOnly(all) : all
         let (spec, warnings) = try Spec.read(
             path: specPath, overrides: overrides, settings: settings, command: .evaluate)
         for warning in warnings { onEvent(.warning(warning)) }
         let evaluate = spec.evaluate
+        self.rank = rank
+        rankTimeout = .seconds(spec.rankTimeout)
         guard spec.dataset.loadsMasks else {
             throw LabelingError.wrongUse(
                 "dataset.load_mask is false: without the true masks there is nothing to evaluate")
@@ -37,7 +44,7 @@ public struct EvaluateJob {
         guard broken.errorCount == 0 else { throw COCOError.invalid(broken) }
         let runtime = try Runtime(
             spec: spec, command: .evaluate, isFromFile: specPath != nil, threads: threads,
-            onEvent: onEvent)
+            rank: rank, onEvent: onEvent)
         let model = try LabelingModel(
             checkpoint: evaluate.checkpoint ?? ModelFiles.defaultName, spec: spec.model,
             onEvent: onEvent)
@@ -50,7 +57,7 @@ public struct EvaluateJob {
             arithmetic: runtime.arithmetic, flipTest: evaluate.usesFlip,
             repairsBucketBorders: false, readsLate: spec.readsResultsLate)
         let directory = spec.resultsDirectory(for: .evaluate)
-        try makeDirectory(directory)
+        if rank?.isQuiet != true { try makeDirectory(directory) }
         status = StatusLog(directory: directory)
         var request = Evaluator.Request(
             file: file, imagesDirectory: imagesDirectory, resultsDirectory: directory,
@@ -71,16 +78,26 @@ public struct EvaluateJob {
     public func run(
         isolation: isolated (any Actor)? = #isolation, shouldStop: () -> Bool
     ) async throws -> EvaluationResults {
-        try status.write(.started, "Starting MAL evaluation.")
+        let status = rank?.isQuiet == true ? nil : status
+        return try await withRanks(
+            rank, timeout: rankTimeout, onLoss: { try? status?.write(.failure, $0) }
+        ) { try await run($0, status, shouldStop: shouldStop) }
+    }
+
+    private func run(
+        _ ranks: Ranks?, _ status: StatusLog?, isolation: isolated (any Actor)? = #isolation,
+        shouldStop: () -> Bool
+    ) async throws -> EvaluationResults {
+        try status?.write(.started, "Starting MAL evaluation.")
         do {
             let results = try await Evaluator(
-                request: request, predictor: predictor, onEvent: onEvent
+                request: request, predictor: predictor, ranks: ranks, onEvent: onEvent
             ).run(shouldStop: shouldStop)
-            try status.write(.running, "Evaluation metrics generated.", kpi: results.kpi)
-            try status.write(.success, "Evaluation finished successfully.")
+            try status?.write(.running, "Evaluation metrics generated.", kpi: results.kpi)
+            try status?.write(.success, "Evaluation finished successfully.")
             return results
         } catch {
-            try? status.write(.failure, "\(error)")
+            try? status?.write(.failure, "\(error)")
             throw error
         }
     }

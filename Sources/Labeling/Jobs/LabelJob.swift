@@ -12,6 +12,8 @@ public struct LabelJob {
     private let file: AnnotationFile
     private let predictor: MaskPredictor
     private let reportDirectory: String?
+    private let rank: RankEnvironment?
+    private let rankTimeout: Duration
     private let exports: [AnnotationExport]
     private let onEvent: RunEventHandler
 
@@ -23,6 +25,7 @@ public struct LabelJob {
     ///   - exports: outputs in other formats, made from the masks once they are complete.
     ///   - featuresPath: a file for what the masks' scores are made of; nil for none.
     ///   - input: how the boxes are read.
+    ///   - rank: which of the run's processes this is; nil when it is alone.
     /// - Throws: `SpecError`, `COCOError`, `CheckpointError`, `TorchError`, `LabelingError`: what is
     ///   wrong with the inputs, before any network time.
     public init(
@@ -30,12 +33,16 @@ public struct LabelJob {
         journalMode: JournalMode, style: OutputStyle, overlaysDirectory: String?,
         reportDirectory: String? = nil, featuresPath: String? = nil,
         exports targets: [OutputTarget] = [], exportSettings: ExportSettings = ExportSettings(),
-        input: InputOptions = InputOptions(), onEvent: @escaping RunEventHandler
+        input: InputOptions = InputOptions(), rank: RankEnvironment? = nil,
+        onEvent all: @escaping RunEventHandler
     ) throws {
+        let onEvent = rank?.isQuiet == true ? warningsOnly(all) : all
         let (spec, warnings) = try Spec.read(
             path: specPath, overrides: overrides, settings: settings, command: .inference)
         for warning in warnings { onEvent(.warning(warning)) }
         let inference = spec.inference
+        self.rank = rank
+        rankTimeout = .seconds(spec.rankTimeout)
         outputPath = specPath == nil ? inference.labelDumpPath : spec.labelPath
         let boxesPath = inference.annotationPath ?? ""
         let imagesDirectory = inference.imageDir ?? ""
@@ -59,7 +66,7 @@ public struct LabelJob {
         }
         let runtime = try Runtime(
             spec: spec, command: .inference, isFromFile: specPath != nil, threads: threads,
-            followsTAO: style == .tao, onEvent: onEvent)
+            followsTAO: style == .tao, rank: rank, onEvent: onEvent)
         let model = try LabelingModel(
             checkpoint: inference.checkpoint ?? ModelFiles.defaultName, spec: spec.model,
             onEvent: onEvent)
@@ -125,8 +132,44 @@ public struct LabelJob {
     public func run(
         isolation: isolated (any Actor)? = #isolation, shouldStop: () -> Bool
     ) async throws -> LabelSummary {
-        var summary = try await Labeler(request: request, predictor: predictor, onEvent: onEvent)
-            .run(file: file, shouldStop: shouldStop)
+        let summary = try await labeler.run(file: file, shouldStop: shouldStop)
+        return try await withReport(summary, shouldStop: shouldStop)
+    }
+
+    /// The same as one of the processes that share the work.
+    ///
+    /// - Returns: nil on those that leave writing to rank 0.
+    public func runWithOthers(
+        isolation: isolated (any Actor)? = #isolation, shouldStop: () -> Bool
+    ) async throws -> LabelSummary? {
+        guard let rank, rank.worldSize > 1 else { return try await run(shouldStop: shouldStop) }
+        let onEvent = onEvent
+        let summary = try await withMeeting(
+            rank, timeout: rankTimeout,
+            onDeath: { onEvent(.warning("\($0); the others take over its boxes")) }
+        ) { try await labeler.run($0, file: file, shouldStop: shouldStop) }
+        guard let summary else { return nil }
+        return try await withReport(summary, shouldStop: shouldStop)
+    }
+
+    /// Labels one of several parts that need nothing of each other, into a journal for ``MergeJob``.
+    ///
+    /// - Returns: the journal's path, and how many boxes are in it.
+    public func run(
+        _ shard: LabelShard, isolation: isolated (any Actor)? = #isolation, shouldStop: () -> Bool
+    ) async throws -> (journal: String, boxCount: Int) {
+        try await labeler.run(shard, file: file, shouldStop: shouldStop)
+    }
+
+    private var labeler: Labeler {
+        Labeler(request: request, predictor: predictor, onEvent: onEvent)
+    }
+
+    private func withReport(
+        _ summary: LabelSummary, isolation: isolated (any Actor)? = #isolation,
+        shouldStop: () -> Bool
+    ) async throws -> LabelSummary {
+        var summary = summary
         if let reportDirectory {
             // The output is in place: a report that is stopped can be made by `mal report` later.
             summary.reportPath = try await ReportJob(
@@ -156,6 +199,13 @@ public struct LabelJob {
     }
 }
 
+/// For the processes whose story rank 0 tells.
+func warningsOnly(_ onEvent: @escaping RunEventHandler) -> RunEventHandler {
+    { event in
+        if case .warning = event { onEvent(event) }
+    }
+}
+
 /// Reads and validates; warnings go to `onEvent`, the first ones in full.
 func readAnnotations(
     _ source: AnnotationSource, onEvent: RunEventHandler
@@ -180,7 +230,7 @@ func checkFolder(_ path: String, _ key: String) throws(LabelingError) {
     }
 }
 
-private func checkOutput(_ output: String, isNot input: String) throws(LabelingError) {
+func checkOutput(_ output: String, isNot input: String) throws(LabelingError) {
     var isFolder: ObjCBool = false
     if FileManager.default.fileExists(atPath: output, isDirectory: &isFolder), isFolder.boolValue {
         throw .wrongUse("the output \(output) is a folder; give a file name")

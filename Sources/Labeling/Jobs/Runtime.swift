@@ -10,9 +10,10 @@ struct Runtime {
     /// - Parameters:
     ///   - isFromFile: whether somebody wrote a spec, which always names GPUs.
     ///   - followsTAO: whether TAO's own output is wanted.
+    ///   - rank: which of the run's processes this is; nil when it is alone.
     init(
         spec: Spec, command: Spec.Command, isFromFile: Bool, threads: Int?,
-        followsTAO: Bool = false,
+        followsTAO: Bool = false, rank: RankEnvironment? = nil,
         onEvent: RunEventHandler
     ) throws(TorchError) {
         try Libtorch.start()
@@ -22,7 +23,10 @@ struct Runtime {
         case .cuda(let index): device = try Device(named: "cuda:\(index)")
         case .auto:
             if Device.cudaIsAvailable {
-                let wanted = spec.gpus(for: command).deviceIDs.first ?? 0
+                let ids = spec.gpus(for: command).deviceIDs
+                let place = rank?.localRank ?? 0
+                // A launcher may have started more processes than the spec has devices.
+                let wanted = ids.indices.contains(place) ? ids[place] : place
                 device = try Device(named: "cuda:\(wanted)")
             } else {
                 device = .cpu

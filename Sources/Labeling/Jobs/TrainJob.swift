@@ -15,6 +15,7 @@ public struct TrainJob {
     private let annotationHash: String
     private let asksToResume: Bool
     private let profiles: Bool
+    private let rank: RankEnvironment?
     private let onEvent: TrainEventHandler
 
     /// - Parameters:
@@ -22,29 +23,33 @@ public struct TrainJob {
     ///   - threads: CPU threads of the network; nil leaves libtorch's choice.
     ///   - resume: go on in a run folder even if the spec has changed since.
     ///   - profiles: tell at the end where the steps' time went.
+    ///   - rank: which of the run's processes this is; nil when it is alone.
     /// - Throws: `SpecError`, `COCOError`, `CheckpointError`, `MaskModelError`, `TorchError`,
     ///   `LabelingError`: what is wrong with the inputs, before any training.
     public init(
         specPath: String?, overrides: [String] = [], settings: [SpecSetting] = [],
         threads: Int? = nil, resume: Bool = false, profiles: Bool = false,
-        onEvent: @escaping TrainEventHandler
+        rank: RankEnvironment? = nil, onEvent all: @escaping TrainEventHandler
     ) throws {
+        let onEvent = rank?.isQuiet == true ? warningsOnly(all) : all
         let (spec, warnings) = try Spec.read(
             path: specPath, overrides: overrides, settings: settings, command: .train)
         for warning in warnings { onEvent(.run(.warning(warning))) }
-        guard spec.train.gpus.count == 1, spec.train.gpus.nodeCount == 1 else {
-            throw LabelingError.wrongUse(
-                "train.num_gpus and train.num_nodes must be 1, are \(spec.train.gpus.count) and "
-                    + "\(spec.train.gpus.nodeCount): training runs on one device. The same batch "
-                    + "comes from train.accum_grad_batches; multiply train.lr yourself")
-        }
         self.spec = spec
+        self.rank = rank
         self.onEvent = onEvent
         asksToResume = resume
         self.profiles = profiles
         runtime = try Runtime(
-            spec: spec, command: .train, isFromFile: specPath != nil, threads: threads
+            spec: spec, command: .train, isFromFile: specPath != nil, threads: threads, rank: rank
         ) { onEvent(.run($0)) }
+        if spec.strategy.shardsOptimizer, spec.strategy != .zero1 {
+            onEvent(
+                .run(
+                    .note(
+                        "strategy: \(spec.strategy.rawValue) is taken as zero1: optimizer state is "
+                            + "divided among the processes, parameters are not")))
+        }
         model = try TrainingModel(spec)
         for warning in model.warnings { onEvent(.run(.warning(warning))) }
         let path = spec.dataset.trainAnnotationPath ?? ""
@@ -78,9 +83,31 @@ public struct TrainJob {
     public func run(
         isolation: isolated (any Actor)? = #isolation, shouldStop: () -> Bool = { false }
     ) async throws -> TrainingSummary {
+        guard rank != nil || spec.train.gpus.count * spec.train.gpus.nodeCount == 1 else {
+            throw LabelingError.wrongUse(
+                "train.num_gpus is \(spec.train.gpus.count) and train.num_nodes "
+                    + "\(spec.train.gpus.nodeCount), but this is one process: `mal train` starts "
+                    + "one for each device")
+        }
+        let path = spec.resultsDirectory(for: .train)
+        let isFirst = rank?.rank ?? 0 == 0
+        return try await withRanks(
+            rank, timeout: .seconds(spec.rankTimeout),
+            onLoss: { text in
+                if isFirst { try? StatusLog(directory: path).write(.failure, text) }
+            }
+        ) { try await run($0, shouldStop: shouldStop) }
+    }
+
+    private func run(
+        _ ranks: Ranks?, isolation: isolated (any Actor)? = #isolation, shouldStop: () -> Bool
+    ) async throws -> TrainingSummary {
+        if let ranks { try requireEqualInputs(inputs, ranks) }
         try requireImages()
-        let directory = try RunDirectory(spec.resultsDirectory(for: .train))
-        let checkpoint = try checkpointToResume(in: directory)
+        let isFirst = ranks?.isFirst ?? true
+        let directory = try RunDirectory(spec.resultsDirectory(for: .train), isOwn: isFirst)
+        // The others may not see the folder: they get all there is to know from rank 0.
+        let checkpoint = isFirst ? try checkpointToResume(in: directory) : nil
         var state = checkpoint?.state ?? TrainingState()
         if checkpoint == nil {
             state.seed =
@@ -89,24 +116,31 @@ public struct TrainJob {
         state.version = Product.version
         state.sampleCount = set.count
         state.annotations = annotationHash
+        if state.samplesInEpoch ?? 0 >= set.count {
+            // Only after a change of the data.
+            state.epoch += 1
+            state.stepInEpoch = 0
+            state.samplesInEpoch = 0
+        }
+        var newest = checkpoint?.path
+        if let ranks { (state, newest) = (try ranks.fromFirst(state), try ranks.fromFirst(newest)) }
         let run = TrainingRun(
             spec: spec, set: set, configuration: model.configuration, device: runtime.device,
             seed: state.seed,
-            validation: validation, metadata: model.metadata)
-        if state.stepInEpoch >= run.stepsPerEpoch {
-            // Only after a change of the data or the batch size.
-            state.epoch += 1
-            state.stepInEpoch = 0
-        }
+            validation: validation, metadata: model.metadata, ranks: ranks,
+            rankCount: ranks?.count ?? 1, state: state)
+        state.stepInEpoch = run.firstStepInEpoch
         let step = try trainingStep(run, state, checkpoint)
         onEvent(
             .run(
                 .note(
                     "training on \(set.count) boxes, \(run.stepsPerEpoch) steps an epoch, "
-                        + "\(run.stepCount) steps in all, on \(runtime.device) in "
-                        + "\(runtime.arithmetic); results in \(directory.path)")))
+                        + "\(run.stepCount) steps in all, on "
+                        + (ranks.map { "\($0.count) processes, this one on " } ?? "")
+                        + "\(runtime.device) in \(runtime.arithmetic); results in "
+                        + directory.path)))
         return try await Trainer(
-            run, step: step, state: state, newest: checkpoint?.path, directory: directory,
+            run, step: step, state: state, newest: newest, directory: directory,
             onEvent: onEvent
         ).run(shouldStop: shouldStop)
     }
@@ -118,7 +152,8 @@ public struct TrainJob {
         let run = TrainingRun(
             spec: spec, set: set, configuration: model.configuration, device: runtime.device,
             seed: UInt64(max(spec.train.seed, 0)), validation: validation,
-            metadata: model.metadata)
+            metadata: model.metadata,
+            rankCount: rank?.worldSize ?? spec.train.gpus.count * spec.train.gpus.nodeCount)
         let pair = try model.freshPair(seed: run.seed, device: .cpu, onEvent: onEvent)
         return try await DryRunReport(
             run: run, pair: pair, broken: broken.map(\.reason),
@@ -146,6 +181,17 @@ public struct TrainJob {
             recomputesActivations: spec.train.checkpointsActivations)
         let step = TrainingStep(pair, optimizer, settings)
         if profiles { step.profile = StepProfile(device: runtime.device) }
+        if let ranks = run.ranks {
+            let exchange = TrainingExchange(
+                ranks, pair.studentParameters,
+                statistics: (pair.studentBuffers + pair.teacherBuffers).map(\.tensor),
+                transport: spec.train.gradientTransport == .bf16 ? .bfloat16 : .float32,
+                shardsOptimizer: spec.strategy.shardsOptimizer)
+            try TrainingExchange.shareFromFirst(pair.exportParameters().map(\.tensor), ranks)
+            try exchange.shareState(of: optimizer)
+            optimizer.ownPlaces = exchange.ownPlaces
+            step.exchange = exchange
+        }
         if spec.train.meanFieldKernel == .nvrtc, runtime.device != .cpu {
             let side =
                 model.configuration.logitsSide(cropSize: spec.dataset.cropSize)
@@ -210,6 +256,18 @@ public struct TrainJob {
         return checkpoint
     }
 
+    /// What all processes of a run must agree on.
+    private var inputs: [String: String] {
+        var inputs = Dictionary(
+            // Machines may have their files elsewhere.
+            spec.values.filter { entry in
+                !["_dir", "_path", "gpu_ids"].contains { entry.key.hasSuffix($0) }
+            }.map { ($0.key, "\($0.value)") },
+            uniquingKeysWith: { first, _ in first })
+        inputs["the content of dataset.train_ann_path"] = annotationHash
+        return inputs
+    }
+
     private func requireImages() throws(LabelingError) {
         guard !broken.isEmpty else { return }
         let images = Set(broken.map(\.image))
@@ -270,6 +328,13 @@ public struct TrainJob {
                 ? .mixed : spec.evaluate.usesTeacher ? .teacher : .student,
             usesFlip: spec.evaluate.usesFlip, arithmetic: runtime.arithmetic,
             device: runtime.device, readsLate: spec.readsResultsLate)
+    }
+}
+
+/// For the processes whose story rank 0 tells.
+private func warningsOnly(_ onEvent: @escaping TrainEventHandler) -> TrainEventHandler {
+    { event in
+        if case .run(.warning) = event { onEvent(event) }
     }
 }
 

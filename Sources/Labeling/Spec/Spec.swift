@@ -6,9 +6,12 @@ public struct Spec: Sendable, Equatable {
         case train, evaluate, inference
     }
 
-    /// TAO's names for ways to train on several devices.
+    /// TAO's names for ways to train on several devices, and ours for what the sharded ones become.
     public enum Strategy: String, Sendable, CaseIterable {
-        case auto, ddp, ddpSharded = "ddp_sharded", fsdp
+        case auto, ddp, ddpSharded = "ddp_sharded", fsdp, zero1
+
+        /// Whether the optimizer's state is divided among the processes.
+        public var shardsOptimizer: Bool { self != .auto && self != .ddp }
     }
 
     public let modelName: String
@@ -17,6 +20,8 @@ public struct Spec: Sendable, Equatable {
     /// command.
     public let resultsDir: String
     public let strategy: Strategy
+    /// Seconds.
+    public let rankTimeout: Int
     public let device: DeviceChoice
     /// A step's or batch's results are read while the next one runs.
     public let readsResultsLate: Bool
@@ -43,7 +48,12 @@ public struct Spec: Sendable, Equatable {
             "Folder of results: a command without its own results_dir writes to "
                 + "results_dir/<command>.")
         strategy = reader.choice(
-            "strategy", default: .ddp, usedBy: [], "How to train on several devices.")
+            "strategy", default: .ddp, usedBy: [.train],
+            "How to train on several devices. auto and ddp: every process keeps all. zero1: each "
+                + "keeps a part of the optimizer's state; so are ddp_sharded and fsdp taken.")
+        rankTimeout = reader.int(
+            "rank_timeout", default: 60, in: 1...86400, ours: true, usedBy: all,
+            "Seconds after which a process of several that gives no sign of life ends the run.")
         device = reader.parsed(
             "device", default: "auto", DeviceChoice.values, ours: true, usedBy: all,
             "Where the network runs. auto: the first GPU of gpu_ids if there is one, else the CPU.",
@@ -51,7 +61,8 @@ public struct Spec: Sendable, Equatable {
         readsResultsLate = reader.flag(
             "late_results", default: false, ours: true, usedBy: all,
             "Read the results of a step or batch while the next one runs, so that a GPU need not wait for "
-                + "the host; same results. A training step in fp16 is read at once.")
+                + "the host; same results. A training step in fp16, or of several processes, is read at "
+                + "once.")
         allowsTF32 = reader.flag(
             "allow_tf32", default: false, ours: true, usedBy: all,
             "With fp32 on a GPU: round the factors of products and convolutions to TF32, which is faster."

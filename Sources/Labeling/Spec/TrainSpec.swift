@@ -9,6 +9,11 @@ public struct TrainSpec: Sendable, Equatable {
         case adamw
     }
 
+    /// What sums of gradients over several processes are made in.
+    public enum GradientTransport: String, Sendable, CaseIterable {
+        case fp32, bf16
+    }
+
     /// What computes the mean field on a GPU.
     public enum MeanFieldKernelChoice: String, Sendable, CaseIterable {
         case libtorch, nvrtc
@@ -40,6 +45,8 @@ public struct TrainSpec: Sendable, Equatable {
     /// Objects in a batch, on each device.
     public let batchSize: Int
     public let gradientAccumulationCount: Int
+    /// What sums of gradients cross between processes in.
+    public let gradientTransport: GradientTransport
     public let useAMP: Bool
     let originOfAMP: SpecOrigin
     public let precision: PrecisionChoice
@@ -125,6 +132,9 @@ public struct TrainSpec: Sendable, Equatable {
             "Objects in a batch, on each device; also for validation while training.")
         gradientAccumulationCount = reader.int(
             "accum_grad_batches", default: 1, in: 1...65536, "Batches whose gradients are summed.")
+        gradientTransport = reader.choice(
+            "gradient_transport", default: .fp32, ours: true,
+            "Arithmetic of the sums of gradients over several processes. bf16 halves the bytes.")
         useAMP = reader.flag(
             "use_amp", default: true, usedBy: all,
             "What precision: auto means on a GPU when this is in the spec: true fp16 as in TAO, false "
@@ -255,8 +265,11 @@ let precisionSummary =
 
 extension TrainSpec {
     /// The learning rate of the optimizer: `lr` times devices times batch size (SPEC §7).
-    public var scaledLearningRate: Double {
-        learningRate * Double(gpus.count) * Double(batchSize)
+    public var scaledLearningRate: Double { scaledLearningRate(devices: gpus.count) }
+
+    /// The same for the number of devices that there are.
+    public func scaledLearningRate(devices: Int) -> Double {
+        learningRate * Double(devices) * Double(batchSize)
     }
 
     /// The learning rate that the schedule ends at.

@@ -14,7 +14,7 @@ public struct DryRunReport: Sendable {
         isolation: isolated (any Actor)? = #isolation, run: TrainingRun, pair: StudentTeacher,
         broken: [String], directory: String
     ) async throws {
-        var loader = run.loader(epoch: 0, stepInEpoch: 0)
+        var loader = run.loader()
         defer { loader.cancel() }
         picturePath = directory + "/dry_run_batch.png"
         let batch = await loader.next()
@@ -59,10 +59,12 @@ public struct DryRunReport: Sendable {
         let accumulation =
             train.gradientAccumulationCount > 1 ? " × \(train.gradientAccumulationCount)" : ""
         let rate = String(
-            format: "%.3g to %.3g", train.scaledLearningRate, train.scaledMinLearningRate)
+            format: "%.3g to %.3g", run.stepSettings.schedule.peak,
+            run.stepSettings.schedule.minimum)
+        let devices = run.rankCount > 1 ? " on each of \(run.rankCount) processes" : ""
         var lines = [
             "steps        \(run.stepCount): \(run.stepsPerEpoch) an epoch of batches of "
-                + "\(train.batchSize)\(accumulation), \(train.epochCount) epochs",
+                + "\(train.batchSize)\(accumulation)\(devices), \(train.epochCount) epochs",
             "rate         \(rate), \(train.warmupEpochCount) epochs of warm-up",
         ]
         if let validation = run.validation {

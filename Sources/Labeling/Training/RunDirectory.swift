@@ -15,8 +15,12 @@ package final class RunDirectory {
     private var lock: Int32 = -1
 
     /// Makes the folder and takes it: two runs in one folder would mix.
-    package init(_ path: String) throws(LabelingError) {
+    ///
+    /// - Parameter isOwn: false on processes that leave the folder to another of their run; it may
+    ///   not even be on their machine.
+    package init(_ path: String, isOwn: Bool = true) throws(LabelingError) {
         self.path = path
+        guard isOwn else { return }
         try makeDirectory(path)
         let name = path + "/.lock"
         lock = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)

@@ -15,6 +15,7 @@ package final class StepProfile {
         case losses = "losses"
         case meanField = "mean field"
         case backward = "backward"
+        case exchange = "sum over ranks"
         case optimizer = "optimizer"
         case average = "moving average"
     }

@@ -1,3 +1,4 @@
+import COCO
 import Foundation
 import Imaging
 import MaskModel
@@ -11,7 +12,8 @@ package final class Trainer {
     private let run: TrainingRun
     private let step: TrainingStep
     private let directory: RunDirectory
-    private let logs: TrainingLogs
+    /// Nil on all processes of a run but the first.
+    private let logs: TrainingLogs?
     private let onEvent: TrainEventHandler
     package private(set) var state: TrainingState
 
@@ -36,7 +38,9 @@ package final class Trainer {
         self.onEvent = onEvent
         self.newest = newest ?? ""
         savedStep = newest == nil ? -1 : state.step
-        logs = try TrainingLogs(directory: directory.path, step: state.step)
+        logs =
+            run.ranks?.isFirst ?? true
+            ? try TrainingLogs(directory: directory.path, step: state.step) : nil
     }
 
     /// - Parameter shouldStop: asked after every step; true saves and throws.
@@ -45,16 +49,16 @@ package final class Trainer {
         isolation: isolated (any Actor)? = #isolation, shouldStop: () -> Bool
     ) async throws -> TrainingSummary {
         let start = ContinuousClock.now
-        try logs.status.write(.started, "Starting MAL training.")
+        try logs?.status.write(.started, "Starting MAL training.")
         if state.step >= run.stepCount {
             onEvent(.run(.note("the run is finished: all \(run.stepCount) steps are done")))
         }
         do {
             try await train(shouldStop: shouldStop)
-            try logs.status.write(.success, "Training finished successfully.")
+            try logs?.status.write(.success, "Training finished successfully.")
             if let profile = step.profile { onEvent(.run(.note(profile.text))) }
         } catch {
-            try? logs.status.write(.failure, "\(error)")
+            try? logs?.status.write(.failure, "\(error)")
             if case LabelingError.trainingStopped = error { throw error }
             explain()
             throw error
@@ -71,7 +75,7 @@ package final class Trainer {
     private func train(
         isolation: isolated (any Actor)? = #isolation, shouldStop: () -> Bool
     ) async throws {
-        var loader = run.loader(epoch: state.epoch, stepInEpoch: state.stepInEpoch)
+        var loader = run.loader()
         defer { loader.cancel() }
         // A run that was stopped between an epoch's last step and its validation.
         if state.step > 0 { try await finishStep(shouldStop: shouldStop) }
@@ -81,9 +85,10 @@ package final class Trainer {
             let batches = await nextBatches(&loader)
             step.profile?.add(.data, ContinuousClock.now - start)
             guard !batches.isEmpty else { break }
-            try advance(batches)
+            let objectCount = try objectCount(of: batches)
+            try advance(batches, objectCount: objectCount)
             try await finishStep(shouldStop: shouldStop)
-            if shouldStop() { try stop() }
+            if try run.ranks?.any(shouldStop()) ?? shouldStop() { try stop() }
         }
         try readLateResult()
     }
@@ -100,6 +105,20 @@ package final class Trainer {
         return batches
     }
 
+    /// The objects of a step's batches on all processes. Notes those that could not be read.
+    private func objectCount(of batches: [TrainingBatch]) throws -> Int {
+        let count = batches.reduce(0) { $0 + $1.count }
+        let failures = batches.flatMap(\.failures).map { ($0.annotation, $0.reason) }
+        guard let ranks = run.ranks else {
+            try note(failures)
+            return count
+        }
+        let sums = try ranks.sums([Double(count), Double(failures.count)])
+        try note(sums[1] > 0 ? ranks.gathered(failures) : [])
+        step.exchange?.objectCount = Int(sums[0])
+        return Int(sums[0])
+    }
+
     /// A step as messages and logs know it.
     private struct StepWork {
         /// Counted over the run, from 1.
@@ -108,11 +127,12 @@ package final class Trainer {
         /// Steps done in the epoch after it.
         let stepInEpoch: Int
         let batches: [TrainingBatch]
+        /// Of all processes.
+        let objectCount: Int
     }
 
-    /// One step of the method; none when no image of the batch could be read.
-    private func advance(_ batches: [TrainingBatch]) throws {
-        try note(batches.flatMap(\.failures))
+    /// One step of the method; none when no process could read an image of the batch.
+    private func advance(_ batches: [TrainingBatch], objectCount: Int) throws {
         step.optimizer.learningRate = step.settings.schedule.rate(
             ofStep: state.stepInEpoch, epoch: state.epoch,
             stepsPerEpoch: step.settings.stepsPerEpoch)
@@ -125,11 +145,11 @@ package final class Trainer {
         }
         let tensors = step.profile?.measure(.copies, tensors) ?? tensors()
         let (epoch, number) = (state.epoch, state.stepInEpoch)
-        let wrapped = number + 1 == run.stepsPerEpoch
+        let endsEpoch = batches.last?.endsEpoch ?? false
         let work = StepWork(
-            step: state.step + 1, epoch: epoch, stepInEpoch: wrapped ? 0 : number + 1,
-            batches: batches)
-        if !tensors.isEmpty {
+            step: state.step + 1, epoch: epoch, stepInEpoch: endsEpoch ? 0 : number + 1,
+            batches: batches, objectCount: objectCount)
+        if objectCount > 0 {
             do {
                 if readsLate {
                     let pending = try withRecoverableMemory {
@@ -141,6 +161,7 @@ package final class Trainer {
                     let result = try withRecoverableMemory {
                         step.run(tensors, epoch: epoch, step: number)
                     }
+                    try step.exchange?.check()
                     try settle(work, result)
                 }
             } catch TorchError.outOfMemory(let reason) {
@@ -151,12 +172,15 @@ package final class Trainer {
         }
         state.step += 1
         state.stepInEpoch = work.stepInEpoch
-        if wrapped { state.epoch += 1 }
+        state.samplesInEpoch = endsEpoch ? 0 : batches.last?.samplesInEpoch
+        if endsEpoch { state.epoch += 1 }
     }
 
-    /// The scale of float16's next step follows from this one.
+    /// The scale of float16's next step follows from this one; several processes wait for each other's
+    /// gradients in every step.
     private var readsLate: Bool {
         run.spec.readsResultsLate && step.settings.options.arithmetic != .float16
+            && run.ranks == nil
     }
 
     /// Reads the step that was started last, and waits for it. What is written afterwards has it in.
@@ -184,6 +208,10 @@ package final class Trainer {
             "loss_mil \(result.lossMIL), loss_crf \(result.lossCRF), gradient norm "
             + "\(result.gradientNorm)"
         let record = directory.path + "/nonfinite_step_\(number).json"
+        guard logs != nil else {
+            throw LabelingError.lossNotFinite(
+                step: number, terms: terms, annotationIDs: ids, record: record)
+        }
         try writeWholeFile(
             """
             {"step": \(number), "epoch": \(work.epoch), "learning_rate": \
@@ -196,9 +224,10 @@ package final class Trainer {
     }
 
     /// Counts and names broken images; too many of them end the run.
-    private func note(_ failures: [TrainingBatch.Failure]) throws {
+    private func note(_ failures: [(annotation: Int, reason: String)]) throws {
         for failure in failures where state.broken.insert(failure.annotation).inserted {
-            let reason = "annotation \(failure.annotationID): \(failure.reason)"
+            let id = run.set.file.annotations[failure.annotation].id
+            let reason = "annotation \(id): \(failure.reason)"
             brokenReasons.append(reason)
             onEvent(.run(.warning("left out: \(reason)")))
         }
@@ -217,11 +246,11 @@ package final class Trainer {
                 step: work.step, stepCount: run.stepCount, epoch: work.epoch,
                 epochCount: run.spec.train.epochCount, loss: result.loss, lossMIL: result.lossMIL,
                 lossCRF: result.lossCRF, learningRate: result.learningRate,
-                isSkipped: result.isSkipped, boxCount: work.batches.reduce(0) { $0 + $1.count },
+                isSkipped: result.isSkipped, boxCount: work.objectCount,
                 seconds: 0, secondsPerStep: 0, boxesPerSecond: 0, secondsLeft: 0,
                 memory: residentMemory()))
-        try logs.metrics.write(progress)
-        try logs.board.write(progress)
+        try logs?.metrics.write(progress)
+        try logs?.board.write(progress)
         onEvent(.step(progress))
     }
 
@@ -248,21 +277,22 @@ package final class Trainer {
         isolation: isolated (any Actor)? = #isolation, shouldStop: () -> Bool
     ) async throws -> Bool {
         guard let validation = run.validation else { return false }
-        try makeDirectory(validation.request.resultsDirectory)
+        if logs != nil { try makeDirectory(validation.request.resultsDirectory) }
         let onEvent = onEvent
-        let results = try await validation.evaluator(of: step.pair) { onEvent(.run($0)) }
-            .run(shouldStop: shouldStop)
+        let results = try await validation.evaluator(of: step.pair, run.ranks) {
+            onEvent(.run($0))
+        }.run(shouldStop: shouldStop)
         let scores = ValidationScores(
             step: state.step, epoch: state.stepInEpoch == 0 ? state.epoch - 1 : state.epoch,
             scores: results.kpi.map {
                 .init(name: $0.name, value: $0.value.isFinite ? $0.value : nil)
             })
-        try logs.metrics.write(scores)
-        try logs.board.write(scores)
-        try logs.status.write(
+        try logs?.metrics.write(scores)
+        try logs?.board.write(scores)
+        try logs?.status.write(
             .running, "Validation metrics generated.",
             kpi: (state.meanLoss.map { [("train_loss", $0)] } ?? []) + results.kpi)
-        if let tensors = await validation.pictureTensors(device: run.device) {
+        if let logs, let tensors = await validation.pictureTensors(device: run.device) {
             try logs.board.write(
                 pictureGrid(tensors, maps: step.maps(of: tensors)), tag: "val/masks",
                 step: state.step)
@@ -288,13 +318,16 @@ package final class Trainer {
         state.lossScale = step.scaler.scale
         state.goodStepCount = step.scaler.goodStepCount
         let epoch = state.stepInEpoch == 0 ? max(state.epoch - 1, 0) : state.epoch
+        let optimizer =
+            try step.exchange?.wholeState(of: step.optimizer) ?? step.optimizer.exportState()
+        savedStep = state.step
+        guard logs != nil else { return }
         newest = try directory.save(epoch: epoch, step: state.step) { folder in
             try TrainingCheckpoint.write(
                 to: folder, state: state, spec: run.spec, metadata: run.metadata,
                 student: step.pair.studentTensors, teacher: step.pair.teacherTensors,
-                optimizer: step.optimizer.exportState())
+                optimizer: optimizer)
         }
-        savedStep = state.step
         if let best = state.best, best.step == state.step {
             try directory.link(
                 "model_best", to: RunDirectory.name(epoch: epoch, step: state.step))

@@ -13,11 +13,18 @@ package struct TrainingRun {
     package let validation: TrainingValidation?
     /// Of the network, for the files that `mal label` takes.
     package let metadata: [String: String]
+    /// Nil for one process.
+    package let ranks: Ranks?
+    /// Processes that a batch is divided among.
+    package let rankCount: Int
+    /// Where this part of the run began: steps of what came before may have had other sizes.
+    private let origin: (step: Int, epoch: Int, samples: Int)
 
     package init(
         spec: Spec, set: TrainingSet, configuration: MaskNetworkConfiguration, device: Device,
         seed: UInt64,
-        validation: TrainingValidation?, metadata: [String: String]
+        validation: TrainingValidation?, metadata: [String: String], ranks: Ranks? = nil,
+        rankCount: Int = 1, state: TrainingState = TrainingState()
     ) {
         self.spec = spec
         self.set = set
@@ -26,27 +33,55 @@ package struct TrainingRun {
         self.seed = seed
         self.validation = validation
         self.metadata = metadata
+        self.ranks = ranks
+        self.rankCount = rankCount
+        let visited = spec.train.batchSize * spec.train.gradientAccumulationCount * rankCount
+        let (samples, overflow) = visited.multipliedReportingOverflow(by: state.stepInEpoch)
+        origin = (
+            state.step, state.epoch,
+            min(set.count, state.samplesInEpoch ?? (overflow ? set.count : samples))
+        )
     }
+
+    /// Objects of a batch over all processes.
+    package var batchSize: Int { spec.train.batchSize * rankCount }
 
     package var batchesPerStep: Int { spec.train.gradientAccumulationCount }
 
     package var stepsPerEpoch: Int {
-        let batches = set.batchCount(batchSize: spec.train.batchSize)
+        stepCount(ofSamples: set.count)
+    }
+
+    private func stepCount(ofSamples count: Int) -> Int {
+        let batches = EpochSampler.batchCount(of: count, batchSize: batchSize)
         return (batches + batchesPerStep - 1) / batchesPerStep
     }
 
     /// `num_epochs` or `max_steps`, what ends first.
     package var stepCount: Int {
-        let (all, overflow) = stepsPerEpoch.multipliedReportingOverflow(by: spec.train.epochCount)
-        return min(overflow ? Int.max : all, spec.train.maxStepCount ?? Int.max)
+        let before = origin.step + stepCount(ofSamples: set.count - origin.samples)
+        let epochs = max(0, spec.train.epochCount - origin.epoch - 1)
+        let (later, overflow) = stepsPerEpoch.multipliedReportingOverflow(by: epochs)
+        let all =
+            origin.epoch >= spec.train.epochCount
+            ? origin.step
+            : overflow ? Int.max : before + later
+        return min(all, spec.train.maxStepCount ?? Int.max)
     }
 
-    package func loader(epoch: Int, stepInEpoch: Int) -> TrainingBatchLoader {
+    /// The step of its epoch that this part of the run begins with, in steps of its own size.
+    package var firstStepInEpoch: Int { stepCount(ofSamples: origin.samples) }
+
+    /// Batches from where this part of the run begins.
+    package func loader() -> TrainingBatchLoader {
         TrainingBatchLoader(
-            set: set, settings: TrainingSampleSettings(spec), batchSize: spec.train.batchSize,
+            set: set, settings: TrainingSampleSettings(spec), batchSize: batchSize,
             seed: seed,
-            start: TrainingPosition(epoch: epoch, batch: stepInEpoch * batchesPerStep),
-            epochCount: spec.train.epochCount, taskCount: spec.dataset.workerCountPerGPU)
+            start: TrainingPosition(
+                epoch: origin.epoch, batch: firstStepInEpoch * batchesPerStep),
+            firstSample: origin.samples, epochCount: spec.train.epochCount,
+            taskCount: spec.dataset.workerCountPerGPU, rank: ranks?.rank ?? 0,
+            rankCount: rankCount)
     }
 
     /// At the end of every `validation_interval`-th epoch and of the run.
@@ -82,7 +117,8 @@ package struct TrainingRun {
         let train = spec.train
         var settings = TrainingStepSettings(
             schedule: LearningRateSchedule(
-                peak: train.scaledLearningRate, minimum: train.scaledMinLearningRate,
+                peak: train.scaledLearningRate(devices: rankCount),
+                minimum: train.scaledLearningRate(devices: rankCount) * train.minLearningRateRate,
                 warmupEpochCount: train.warmupStepCount.map {
                     Double($0) / Double(stepsPerEpoch)
                 } ?? Double(train.warmupEpochCount),
@@ -103,7 +139,8 @@ package struct TrainingRun {
         }
         settings.crfSizeRatio = train.crfSizeRatio
         settings.gradientNormLimit = train.gradientClipNorm > 0 ? train.gradientClipNorm : nil
-        settings.seed = seed
+        // Drop path leaves out other branches on each process.
+        settings.seed = seed &+ UInt64(ranks?.rank ?? 0) &* 0x9e37_79b9_7f4a_7c15
         settings.objectsAtOnce = objectsAtOnce
         return settings
     }
@@ -120,7 +157,7 @@ package struct TrainingValidation {
     package let readsLate: Bool
 
     func evaluator(
-        of pair: StudentTeacher, onEvent: @escaping RunEventHandler
+        of pair: StudentTeacher, _ ranks: Ranks?, onEvent: @escaping RunEventHandler
     ) -> Evaluator {
         let networks =
             switch source {
@@ -133,7 +170,7 @@ package struct TrainingValidation {
             predictor: MaskPredictor(
                 networks: networks, source: source, device: device, arithmetic: arithmetic,
                 flipTest: usesFlip, repairsBucketBorders: false, readsLate: readsLate),
-            onEvent: onEvent)
+            ranks: ranks, onEvent: onEvent)
     }
 
     /// The first few crops of the validation set, always the same, for pictures.

@@ -11,6 +11,9 @@ package struct TrainingState: Codable, Sendable, Equatable {
     package var epoch = 0
     /// Steps done in it: with the seed all there is to the loader's position and to what is drawn.
     package var stepInEpoch = 0
+    /// Samples of the epoch that all processes have visited, from which a run with another number of
+    /// processes goes on. Nil in checkpoints from before there could be several.
+    package var samplesInEpoch: Int?
     /// How many samples an epoch has; another number would be another order.
     package var sampleCount = 0
     /// What all random numbers come from.

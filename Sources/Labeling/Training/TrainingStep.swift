@@ -179,6 +179,8 @@ package final class TrainingStep {
     package var scaler = LossScaler()
     /// Measures the parts of each step when there.
     package var profile: StepProfile?
+    /// Joins the processes of a run; nil trains alone.
+    package var exchange: TrainingExchange?
     /// Does the mean field when there (`train.mean_field_kernel`).
     package var meanFieldKernel: MeanFieldKernel?
 
@@ -219,17 +221,28 @@ package final class TrainingStep {
     private func move(
         _ batches: [TrainingTensors], epoch: Int, step: Int, wantsMaps: Bool
     ) -> PendingStep {
-        let sums = accumulate(batches, epoch: epoch, step: step, wantsMaps: wantsMaps)
+        var sums = accumulate(batches, epoch: epoch, step: step, wantsMaps: wantsMaps)
+        if let exchange { timed(.exchange) { add(&sums, over: exchange) } }
         let rate = optimizer.learningRate
         let numbers = timed(.optimizer) {
             defer { optimizer.clearGradients() }
-            return withoutGradients { update(mil: sums.mil, crf: sums.crf) }
+            let numbers = withoutGradients { update(mil: sums.mil, crf: sums.crf) }
+            exchange?.shareParameters()
+            return numbers
         }
         optimizer.learningRate = settings.schedule.rate(
             afterStep: step, epoch: epoch, stepsPerEpoch: settings.stepsPerEpoch)
         return PendingStep(
             numbers: numbers, learningRate: rate, nextLearningRate: optimizer.learningRate,
             maps: sums.maps)
+    }
+
+    /// Makes gradients and losses those of all processes, which waits for them.
+    private func add(_ sums: inout Sums, over exchange: TrainingExchange) {
+        var losses = Losses(mil: sums.mil.doubles()[0], crf: sums.crf.doubles()[0])
+        exchange.reduce(mil: &losses.mil, crf: &losses.crf)
+        sums.mil = .zeros([], .float64, device: pair.device) + losses.mil
+        sums.crf = .zeros([], .float64, device: pair.device) + losses.crf
     }
 
     private func moveTeacher() {
@@ -267,7 +280,7 @@ package final class TrainingStep {
         let batches = batches.flatMap { batch in
             settings.objectsAtOnce.map { batch.parts(of: $0) } ?? [batch]
         }
-        let total = batches.reduce(0) { $0 + $1.areas.count }
+        let total = exchange?.objectCount ?? batches.reduce(0) { $0 + $1.areas.count }
         var generator = Generator(seed: settings.seed ^ UInt64(truncatingIfNeeded: epoch) << 32)
         generator.state = generator.next() ^ UInt64(truncatingIfNeeded: step)
         optimizer.clearGradients()

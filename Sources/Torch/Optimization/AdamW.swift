@@ -40,6 +40,9 @@ public final class AdamW {
     /// What the parameters' steps have in common, and which parameters those are.
     private let groups: [(weightDecay: Double, rateScale: Double, places: [Int])]
     private var moments: [Moments?]
+    /// The places of the parameters that ``step()`` moves; nil for all. Another process moves the
+    /// rest.
+    public var ownPlaces: Set<Int>?
 
     /// - Parameters:
     ///   - parameters: everything that may be trained, names unique.
@@ -82,7 +85,9 @@ public final class AdamW {
         withoutGradients {
             let found = parameters.map(\.tensor.gradient)
             for group in groups {
-                let places = group.places.filter { found[$0] != nil }
+                let places = group.places.filter {
+                    found[$0] != nil && ownPlaces?.contains($0) ?? true
+                }
                 update(
                     places, gradients: places.compactMap { found[$0] },
                     weightDecay: group.weightDecay, rate: learningRate * group.rateScale,
@@ -117,17 +122,28 @@ public final class AdamW {
             .optional(isSkipped))
     }
 
+    /// Mean, square and step count of the parameter at `place`, the live tensors; empty when it was
+    /// not moved yet, unless `makesFresh`.
+    public func state(at place: Int, makesFresh: Bool) -> [Tensor] {
+        if moments[place] == nil, makesFresh { moments[place] = .fresh(parameters[place].tensor) }
+        return moments[place].map { [$0.mean, $0.square, $0.stepCount] } ?? []
+    }
+
+    /// Forgets the state of the parameter at `place`.
+    public func dropState(at place: Int) { moments[place] = nil }
+
+    /// What the parts of a parameter's state are called.
+    public static func stateNames(of parameter: String) -> [String] {
+        [".exp_avg", ".exp_avg_sq", ".step"].map { parameter + $0 }
+    }
+
     /// The state by name: `<parameter>.exp_avg`, `.exp_avg_sq` and `.step` (float32, shape []) of each
     /// parameter that was moved. The tensors are the live ones: write them out or clone them before the
     /// next ``step()``.
     public func exportState() -> [(name: String, tensor: Tensor)] {
         zip(parameters, moments).flatMap { parameter, moments in
             moments.map {
-                [
-                    (parameter.name + ".exp_avg", $0.mean),
-                    (parameter.name + ".exp_avg_sq", $0.square),
-                    (parameter.name + ".step", $0.stepCount),
-                ]
+                Array(zip(Self.stateNames(of: parameter.name), [$0.mean, $0.square, $0.stepCount]))
             } ?? []
         }
     }

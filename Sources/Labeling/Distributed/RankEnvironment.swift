@@ -1,0 +1,70 @@
+/// Who this process is among those of its run, as torchrun, `mal launch`, PyTorchJob or an sbatch file
+/// say it in the environment.
+public struct RankEnvironment: Sendable, Equatable {
+    /// From 0, over all machines.
+    public let rank: Int
+    /// From 0, on this machine.
+    public let localRank: Int
+    public let worldSize: Int
+    public let masterAddress: String
+    public let masterPort: Int
+    /// Whether the launcher keeps the store (torchrun's agent does), not rank 0.
+    public let launcherKeepsStore: Bool
+    /// How often the launcher has started the ranks over; apart in the store.
+    public let attempt: String
+
+    /// The process that started this one and ends with it; nil for other launchers, who see to it.
+    public let launcher: Int32?
+
+    /// The variable in which `mal launch` says its process id.
+    static let launcherKey = "MAL_LAUNCHER_PID"
+
+    /// Whether another process tells the run's story.
+    var isQuiet: Bool { rank > 0 }
+
+    /// Nil when the environment does not tell: the process is alone.
+    ///
+    /// - Throws: `LabelingError.wrongUse` for an environment that cannot be.
+    public init?(_ environment: [String: String]) throws(LabelingError) {
+        guard environment["RANK"] != nil else {
+            guard environment["LOCAL_RANK"] == nil else {
+                throw .wrongUse(
+                    "LOCAL_RANK is set in the environment, but RANK is not; set both, as "
+                        + "docs/scale.md shows, or neither")
+            }
+            return nil
+        }
+        func number(_ name: String, in range: ClosedRange<Int>) throws(LabelingError) -> Int {
+            guard let text = environment[name] else {
+                throw .wrongUse(
+                    "RANK is set in the environment, but \(name) is not; docs/scale.md shows what "
+                        + "a rank needs")
+            }
+            guard let value = Int(text), range.contains(value) else {
+                throw .wrongUse(
+                    "\(name) in the environment must be \(range.lowerBound) to "
+                        + "\(range.upperBound), is \"\(text)\"")
+            }
+            return value
+        }
+        worldSize = try number("WORLD_SIZE", in: 1...65536)
+        rank = try number("RANK", in: 0...worldSize - 1)
+        // A pod of a PyTorchJob has one process, and says no local rank.
+        localRank =
+            environment["LOCAL_RANK"] == nil ? 0 : try number("LOCAL_RANK", in: 0...worldSize - 1)
+        launcher = environment[Self.launcherKey].flatMap(Int32.init)
+        attempt = environment["TORCHELASTIC_RESTART_COUNT"] ?? "0"
+        launcherKeepsStore = environment["TORCHELASTIC_USE_AGENT_STORE"] == "True"
+        guard worldSize > 1 else {
+            (masterAddress, masterPort) = ("", 0)
+            return
+        }
+        guard let address = environment["MASTER_ADDR"], !address.isEmpty else {
+            throw .wrongUse(
+                "WORLD_SIZE is \(worldSize), but MASTER_ADDR is not set: the name or address of "
+                    + "the machine of rank 0")
+        }
+        masterAddress = address
+        masterPort = try number("MASTER_PORT", in: 1...65535)
+    }
+}

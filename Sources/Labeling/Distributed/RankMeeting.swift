@@ -1,0 +1,147 @@
+import Foundation
+import Glibc
+import Torch
+
+/// Where the processes of a run meet: the store they share, and the watch over each other.
+final class RankMeeting {
+    /// What the death of a process means.
+    enum Purpose {
+        /// Nobody can go on: the process ends with a message that names who is lost.
+        case together(onLoss: @Sendable (String) -> Void)
+        /// The others take over its work; only without rank 0, which keeps the store, it is the end.
+        case apart(onDeath: @Sendable (String) -> Void)
+    }
+
+    let environment: RankEnvironment
+    let store: SharedStore
+    let watch: PeerWatch
+    let keys: RankKeys
+    let timeout: Duration
+
+    /// Machines are not all ready at the same time.
+    private static let shortestWait = Duration.seconds(300)
+
+    /// Meets the others.
+    init(_ environment: RankEnvironment, timeout: Duration, _ purpose: Purpose) throws {
+        self.environment = environment
+        self.timeout = timeout
+        keys = RankKeys(environment)
+        let rank = environment.rank
+        let wait = max(timeout, Self.shortestWait)
+        do {
+            try Libtorch.checkDistributed()
+            store = try SharedStore(
+                host: environment.masterAddress, port: environment.masterPort,
+                isServer: rank == 0 && !environment.launcherKeepsStore, timeout: wait)
+            watch = PeerWatch(environment, timeout: timeout, purpose)
+            try Self.await(store, keys, environment, wait)
+        } catch TorchError.communication(let reason) {
+            throw LabelingError.rankLost(
+                "rank \(rank) of \(environment.worldSize) did not meet the others at "
+                    + "\(environment.masterAddress):\(environment.masterPort) within "
+                    + "\(Int(wait / .seconds(1))) s: \(firstLine(reason))")
+        }
+        watch.start()
+    }
+
+    /// Names who is missing.
+    private static func await(
+        _ store: SharedStore, _ keys: RankKeys, _ environment: RankEnvironment, _ wait: Duration
+    ) throws {
+        try store.set(keys.here(environment.rank), [])
+        let end = ContinuousClock.now + wait
+        var missing = Array(0..<environment.worldSize)
+        while true {
+            missing = try missing.filter { try !store.contains(keys.here($0)) }
+            if missing.isEmpty { return }
+            guard ContinuousClock.now < end else {
+                let names = missing.prefix(20).map(String.init).joined(separator: ", ")
+                throw TorchError.communication("missing: rank \(names)")
+            }
+            Thread.sleep(forTimeInterval: 0.02)
+        }
+    }
+
+    /// Who is gone, after a collective failed: who ended by itself said so, who died counts no
+    /// further.
+    func blamed(for reason: String) -> LabelingError {
+        let rank = environment.rank
+        func beats() throws -> [Int] {
+            try (0..<environment.worldSize).map { try store.add(keys.beat($0), 0) }
+        }
+        let text: String
+        do {
+            let before = try beats()
+            Thread.sleep(forTimeInterval: 4 * pause)
+            let dead = zip(before, try beats()).enumerated()
+                .filter { $0.offset != rank && $0.element.0 == $0.element.1 }
+                .map { "\($0.offset)" }
+            if try store.contains(keys.loss) {
+                text = String(
+                    decoding: try store.value(keys.loss, timeout: timeout), as: UTF8.self)
+            } else if dead.isEmpty {
+                text = watch.loss ?? "rank \(rank) lost another (\(firstLine(reason)))"
+            } else {
+                text = "rank \(dead.joined(separator: ", ")) died or was cut off"
+            }
+        } catch {
+            text =
+                watch.loss
+                ?? "rank \(rank) lost rank 0 at \(environment.masterAddress):"
+                + "\(environment.masterPort): \(firstLine("\(error)"))"
+        }
+        watch.end()
+        try? store.set(keys.loss, Array(text.utf8))
+        return .rankLost(text)
+    }
+
+    /// Tells the others why this process ends.
+    func fail(_ error: any Error) {
+        if case LabelingError.rankLost = error { return }
+        watch.end()
+        guard (try? store.contains(keys.loss)) == false else { return }
+        let text = "rank \(environment.rank) ended with an error: \(error)"
+        try? store.set(keys.loss, Array(text.utf8))
+        // Rank 0 takes the store with it: let the others read it first.
+        if environment.rank == 0 { Thread.sleep(forTimeInterval: 4 * pause) }
+    }
+
+    /// The end of a run that went well; rank 0 outlives the last words of the others.
+    func finish() throws {
+        watch.end()
+        guard environment.rank == 0 else {
+            try store.add(keys.left, 1)
+            return
+        }
+        let living = try (1..<environment.worldSize).filter { try !store.contains(keys.dead($0)) }
+        let end = ContinuousClock.now + .seconds(5)
+        while try store.add(keys.left, 0) < living.count, ContinuousClock.now < end {
+            Thread.sleep(forTimeInterval: 0.01)
+        }
+    }
+
+    private var pause: Double { PeerWatch.interval(timeout) / .seconds(1) }
+}
+
+func firstLine(_ text: String) -> Substring { text.prefix { $0 != "\n" } }
+
+/// The names of what the ranks of a run keep in the store.
+struct RankKeys: Sendable {
+    let prefix: String
+
+    init(_ environment: RankEnvironment) { prefix = "mal/\(environment.attempt)/" }
+
+    func here(_ rank: Int) -> String { prefix + "here/\(rank)" }
+    func beat(_ rank: Int) -> String { prefix + "beat/\(rank)" }
+    func dead(_ rank: Int) -> String { prefix + "dead/\(rank)" }
+    var loss: String { prefix + "loss" }
+    var left: String { prefix + "left" }
+    /// What a process begins to label with.
+    func part(_ rank: Int) -> String { prefix + "part/\(rank)" }
+    /// Batches that a process takes for itself.
+    var nextLease: String { prefix + "lease/next" }
+    func owner(_ lease: Int, _ turn: Int) -> String { prefix + "lease/\(lease)/owner/\(turn)" }
+    func claims(_ lease: Int, _ turn: Int) -> String { prefix + "lease/\(lease)/claims/\(turn)" }
+    func done(_ lease: Int) -> String { prefix + "lease/\(lease)/done" }
+    var boxCount: String { prefix + "boxes" }
+}

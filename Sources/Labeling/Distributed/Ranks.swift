@@ -1,0 +1,110 @@
+import Foundation
+package import Torch
+
+/// The processes of a run that does one work together, seen from one of them. All make the same calls
+/// in the same order.
+///
+/// A call that fails because of another process throws `LabelingError.rankLost`, which names it.
+package final class Ranks {
+    private let meeting: RankMeeting
+    private let group: ProcessGroup
+
+    package var rank: Int { meeting.environment.rank }
+    package var count: Int { meeting.environment.worldSize }
+    /// Whether this process writes the run's files.
+    package var isFirst: Bool { rank == 0 }
+
+    /// A collective waits for the slowest, who may be writing a checkpoint: the watch, not this, finds
+    /// out who hangs.
+    private static let patience = Duration.seconds(24 * 3600)
+
+    /// Meets the other processes.
+    ///
+    /// - Parameters:
+    ///   - timeout: after which a process that gives no sign of life counts as lost.
+    ///   - onLoss: called on another thread before this process is ended because another is lost.
+    package init(
+        _ environment: RankEnvironment, timeout: Duration,
+        onLoss: @escaping @Sendable (String) -> Void = { _ in }
+    ) throws {
+        meeting = try RankMeeting(environment, timeout: timeout, .together(onLoss: onLoss))
+        do {
+            group = try ProcessGroup(
+                meeting.store, rank: environment.rank, count: environment.worldSize,
+                timeout: Self.patience)
+        } catch TorchError.communication(let reason) {
+            throw meeting.blamed(for: reason)
+        }
+    }
+
+    // MARK: Collectives
+
+    /// The sums over all processes; exact where all but one have 0.
+    package func sums(_ values: [Double]) throws -> [Double] {
+        let tensor = Tensor([values.count], .float64) { memory in
+            values.withUnsafeBytes { memory.copyMemory(from: $0) }
+        }
+        try attempt { try group.sum(tensor) }
+        return tensor.withBytes { Array($0.bindMemory(to: Double.self)) }
+    }
+
+    /// Whether it is so for any process.
+    package func any(_ isSo: Bool) throws -> Bool { try sums([isSo ? 1 : 0])[0] > 0 }
+
+    package func startSum(_ tensor: Tensor) throws -> PendingCollective {
+        try attempt { try group.startSum(tensor) }
+    }
+
+    package func finish(_ pending: PendingCollective) throws { try attempt(pending.wait) }
+
+    package func broadcast(_ tensor: Tensor, from root: Int) throws {
+        try attempt { try group.broadcast(tensor, from: root) }
+    }
+
+    /// What each process gives, in the order of ranks.
+    package func gather(_ bytes: [UInt8]) throws -> [[UInt8]] {
+        var counts = [Double](repeating: 0, count: count)
+        counts[rank] = Double(bytes.count)
+        return try sums(counts).enumerated().map { root, size in
+            guard size > 0 else { return [] }
+            let tensor =
+                root == rank
+                ? Tensor(bytes: bytes, [bytes.count])
+                : Tensor.zeros([Int(size)], .uint8)
+            try broadcast(tensor, from: root)
+            return tensor.bytes()
+        }
+    }
+
+    /// The same for what can be written as JSON.
+    package func gather<Value: Codable>(_ value: Value) throws -> [Value] {
+        try gather(Array(JSONEncoder().encode(value))).map {
+            try JSONDecoder().decode(Value.self, from: Data($0))
+        }
+    }
+
+    /// What rank 0 gives.
+    package func fromFirst<Value: Codable>(_ value: Value) throws -> Value {
+        let all = try gather(isFirst ? Array(JSONEncoder().encode(value)) : [])
+        return try JSONDecoder().decode(Value.self, from: Data(all[0]))
+    }
+
+    // MARK: Ends
+
+    private func attempt<Result>(_ body: () throws -> Result) throws -> Result {
+        do {
+            return try body()
+        } catch TorchError.communication(let reason) {
+            throw meeting.blamed(for: reason)
+        }
+    }
+
+    /// Tells the others why this process ends.
+    package func fail(_ error: any Error) { meeting.fail(error) }
+
+    /// The end of a run that went well.
+    package func finish() throws {
+        _ = try sums([0])
+        try meeting.finish()
+    }
+}

@@ -1,0 +1,184 @@
+package import COCO
+import Foundation
+import Torch
+
+/// A part of a labelling run that needs nothing of the others.
+public struct LabelShard: Sendable, Equatable, CustomStringConvertible {
+    /// From 1.
+    public let number: Int
+    public let count: Int
+
+    /// `2/8`.
+    public init?(_ text: String) {
+        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+        guard parts.count == 2, let number = Int(parts[0]), let count = Int(parts[1]),
+            (1...1_000_000).contains(count), (1...count).contains(number)
+        else { return nil }
+        self.number = number
+        self.count = count
+    }
+
+    public var description: String { "\(number)/\(count)" }
+}
+
+extension Labeler {
+    /// Labels every `count`-th batch, into a journal that stays for `mal merge`.
+    ///
+    /// - Returns: the journal's path, and how many boxes are in it.
+    package func run(
+        _ shard: LabelShard, file: AnnotationFile,
+        isolation: isolated (any Actor)? = #isolation, shouldStop: () -> Bool
+    ) async throws -> (journal: String, boxCount: Int) {
+        let plan = plan(of: file)
+        let path = JournalKind.shard.path(
+            "\(shard.number)-of-\(shard.count)", forOutput: request.outputPath)
+        let journal = try LabelJournal(
+            path: path, fingerprint: try request.fingerprint(file, sharing: plan),
+            mode: request.journalMode, annotationCount: file.annotations.count)
+        let own = batches(of: plan).filter { $0 % shard.count == shard.number - 1 }
+        let total = boxCount(ofBatches: own, plan)
+        var finished = boxCount(ofBatches: journal.completedBatches, plan)
+        if finished > 0 { onEvent(.note("continuing: \(finished) of \(total) boxes are done")) }
+        let others = Set(batches(of: plan)).subtracting(own)
+        let completed = try await label(
+            file, plan, into: journal, skipping: others.union(journal.completedBatches),
+            shouldStop: shouldStop
+        ) { _, count in
+            finished += count
+            onEvent(.progress(stage: "labelling", done: finished, total: total, unit: "boxes"))
+        }
+        guard completed else { throw LabelingError.interrupted(done: finished, total: total) }
+        return (path, total)
+    }
+
+    /// Labels together with other processes, who take batches in turn; rank 0 then writes the files.
+    ///
+    /// - Returns: nil on all processes but rank 0.
+    func run(
+        _ meeting: RankMeeting, file: AnnotationFile,
+        isolation: isolated (any Actor)? = #isolation, shouldStop: () -> Bool
+    ) async throws -> LabelSummary? {
+        let start = ContinuousClock.now
+        let rank = meeting.environment.rank
+        let plan = plan(of: file)
+        let fingerprint = try request.fingerprint(file, sharing: plan)
+        let journal = try LabelJournal(
+            path: JournalKind.rank.path("\(rank)", forOutput: request.outputPath),
+            fingerprint: fingerprint,
+            mode: rank == 0 || request.journalMode != .resume ? request.journalMode : .automatic,
+            annotationCount: file.annotations.count)
+        let before = try agree(meeting, journal, fingerprint, file)
+        let board = LeaseBoard(
+            meeting, batches: batches(of: plan).filter { !before.contains($0) })
+        let total = plan.boxes.count
+        let finishedBefore = boxCount(ofBatches: before, plan)
+        if finishedBefore > 0 {
+            onEvent(.note("continuing: \(finishedBefore) of \(total) boxes are done"))
+        }
+        var finished = finishedBefore
+        var batches = board.take()
+        while !batches.isEmpty {
+            var first = batches
+            let completed = try await label(
+                file, plan, into: journal,
+                more: {
+                    defer { first = [] }
+                    return first.isEmpty ? board.take() : first
+                }, shouldStop: shouldStop
+            ) { batch, count in
+                finished =
+                    finishedBefore + (try board.record(batch: batch, boxCount: count))
+                onEvent(
+                    .progress(
+                        stage: "labelling", done: min(finished, total), total: total, unit: "boxes")
+                )
+            }
+            try board.check()
+            batches = completed ? try board.takeOver(shouldStop: shouldStop) : []
+        }
+        guard !shouldStop() else {
+            board.leave()
+            throw LabelingError.interrupted(done: min(finished, total), total: total)
+        }
+        guard rank == 0 else { return nil }
+        let journals = JournalSet(
+            [journal] + (try others(than: journal, file).filter { $0.fingerprint == fingerprint }))
+        try requireComplete(journals, plan)
+        var summary = try finish(file, plan, journals, start: start)
+        summary.newlyLabelledCount = total - finishedBefore
+        return summary
+    }
+
+    private func batches(of plan: BoxPlan) -> Range<Int> {
+        0..<CropBatchLoader.batchCount(of: plan, batchSize: request.batchSize)
+    }
+
+    /// The batches that need no work, by what rank 0 finds in its folder and what the others have.
+    /// Throws when a process would label something else.
+    private func agree(
+        _ meeting: RankMeeting, _ own: LabelJournal, _ fingerprint: RunFingerprint,
+        _ file: AnnotationFile
+    ) throws -> Set<Int> {
+        let (store, keys, environment) = (meeting.store, meeting.keys, meeting.environment)
+        let wait = max(meeting.timeout, .seconds(300))
+        var done = own.completedBatches
+        if environment.rank == 0 {
+            let others = try others(than: own, file)
+            if request.journalMode == .fresh {
+                let running = Set(
+                    (0..<environment.worldSize).map {
+                        JournalKind.rank.path("\($0)", forOutput: request.outputPath)
+                    })
+                for journal in others where !running.contains(journal.path) { journal.remove() }
+            } else {
+                let usable = others.filter { $0.fingerprint == fingerprint }
+                done.formUnion(JournalSet(usable).completedBatches)
+            }
+        }
+        let message = Part(
+            fingerprint: fingerprint.text, batches: done.sorted())
+        try store.set(keys.part(environment.rank), Array(JSONEncoder().encode(message)))
+        for rank in 0..<environment.worldSize {
+            let bytes = try store.value(keys.part(rank), timeout: wait)
+            let part = try JSONDecoder().decode(Part.self, from: Data(bytes))
+            let differences = fingerprint.differences(from: RunFingerprint(text: part.fingerprint))
+            guard differences.isEmpty else {
+                throw LabelingError.wrongUse(
+                    "rank \(rank) would label something else than rank \(environment.rank): "
+                        + differences.joined(separator: "; "))
+            }
+            done.formUnion(part.batches)
+        }
+        return done
+    }
+
+    private struct Part: Codable {
+        let fingerprint: String
+        let batches: [Int]
+    }
+
+    private func others(than own: LabelJournal, _ file: AnnotationFile) throws -> [LabelJournal] {
+        try JournalSet.paths(besides: request.outputPath, kind: .rank).filter { $0 != own.path }
+            .compactMap { path in
+                do {
+                    return try LabelJournal(
+                        reading: path, annotationCount: file.annotations.count)
+                } catch LabelingError.journalUnreadable {
+                    // Of a process that is about to begin it.
+                    return nil
+                }
+            }
+    }
+
+    private func requireComplete(_ journals: JournalSet, _ plan: BoxPlan) throws {
+        let completed = journals.completedBatches
+        let missing = batches(of: plan).count { !completed.contains($0) }
+        guard missing == 0 else {
+            throw LabelingError.wrongUse(
+                "\(missing) of \(batches(of: plan).count) batches are in journals that are not in "
+                    + "this folder: copy \(request.outputPath).rank-*.journal of the other "
+                    + "machines here and give `mal merge`, or repeat the command to label them here"
+            )
+        }
+    }
+}

@@ -1,0 +1,125 @@
+import COCO
+import Foundation
+import Imaging
+import Torch
+
+/// Makes one output of the journals that several processes wrote: the file that one process would have
+/// written, byte for byte. Needs no network, and no machine but its own.
+public struct MergeJob {
+    private let request: LabelRequest
+    private let file: AnnotationFile
+    private let journals: JournalSet
+    private let onEvent: RunEventHandler
+
+    /// - Parameters:
+    ///   - journalPaths: of `mal label --shard` and of ranks; empty for all beside the output.
+    ///   - writesScores: whether masks get their score; only where the run measured for it.
+    ///   - input: how the boxes are read, as for the run.
+    /// - Throws: `COCOError`, `LabelingError`: journals of other inputs, of different runs, or not all.
+    public init(
+        imagesDirectory: String, boxesPath: String, outputPath: String, journalPaths: [String],
+        writesScores: Bool, overlaysDirectory: String?, input: InputOptions = InputOptions(),
+        onEvent: @escaping RunEventHandler
+    ) throws {
+        self.onEvent = onEvent
+        try checkFolder(imagesDirectory, "IMAGES")
+        try checkOutput(outputPath, isNot: boxesPath)
+        let found = JournalSet.paths(besides: outputPath, kind: .shard)
+        let paths =
+            !journalPaths.isEmpty
+            ? journalPaths
+            : found.isEmpty ? JournalSet.paths(besides: outputPath, kind: .rank) : found
+        guard let first = paths.first else {
+            throw LabelingError.wrongUse(
+                "no journals: none are named, and there is no \(outputPath).shard-*.journal or "
+                    + "\(outputPath).rank-*.journal")
+        }
+        let fingerprint = try LabelJournal(reading: first, annotationCount: 0).fingerprint
+        file = try readAnnotations(
+            input.source(
+                boxesPath, imagesDirectory: imagesDirectory,
+                appliesEXIF: fingerprint["EXIF"] == "true"),
+            onEvent: onEvent)
+        let count = file.annotations.count
+        let opened = try paths.map { try LabelJournal(reading: $0, annotationCount: count) }
+        for journal in opened {
+            let differences = journal.fingerprint.differences(from: fingerprint)
+            guard differences.isEmpty else {
+                throw LabelingError.wrongUse(
+                    "\(journal.path) is of another run than \(first): "
+                        + differences.joined(separator: "; "))
+            }
+        }
+        journals = JournalSet(opened)
+        request = try LabelRequest(
+            fingerprint, path: first, imagesDirectory: imagesDirectory, file: file,
+            outputPath: outputPath, writesScores: writesScores,
+            overlaysDirectory: overlaysDirectory)
+        try makeDirectory(
+            URL(fileURLWithPath: outputPath).deletingLastPathComponent().path)
+        if let overlaysDirectory { try makeDirectory(overlaysDirectory) }
+    }
+
+    /// Writes the output; the journals stay.
+    public func run() throws -> LabelSummary {
+        let start = ContinuousClock.now
+        let plan = BoxPlan(
+            file: file, imagesDirectory: request.imagesDirectory, selection: request.selection,
+            decoding: request.decoding, onEvent: onEvent)
+        let now = String(plan.hash, radix: 16)
+        if let was = journals.journals[0].fingerprint["boxes in usable images"], was != now {
+            throw LabelingError.wrongUse(
+                "\(request.imagesDirectory): other images can be used than where the journals come "
+                    + "from; give the folder with the same images")
+        }
+        let total = CropBatchLoader.batchCount(of: plan, batchSize: request.batchSize)
+        let completed = journals.completedBatches
+        let missing = (0..<total).count { !completed.contains($0) }
+        guard missing == 0 else {
+            let names = journals.journals.map {
+                "\($0.path): \($0.completedBatches.count) batches"
+            }
+            throw LabelingError.wrongUse(
+                "\(missing) of \(total) batches are in none of the journals; give all of them, or "
+                    + "finish the shards:\n  " + names.joined(separator: "\n  "))
+        }
+        return try OutputFiles(request: request, onEvent: onEvent)
+            .write(file, plan, journals, start: start)
+    }
+}
+
+extension LabelRequest {
+    /// What writing needs of the run that wrote a journal.
+    fileprivate init(
+        _ fingerprint: RunFingerprint, path: String, imagesDirectory: String,
+        file: AnnotationFile, outputPath: String, writesScores: Bool, overlaysDirectory: String?
+    ) throws {
+        func value(_ name: String) throws(LabelingError) -> String {
+            guard let value = fingerprint[name] else {
+                throw .journalUnreadable(path: path, reason: "it does not say the \(name)")
+            }
+            return value
+        }
+        func number(_ name: String) throws(LabelingError) -> Int {
+            guard let number = Int(try value(name)), number > 0 else {
+                throw .journalUnreadable(path: path, reason: "its \(name) cannot be")
+            }
+            return number
+        }
+        let hash = String(FNV1a.hash(file), radix: 16)
+        guard try value("boxes file") == hash else {
+            throw LabelingError.wrongUse(
+                "\(path) is of another boxes file than \(file.path), or it has changed since")
+        }
+        self.init(
+            imagesDirectory: imagesDirectory, outputPath: outputPath, checkpointPath: "",
+            cropSize: try number("crop size"), thresholds: [],
+            batchSize: try number("batch size"), device: .cpu, arithmetic: .float32)
+        style = try OutputStyle(rawValue: value("output style")) ?? .lossless
+        measuresIoU = try value("load_mask") == "true"
+        self.writesScores = try writesScores && value("features") == "true"
+        decoding = DecodeOptions(
+            maxPixels: try number("max pixels"), applyEXIF: try value("EXIF") == "true")
+        self.overlaysDirectory = overlaysDirectory
+    }
+}

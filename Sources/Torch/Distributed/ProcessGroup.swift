@@ -1,0 +1,67 @@
+import CTorch
+
+/// The processes of a run, for collectives on host memory (c10d's Gloo). All of them make the same
+/// calls in the same order.
+public final class ProcessGroup {
+    public let rank: Int
+    public let count: Int
+    private let handle: ct_group
+
+    /// Meets the other processes over `store`.
+    ///
+    /// - Parameter timeout: a collective that takes longer fails.
+    public init(
+        _ store: SharedStore, rank: Int, count: Int, timeout: Duration
+    ) throws(TorchError) {
+        precondition(0 <= rank && rank < count, "rank \(rank) of \(count)")
+        var made: ct_group?
+        try communicate(
+            ct_group_open(
+                store.handle, Int32(rank), Int32(count), timeout.wholeMilliseconds, &made))
+        guard let made else { trap("a process group") }
+        handle = made
+        self.rank = rank
+        self.count = count
+    }
+
+    deinit { ct_group_close(handle) }
+
+    /// Starts to make `tensor`, in place, the sum over all processes.
+    public func startSum(_ tensor: Tensor) throws(TorchError) -> PendingCollective {
+        var work: ct_work?
+        try communicate(ct_all_reduce(handle, tensor.handle, &work))
+        return PendingCollective(work, tensor)
+    }
+
+    /// Makes `tensor`, in place, the sum over all processes; the same bits on each.
+    public func sum(_ tensor: Tensor) throws(TorchError) { try startSum(tensor).wait() }
+
+    /// Makes `tensor`, in place, what the process `root` has.
+    public func broadcast(_ tensor: Tensor, from root: Int) throws(TorchError) {
+        var work: ct_work?
+        try communicate(ct_broadcast(handle, tensor.handle, Int32(root), &work))
+        try PendingCollective(work, tensor).wait()
+    }
+}
+
+/// A collective on its way. Its tensor must not be used before ``wait()`` is back.
+public final class PendingCollective {
+    private var work: ct_work?
+    private let tensor: Tensor
+
+    fileprivate init(_ work: ct_work?, _ tensor: Tensor) {
+        self.work = work
+        self.tensor = tensor
+    }
+
+    deinit {
+        // The other side writes into the tensor until then, also when nobody asks how it ended.
+        if let work { _ = ct_wait(work) }
+    }
+
+    public func wait() throws(TorchError) {
+        guard let work else { return }
+        self.work = nil
+        try communicate(ct_wait(work))
+    }
+}

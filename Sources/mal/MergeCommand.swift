@@ -1,0 +1,52 @@
+import ArgumentParser
+import Labeling
+
+struct MergeCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "merge",
+        abstract: "Makes one output of the journals of `mal label --shard`.",
+        discussion: """
+            The parts may come from other machines: copy their journals here. The output is, byte for \
+            byte, what one process would have written. Nothing is merged before every box is in a \
+            journal.
+
+              mal label photos --boxes boxes.json --out masks.json --shard 1/2
+              mal label photos --boxes boxes.json --out masks.json --shard 2/2
+              mal merge photos --boxes boxes.json --out masks.json
+            """)
+
+    @Argument(help: "Folder of the images that the boxes file names.")
+    var images: String
+
+    @Argument(help: "Journals; default: OUT.shard-*.journal, else OUT.rank-*.journal.")
+    var journals: [String] = []
+
+    @Option(help: "File or folder with the boxes, as for `mal label`.")
+    var boxes: String
+
+    @Option(help: "COCO JSON file to write; `mal convert` makes other formats of it.")
+    var out: String
+
+    @OptionGroup var input: InputFormatOptions
+
+    @Option(help: "Folder for one picture an image with its masks drawn.")
+    var overlays: String?
+
+    @Flag(
+        name: .customLong("no-score"), help: "Leave the masks' confidence out of the output.")
+    var leavesScores = false
+
+    @Flag(name: .shortAndLong, help: "No progress, only warnings and errors.")
+    var quiet = false
+
+    func run() throws {
+        let console = ConsoleProgress(quiet: quiet)
+        let job = try MergeJob(
+            imagesDirectory: images, boxesPath: boxes, outputPath: out, journalPaths: journals,
+            writesScores: !leavesScores, overlaysDirectory: overlays, input: input.options,
+            onEvent: console.handle)
+        let summary = try job.run()
+        console.finish()
+        print(summary.text(outputPath: out))
+    }
+}

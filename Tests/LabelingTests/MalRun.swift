@@ -1,0 +1,82 @@
+import Foundation
+import Glibc
+import Testing
+
+/// The executable as a process of its own; it is built beside the tests.
+final class MalRun {
+    struct Outcome {
+        let code: Int32
+        let output: String
+        let errors: String
+    }
+
+    private let process = Process()
+    private let files: (output: String, errors: String)
+
+    /// Starts `mal` without what a launcher may have told the tests.
+    static func start(_ arguments: [String]) throws -> MalRun {
+        let run = try MalRun()
+        run.process.arguments = arguments
+        try run.process.run()
+        return run
+    }
+
+    static func run(_ arguments: [String]) throws -> Outcome { try start(arguments).finish() }
+
+    private init() throws {
+        let base = NSTemporaryDirectory() + "mal-run-" + UUID().uuidString
+        files = (base + ".out", base + ".err")
+        let tests = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
+        process.executableURL = tests.deletingLastPathComponent().appendingPathComponent("mal")
+        for file in [files.output, files.errors] {
+            try Data().write(to: URL(fileURLWithPath: file))
+        }
+        process.standardOutput = FileHandle(forWritingAtPath: files.output)
+        process.standardError = FileHandle(forWritingAtPath: files.errors)
+        process.standardInput = FileHandle.nullDevice
+    }
+
+    deinit {
+        if process.isRunning { process.terminate() }
+        for file in [files.output, files.errors] {
+            try? FileManager.default.removeItem(atPath: file)
+        }
+    }
+
+    func finish() -> Outcome {
+        process.waitUntilExit()
+        func text(_ file: String) -> String {
+            (try? String(contentsOfFile: file, encoding: .utf8)) ?? ""
+        }
+        return Outcome(
+            code: process.terminationStatus, output: text(files.output), errors: text(files.errors))
+    }
+
+    /// Waits, for at most a minute, while the process runs.
+    func wait(until what: String, _ isSo: () -> Bool) throws {
+        let end = ContinuousClock.now + .seconds(60)
+        while !isSo() {
+            try #require(process.isRunning && ContinuousClock.now < end, "never came: \(what)")
+            Thread.sleep(forTimeInterval: 0.02)
+        }
+    }
+
+    /// Sends a signal to the process that the launcher started as `rank`.
+    func killRank(_ rank: Int, with signal: Int32 = SIGKILL) throws {
+        let launcher = "\(process.processIdentifier)"
+        let children = try String(
+            contentsOfFile: "/proc/\(launcher)/task/\(launcher)/children", encoding: .utf8)
+        let all = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(launcher)/task")
+            .reduce(children) { text, thread in
+                text
+                    + ((try? String(
+                        contentsOfFile: "/proc/\(launcher)/task/\(thread)/children",
+                        encoding: .utf8)) ?? "")
+            }
+        let wanted = all.split(separator: " ").compactMap { Int32($0) }.first { child in
+            let data = FileManager.default.contents(atPath: "/proc/\(child)/environ") ?? Data()
+            return data.split(separator: 0).contains(Data("RANK=\(rank)".utf8))
+        }
+        kill(try #require(wanted, "no process of rank \(rank)"), signal)
+    }
+}

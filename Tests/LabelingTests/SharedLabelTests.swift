@@ -1,0 +1,116 @@
+import Foundation
+import Glibc
+import Labeling
+import TestSupport
+import Testing
+
+/// One output of several processes, equal byte for byte to that of one.
+@Suite("Shared labelling")
+struct SharedLabelTests {
+    let folder: TemporaryFolder
+
+    init() throws { folder = try TemporaryFolder() }
+
+    func arguments(_ name: String, _ more: [String] = []) -> [String] {
+        [
+            "label", fixture("coco/images"), "--boxes", fixture("coco/instances.json"), "--out",
+            folder.path + "/\(name).json", "--checkpoint", fixture("micro_vit_trained.pth"),
+            "--crop-size", "64", "--batch-size", "2", "--threads", "1", "--device", "cpu",
+        ] + more + ["model.num_heads=3", "rank_timeout=3"]
+    }
+
+    func run(_ arguments: [String], code: Int32 = 0) throws -> MalRun.Outcome {
+        let outcome = try MalRun.run(arguments)
+        #expect(outcome.code == code, "\(outcome.errors)")
+        return outcome
+    }
+
+    func bytes(_ file: String) throws -> Data {
+        try Data(contentsOf: URL(fileURLWithPath: folder.path + "/" + file))
+    }
+
+    func journals() throws -> [String] {
+        try FileManager.default.contentsOfDirectory(atPath: folder.path)
+            .filter { $0.hasSuffix(".journal") }.sorted()
+    }
+
+    @Test("Shards that know nothing of each other merge to the file of one process")
+    func shards() throws {
+        _ = try run(arguments("whole"))
+        for shard in ["3/3", "1/3"] { _ = try run(arguments("parts", ["--shard", shard])) }
+        let merge = [
+            "merge", fixture("coco/images"), "--boxes", fixture("coco/instances.json"), "--out",
+            folder.path + "/parts.json",
+        ]
+        let early = try run(merge, code: 1)
+        #expect(early.errors.contains("3 of 9 batches are in none of the journals"))
+        #expect(throws: (any Error).self) { try bytes("parts.json") }
+        _ = try run(arguments("parts", ["--shard", "2/3"]))
+        #expect(try journals().count == 3)
+        _ = try run(merge)
+        for ending in [".json", ".json.unlabelled.jsonl", ".json.cleanup.jsonl"] {
+            let (whole, parts) = (try? bytes("whole" + ending), try? bytes("parts" + ending))
+            #expect(whole == parts, "\(ending)")
+        }
+        #expect(try bytes("whole.json") == bytes("parts.json"))
+        // A journal of another run is not taken for a part of this one.
+        _ = try run(arguments("other", ["--shard", "1/1", "train.mask_thres=[0.9]"]))
+        let mixed = try run(
+            merge + [folder.path + "/parts.json.shard-1-of-3.journal"]
+                + [folder.path + "/other.json.shard-1-of-1.journal"], code: 1)
+        #expect(mixed.errors.contains("of another run"))
+        #expect(mixed.errors.contains("thresholds"))
+    }
+
+    @Test("Ranks take batches in turn; rank 0 writes one file and one story")
+    func ranks() throws {
+        _ = try run(arguments("whole"))
+        let outcome = try run(["launch", "--processes", "2", "--"] + arguments("ranks"))
+        #expect(try bytes("whole.json") == bytes("ranks.json"))
+        #expect(try journals().isEmpty)
+        #expect(!outcome.errors.contains("[rank 1]"), "\(outcome.errors)")
+        #expect(outcome.output.contains("18 boxes have a mask"), "\(outcome.output)")
+    }
+
+    @Test("What a rank that was killed had left is done by another")
+    func killed() throws {
+        _ = try run(arguments("whole"))
+        let launched = try MalRun.start(
+            ["launch", "--processes", "3", "--"] + arguments("killed"))
+        let journal = folder.path + "/killed.json.rank-2.journal"
+        try launched.wait(until: "the journal of rank 2") {
+            FileManager.default.fileExists(atPath: journal)
+        }
+        try launched.killRank(2)
+        let outcome = launched.finish()
+        #expect(outcome.code == 0, "\(outcome.errors)")
+        #expect(outcome.errors.contains("rank 2 was ended by signal 9"), "\(outcome.errors)")
+        #expect(try bytes("whole.json") == bytes("killed.json"))
+        #expect(try journals().isEmpty)
+    }
+
+    @Test("Evaluation by two ranks gives the numbers of one, to the last bit")
+    func evaluation() throws {
+        let spec = try folder.file(
+            "spec.yaml",
+            """
+            device: cpu
+            rank_timeout: 5
+            dataset: {crop_size: 64, val_ann_path: \(fixture("coco/instances.json")), \
+            val_img_dir: \(fixture("coco/images"))}
+            model: {num_heads: 3}
+            evaluate: {checkpoint: \(fixture("micro_vit_trained.pth")), batch_size: 2, \
+            sweep: [0.3, 0.7]}
+
+            """)
+        let command = ["evaluate", "-e", spec, "--threads", "1", "-r"]
+        _ = try run(command + [folder.path + "/one"])
+        _ = try run(["launch", "--processes", "2", "--"] + command + [folder.path + "/two"])
+        for file in ["results.json", "per_instance.jsonl"] {
+            #expect(try bytes("one/evaluate/" + file) == bytes("two/evaluate/" + file), "\(file)")
+        }
+        let status = String(
+            decoding: try bytes("two/evaluate/status.json"), as: UTF8.self)
+        #expect(status.components(separatedBy: "\"STARTED\"").count == 2)
+    }
+}
