@@ -60,9 +60,10 @@ extension TrainingStep {
     /// What the networks make of `batch` now, without a step.
     func maps(of batch: TrainingTensors) -> StepMaps {
         withoutGradients {
-            let student = autocast(settings.options.arithmetic, on: pair.device) {
-                pair.student(image: batch.image, areas: batch.areas)
-            }.selecting(1, 0).sigmoid().to(.float32)
+            let student = probabilities(
+                autocast(settings.options.arithmetic, on: pair.device) {
+                    pair.student(image: batch.image, areas: batch.areas)
+                })
             let (teacher, _) = teacherProbabilities(batch)
             return StepMaps(
                 student: student, teacher: teacher,

@@ -363,7 +363,7 @@ package final class TrainingStep {
 
     /// (B, o, o) float32 of logits (B, 1, o, o). float16 takes the sigmoid as it is, as TAO (SPEC §5.4);
     /// bfloat16 has so few digits that above a logit of 6 the sigmoid is 1 and has no gradient.
-    private func probabilities(_ logits: Tensor) -> Tensor {
+    func probabilities(_ logits: Tensor) -> Tensor {
         let logits = logits.selecting(1, 0)
         return logits.dtype == .bfloat16
             ? logits.to(.float32).sigmoid() : logits.sigmoid().to(.float32)
