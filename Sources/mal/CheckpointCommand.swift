@@ -16,7 +16,7 @@ struct CheckpointCommand: ParsableCommand {
                 and Dinov2). Nothing in the file is ever executed.
                 """)
 
-        @Argument(help: "Model file, or the name of one that comes with mal (default).")
+        @Argument(help: "Model file, or the name of one that comes with mal (default, tiny).")
         var file: String
 
         @Flag(help: "List every tensor with its shape and type.")

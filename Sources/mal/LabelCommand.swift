@@ -43,7 +43,10 @@ struct LabelCommand: AsyncParsableCommand {
 
     @OptionGroup var input: InputFormatOptions
 
-    @Option(help: "Model file (.safetensors, .pth, .ckpt); default: the one that comes with mal.")
+    @Option(
+        help: ArgumentHelp(
+            "Model file (.safetensors, .pth, .ckpt), or default or tiny, which come with mal.",
+            discussion: "tiny is faster, default has better masks."))
     var checkpoint = "default"
 
     @Option(help: "standard, or best: finer masks for about six times the time.")

@@ -85,12 +85,32 @@ struct TrainJobTests {
             onEvent: { _ in })
         #expect(try await label.run(shouldStop: { false }).labelledCount == 12)
 
-        let evaluate = try EvaluateJob(
-            specPath: folder.path + "/run.yaml",
-            overrides: ["evaluate.checkpoint=\(student)"], settings: [], threads: 1,
-            onEvent: { _ in })
-        let results = try await evaluate.run(shouldStop: { false })
-        #expect(results.kpi.first?.value == scores.last?.meanIoU)
+        func meanIoU(_ checkpoint: String, _ overrides: [String] = []) async throws -> Double? {
+            let evaluate = try EvaluateJob(
+                specPath: folder.path + "/run.yaml",
+                overrides: ["evaluate.checkpoint=\(checkpoint)"] + overrides, settings: [],
+                threads: 1, onEvent: { _ in })
+            return try await evaluate.run(shouldStop: { false }).kpi.first?.value
+        }
+        #expect(try await meanIoU(student) == scores.last?.meanIoU)
+        // A checkpoint folder holds the teacher in a file of its own.
+        let teacher = try await meanIoU(student, ["evaluate.use_teacher_test=true"])
+        #expect(try await meanIoU(student + "/teacher.safetensors") == teacher)
+        #expect(teacher != scores.last?.meanIoU)
+    }
+
+    @Test("another run's network guides; not together with the prior")
+    func guide() async throws {
+        _ = try await job("large", ["train.max_steps=1"]).run()
+        let guide = "train.guide_checkpoint=" + directory("large") + "/model_latest"
+        let log = TrainingLog()
+        let summary = try await job("small", [guide, "train.max_steps=2"], log: log).run()
+        #expect(summary.stepCount == 2)
+        #expect(log.texts.contains { $0.hasPrefix("guide, model: ") })
+        let error = #expect(throws: LabelingError.self) {
+            try job("both", [guide, "train.feature_prior_steps=3"])
+        }
+        #expect(error?.description.contains("train.guide_checkpoint and") == true)
     }
 
     @Test(

@@ -168,6 +168,35 @@ import Torch
         #expect(try losses(prior, step: 2).crf == losses(nil, step: 2).crf)
     }
 
+    @Test("a guide's masks make the target, whatever the networks say")
+    func guide() throws {
+        let batch = try trainingTensors("batch_c64_0.safetensors")
+        func target(guided: Bool, step: Int) throws -> [Float] {
+            let pair = try microPair()
+            let fixture = fixtureStep(pair)
+            let training = TrainingStep(pair, fixture.optimizer, fixture.settings)
+            // Masks of another seed: not those of the pair.
+            if guided {
+                training.guide = StudentTeacher(pair.student.configuration, seed: 5).student
+            }
+            let maps = training.run([batch], epoch: 1, step: step, wantsMaps: true).maps
+            return try #require(maps).target.floats()
+        }
+        let guided = try target(guided: true, step: 0)
+        #expect(try target(guided: false, step: 0) != guided)
+        let guide = StudentTeacher(try microPair().student.configuration, seed: 5).student
+        let settings = fixtureStep(try microPair()).settings
+        let masks = withoutGradients {
+            guide(image: batch.teacherImage, areas: batch.areas).selecting(1, 0).sigmoid()
+        }
+        let side = masks.size(1)
+        let expected = settings.meanField(
+            image: interpolate(batch.image, height: side, width: side, .bilinear),
+            probabilities: masks,
+            mask: interpolate(batch.mask, height: side, width: side, .bilinear).selecting(1, 0))
+        #expect(guided == expected.floats())
+    }
+
     @Test("accumulated batches give the gradients of one large batch")
     func accumulation() throws {
         let whole = try trainingTensors("batch_c64_0.safetensors")

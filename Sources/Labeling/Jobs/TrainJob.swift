@@ -12,6 +12,7 @@ public struct TrainJob {
     private let validation: TrainingValidation?
     private let runtime: Runtime
     private let model: TrainingModel
+    private let guide: LabelingModel?
     private let annotationHash: String
     private let asksToResume: Bool
     private let profiles: Bool
@@ -52,6 +53,7 @@ public struct TrainJob {
         }
         model = try TrainingModel(spec)
         for warning in model.warnings { onEvent(.run(.warning(warning))) }
+        guide = try Self.guide(spec) { onEvent(.run($0)) }
         let path = spec.dataset.trainAnnotationPath ?? ""
         let imagesDirectory = spec.dataset.trainImageDir ?? ""
         try checkFolder(imagesDirectory, "dataset.train_img_dir")
@@ -192,6 +194,7 @@ public struct TrainJob {
             optimizer.ownPlaces = exchange.ownPlaces
             step.exchange = exchange
         }
+        step.guide = try guide?.network(.student, on: runtime.device)
         if spec.train.meanFieldKernel == .nvrtc, runtime.device != .cpu {
             let side =
                 model.configuration.logitsSide(cropSize: spec.dataset.cropSize)
@@ -278,6 +281,23 @@ public struct TrainJob {
             throw .tooManyBrokenImages(
                 broken: count, total: set.count, reasons: broken.map(\.reason))
         }
+    }
+
+    private static func guide(_ spec: Spec, onEvent: RunEventHandler) throws -> LabelingModel? {
+        guard let checkpoint = spec.train.guideCheckpoint else { return nil }
+        guard spec.train.featurePriorStepCount == 0 else {
+            throw LabelingError.wrongUse(
+                "train.guide_checkpoint and train.feature_prior_steps "
+                    + "\(spec.train.featurePriorStepCount) are two beginnings of one target; leave one out"
+            )
+        }
+        let model = try LabelingModel(
+            checkpoint: checkpoint, spec: Spec.standard.model,
+            onEvent: { event in
+                if case .note(let text) = event { onEvent(.note("guide, " + text)) }
+            })
+        try model.check(cropSize: spec.dataset.cropSize)
+        return model
     }
 
     /// Nil without a validation set or without its masks.

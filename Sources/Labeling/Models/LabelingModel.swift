@@ -6,6 +6,8 @@ struct LabelingModel {
     let path: String
     let configuration: MaskNetworkConfiguration
     private let checkpoint: MaskCheckpoint
+    /// The file beside the student in a folder of `mal train`.
+    private let teacherPath: String?
     /// What the network is, for messages.
     private let architecture: String
 
@@ -15,6 +17,7 @@ struct LabelingModel {
     ///     about itself; the sizes of our own keys win over both.
     init(checkpoint name: String, spec: ModelSpec, onEvent: RunEventHandler) throws {
         path = try ModelFiles.path(for: name)
+        teacherPath = ModelFiles.teacherPath(besides: path, of: name)
         checkpoint = try MaskCheckpoint(path: path)
         let info = checkpoint.info
         guard info.hasHeads, info.hasBackbone else {
@@ -87,7 +90,12 @@ struct LabelingModel {
     func network(_ role: MaskCheckpoint.Role, on device: Device) throws(CheckpointError)
         -> MaskNetwork
     {
-        try checkpoint.network(
+        if role == .teacher, let teacherPath {
+            // A model file of its own, whose network is called the student.
+            return try MaskCheckpoint(path: teacherPath).network(
+                .student, configuration, architecture: architecture, device: device)
+        }
+        return try checkpoint.network(
             role, configuration, architecture: architecture, device: device)
     }
 }

@@ -4,7 +4,9 @@ import Glibc
 /// The model files that come with the program.
 public enum ModelFiles {
     public static let defaultName = "default"
-    private static let files = ["default": "mal-vits14.safetensors"]
+    private static let files = [
+        "default": "mal-vits14.safetensors", "tiny": "mal-vitt16.safetensors",
+    ]
 
     /// The file behind `--checkpoint`: a path, a checkpoint folder of `mal train` (its student), or
     /// the name of a model that ships.
@@ -21,6 +23,12 @@ public enum ModelFiles {
         throw .wrongUse(
             "the model \(file) was not found in share/mal/Models beside the program or in a folder "
                 + "Models above it; give a file with --checkpoint")
+    }
+
+    /// The teacher of a checkpoint folder of `mal train`; nil for any other checkpoint.
+    static func teacherPath(besides student: String, of checkpoint: String) -> String? {
+        let teacher = checkpoint + "/teacher.safetensors"
+        return student != checkpoint && access(teacher, R_OK) == 0 ? teacher : nil
     }
 
     /// Beside an installed program, then the folders above a built one.

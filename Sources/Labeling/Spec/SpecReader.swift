@@ -124,10 +124,11 @@ final class SpecReader {
     /// only for a command of `mandatoryFor`.
     func path(
         _ name: String, default value: SpecKey.Default, mandatoryFor: Set<Spec.Command> = [],
-        usedBy: Set<Spec.Command>? = nil, _ summary: String
+        usedBy: Set<Spec.Command>? = nil, ours: Bool = false, _ summary: String
     ) -> String? {
         let values = mandatoryFor.isEmpty ? "null or path" : "path"
-        let key = declare(name, value, values, summary, usedBy, mandatoryFor: mandatoryFor)
+        let key = declare(
+            name, value, values, summary, usedBy, mandatoryFor: mandatoryFor, ours: ours)
         let read = path(key, value)
         return keep(read, key, read.map { .text($0) } ?? .null)
     }

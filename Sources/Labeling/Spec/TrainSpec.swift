@@ -89,6 +89,8 @@ public struct TrainSpec: Sendable, Equatable {
     public let keyInitScale: Double
     /// Steps within which the guess from the features gives way; 0 is without one.
     public let featurePriorStepCount: Int
+    /// The trained network whose masks the CRF loss's target begins from; nil is without one.
+    public let guideCheckpoint: String?
     /// The teacher follows the student's buffers too, not its parameters alone.
     public let averagesBuffers: Bool
     public let checkpointsActivations: Bool
@@ -218,6 +220,11 @@ public struct TrainSpec: Sendable, Equatable {
             "Begin the mean field from a guess by the similarity of the backbone's features, which "
                 + "gives way to the networks within so many steps; for self-supervised backbones "
                 + "such as DINOv2. 0, as TAO, begins from the networks.")
+        guideCheckpoint = reader.path(
+            "guide_checkpoint", default: .null, ours: true,
+            "A trained model of any architecture, or the name of one that comes with mal. Its masks "
+                + "take the place of the networks' own where the mean field begins, in the whole "
+                + "run, so that a small network learns from a large one.")
         averagesBuffers = reader.flag(
             "ema_buffers", default: false, ours: true,
             "The teacher also takes the student's buffers (batch-norm statistics). TAO leaves "

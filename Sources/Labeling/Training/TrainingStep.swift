@@ -181,6 +181,8 @@ package final class TrainingStep {
     package var profile: StepProfile?
     /// Joins the processes of a run; nil trains alone.
     package var exchange: TrainingExchange?
+    /// A trained network whose masks the mean field begins from (`train.guide_checkpoint`).
+    package var guide: MaskNetwork?
     /// Does the mean field when there (`train.mean_field_kernel`).
     package var meanFieldKernel: MeanFieldKernel?
 
@@ -313,6 +315,7 @@ package final class TrainingStep {
     ) {
         // First, while no activations of the student are held.
         let (teacher, features) = timed(.teacher) { teacherProbabilities(batch) }  // (B, o, o)
+        let guess = timed(.teacher) { firstGuess(batch, features, priorShare) }
         let pass = timed(.student) {
             TrainingPass(
                 pair, image: batch.image, areas: batch.areas, settings.options, using: &generator)
@@ -326,9 +329,7 @@ package final class TrainingStep {
         }
         let crfSide = side * settings.crfSizeRatio
         let target = timed(.meanField) {
-            crfTarget(
-                batch, student: student, teacher: teacher, side: crfSide,
-                prior: priorShare > 0 ? (features, priorShare) : nil)
+            crfTarget(batch, student: student, teacher: teacher, side: crfSide, guess: guess)
         }
         let crf = timed(.losses) {
             let scaledStudent = resized(student.unsqueezed(1), crfSide).selecting(1, 0)
@@ -369,18 +370,35 @@ package final class TrainingStep {
             ? logits.to(.float32).sigmoid() : logits.sigmoid().to(.float32)
     }
 
-    /// The mean field of both networks' average (SPEC §6), or of a mixture with the prior: (B, t, t).
+    /// What takes a share of the networks' place where the mean field begins: the guide's masks, (B, g, g), or
+    /// the prior while it lasts.
+    private func firstGuess(
+        _ batch: TrainingTensors, _ features: Tensor, _ priorShare: Double
+    ) -> (map: Tensor, share: Double)? {
+        withoutGradients {
+            if let guide {
+                let logits = autocast(settings.options.arithmetic, on: pair.device) {
+                    guide(image: batch.teacherImage, areas: batch.areas)
+                }
+                return (probabilities(logits), 1)
+            }
+            guard priorShare > 0, let prior = settings.prior else { return nil }
+            return (prior.guess(features: features, mask: batch.mask), priorShare)
+        }
+    }
+
+    /// The mean field of both networks' average (SPEC §6), or of a mixture with a guess: (B, t, t).
     func crfTarget(
         _ batch: TrainingTensors, student: Tensor, teacher: Tensor, side: Int,
-        prior: (features: Tensor, share: Double)? = nil
+        guess: (map: Tensor, share: Double)? = nil
     ) -> Tensor {
         withoutGradients {
             var mean = (student.detached() + teacher) / 2
-            if let prior, let guess = settings.prior?.guess {
-                let guessed = guess(features: prior.features, mask: batch.mask)
+            if let guess {
                 mean =
-                    mean * (1 - prior.share)
-                    + resized(guessed.unsqueezed(1), student.size(1)).selecting(1, 0) * prior.share
+                    mean * (1 - guess.share)
+                    + resized(guess.map.unsqueezed(1), student.size(1)).selecting(1, 0)
+                    * guess.share
             }
             let image = resized(batch.image, side)
             let probabilities = resized(mean.unsqueezed(1), side).selecting(1, 0)
