@@ -45,12 +45,12 @@ package final class MaskPredictor {
     /// P = sigmoid(bilinear(logits → S×S)) · box mask (SPEC §8).
     /// - Returns: n·S·S values.
     /// - Throws: `LabelingError.outOfMemory` when not even one crop fits.
-    package func probabilities(of batch: CropBatch, cropSize: Int) throws -> [Float] {
-        try start(batch, cropSize: cropSize).values()
+    package func probabilities(of batch: CropBatch) throws -> [Float] {
+        try start(batch).values()
     }
 
-    /// ``probabilities(of:cropSize:)`` that does not wait for a device that works on its own.
-    func start(_ batch: CropBatch, cropSize: Int) throws -> Prediction {
+    /// ``probabilities(of:)`` that does not wait for a device that works on its own.
+    func start(_ batch: CropBatch) throws -> Prediction {
         var parts: [Readback] = []
         var start = 0
         while start < batch.items.count {
@@ -58,13 +58,13 @@ package final class MaskPredictor {
             do {
                 parts.append(
                     try withRecoverableMemory {
-                        probabilities(of: batch, range: start..<start + count, cropSize: cropSize)
+                        probabilities(of: batch, range: start..<start + count)
                     })
                 start += count
             } catch {
                 guard count > 1 else {
                     throw LabelingError.outOfMemory(
-                        batchSize: 1, cropSize: cropSize, reason: "\(error)")
+                        batchSize: 1, cropSize: batch.cropSize, reason: "\(error)")
                 }
                 largestBatch = (count + 1) / 2
             }
@@ -72,11 +72,9 @@ package final class MaskPredictor {
         return Prediction(parts: parts)
     }
 
-    private func probabilities(
-        of batch: CropBatch, range: Range<Int>, cropSize: Int
-    ) -> Readback {
+    private func probabilities(of batch: CropBatch, range: Range<Int>) -> Readback {
         withoutGradients {
-            let side = cropSize
+            let side = batch.cropSize
             let count = range.count
             let perCrop = side * side
             let bytes = Tensor(

@@ -108,6 +108,10 @@ public struct LabelJob {
         request.overlaysDirectory = overlaysDirectory
         request.modelDescription = "\(model.configuration)"
         try model.check(cropSize: request.cropSize)
+        if spec.dataset.usesAdaptiveCrops {
+            request.adaptiveCrop = AdaptiveCrop(
+                cropSize: request.cropSize, stride: model.configuration.backbone.tokenStride)
+        }
         if request.measuresIoU {
             try requireSegmentations(
                 file, selection: request.selection, key: "inference.load_mask")
