@@ -10,10 +10,13 @@ import subprocess
 import data
 import evaluation
 import goals
+import limit
 import memory
 import speed
 
-PARTS = {"speed": speed.run, "data": data.run, "memory": memory.run, "evaluation": evaluation.part}
+PARTS = {
+    "speed": speed.run, "limit": limit.run, "data": data.run, "memory": memory.run,
+    "evaluation": evaluation.part}
 
 
 def machine():
@@ -56,8 +59,11 @@ def main():
         "date": now.isoformat(timespec="seconds"), "machine": here, "commit": commit(),
         "quick": o.quick, "load_before": os.getloadavg()}
     print(f"{here['cpu']}, {here['cores']} cores, load {result['load_before'][0]:.1f}\n")
+    o.speed_rows = []
     for part in o.parts or PARTS:
         result[part] = PARTS[part](o)
+        if part == "speed":
+            o.speed_rows = result[part]
         print()
     result["goals"], result["load_after"] = goals.checked, os.getloadavg()
     result["minutes"] = round((datetime.datetime.now() - now).total_seconds() / 60, 1)

@@ -118,6 +118,9 @@ struct OutputOptions: ParsableArguments {
 
     @OptionGroup var adaptiveCrop: AdaptiveCropOption
 
+    @Flag(help: "Tell at the end where the batches' time went.")
+    var profile = false
+
     @Flag(help: "Exit with 1 when a box could not be labelled.")
     var strict = false
 

@@ -250,6 +250,7 @@ package struct Labeler {
                 try recorded(batch.index, batch.results.count)
             })
         try journal.sync()
+        if let profile = predictor.profile { onEvent(.note(profile.text)) }
         return completed
     }
 

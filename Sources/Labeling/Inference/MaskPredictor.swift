@@ -21,6 +21,8 @@ package final class MaskPredictor {
     private let repairsBucketBorders: Bool
     /// Whether a batch is to be read when the next one has been started.
     let readsLate: Bool
+    /// Told where the time of batches goes.
+    var profile: StepProfile?
     /// Crops the network takes at once; halved when memory runs out.
     private var largestBatch = Int.max
 
@@ -77,30 +79,40 @@ package final class MaskPredictor {
             let side = batch.cropSize
             let count = range.count
             let perCrop = side * side
-            let bytes = Tensor(
-                bytes: batch.pixels, from: range.lowerBound * perCrop * 3,
-                [count, side, side, 3], device: device)
-            let image = normalized(bytes)
+            let image = measured(.copies) {
+                normalized(
+                    Tensor(
+                        bytes: batch.pixels, from: range.lowerBound * perCrop * 3,
+                        [count, side, side, 3], device: device))
+            }
             let areas = batch.items[range].map { networkArea($0.planned.area) }
             var logits = meanLogits(image, areas: areas)
             if flipTest {
                 let flipped = meanLogits(image.flipped(3), areas: areas).flipped(3)
                 logits = (logits + flipped) * 0.5
             }
-            let masks = Tensor(
-                bytes: batch.boxMasks, from: range.lowerBound * perCrop, [count, 1, side, side],
-                device: device
-            ).to(.float32)
-            let upsampled = interpolate(logits, height: side, width: side, .bilinear)
-            return Readback(upsampled.sigmoid() * masks)
+            return measured(.probabilities) {
+                let masks = Tensor(
+                    bytes: batch.boxMasks, from: range.lowerBound * perCrop,
+                    [count, 1, side, side], device: device
+                ).to(.float32)
+                let upsampled = interpolate(logits, height: side, width: side, .bilinear)
+                return Readback(upsampled.sigmoid() * masks)
+            }
         }
+    }
+
+    private func measured<Result>(_ part: StepProfile.Part, _ body: () -> Result) -> Result {
+        profile?.measure(part, body) ?? body()
     }
 
     /// (n, 1, S/4, S/4) float32
     private func meanLogits(_ image: Tensor, areas: [Float]) -> Tensor {
         let all = networks.map { network in
-            autocast(arithmetic, on: device) { network(image: image, areas: areas) }
-                .to(.float32)
+            autocast(arithmetic, on: device) {
+                let features = measured(.backbone) { network.backbone(image) }
+                return measured(.heads) { network.logits(features, areas: areas) }
+            }.to(.float32)
         }
         guard all.count > 1 else { return all[0] }
         return all.dropFirst().reduce(all[0], +) * (1 / Double(all.count))

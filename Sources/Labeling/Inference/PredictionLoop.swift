@@ -65,8 +65,11 @@ package func predict<Kept: Sendable>(
     var pending: Task<Kept, any Error>?
     var started: [(batch: CropBatch, prediction: Prediction)] = []
     var isDone = false
+    let profile = predictor.profile
     while !isDone {
+        let start = ContinuousClock.now
         if !shouldStop(), let batch = await loader.next() {
+            profile?.add(.data, ContinuousClock.now - start)
             started.append((batch, try predictor.start(batch)))
             if predictor.readsLate && started.count < 2 { continue }
         } else {
@@ -74,8 +77,11 @@ package func predict<Kept: Sendable>(
         }
         guard !started.isEmpty else { continue }
         let (batch, prediction) = started.removeFirst()
-        let probabilities = prediction.values()
+        let probabilities = profile?.measure(.probabilities, prediction.values) ?? prediction.values()
+        let read = ContinuousClock.now
         if let pending { try keep(await pending.value) }
+        profile?.add(.masks, ContinuousClock.now - read)
+        profile?.endStep()
         pending = Task.detached {
             try consume(
                 paste(
