@@ -49,7 +49,24 @@ public struct MaskNetwork {
     ///   Rows whose area is in no bucket are 0.
     public func callAsFunction(image: Tensor, areas: [Float]) -> Tensor {
         precondition(image.rank == 4 && image.size(2) == image.size(3), "image \(image.shape)")
-        return logits(backbone(image), areas: areas)
+        return logits(features(image), areas: areas)
+    }
+
+    /// The backbone's feature map (B, C, h, h) of crops (B, 3, S, S).
+    ///
+    /// For inference on a CPU it is made of about 2,048 tokens at a time, which keep the processor busy: more
+    /// would only take memory.
+    package func features(_ image: Tensor) -> Tensor {
+        let side = image.size(2) / configuration.backbone.tokenStride
+        let count = max(1, 2048 / max(1, side * side))
+        let batch = image.size(0)
+        guard image.device == .cpu, !gradientsAreRecorded, batch > count else {
+            return backbone(image)
+        }
+        return .concatenated(
+            stride(from: 0, to: batch, by: count).map {
+                backbone(image.narrowed(0, $0..<min($0 + count, batch)))
+            })
     }
 
     /// Mask logits from the feature map (B, C, h, h).

@@ -110,7 +110,7 @@ package final class MaskPredictor {
     private func meanLogits(_ image: Tensor, areas: [Float]) -> Tensor {
         let all = networks.map { network in
             autocast(arithmetic, on: device) {
-                let features = measured(.backbone) { network.backbone(image) }
+                let features = measured(.backbone) { network.features(image) }
                 return measured(.heads) { network.logits(features, areas: areas) }
             }.to(.float32)
         }
