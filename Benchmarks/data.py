@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 
 import coco_scene
+import goals
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PHOTOGRAPH = os.path.join(HERE, "..", "Demo", "images", "rocket.jpg")
@@ -74,7 +75,7 @@ def measure_items(o, folder):
     ours = {name: [] for name in NAMES}
     theirs = {name: {"plain": [], "whole": []} for name in NAMES}
     sums, compared = {}, can_import(o.python, "numpy", "PIL")
-    for _ in range(TURNS):
+    for _ in range(1 if o.quick else TURNS):
         found = call([o.bench, "data", f"--items={path}"])
         for name in NAMES:
             ours[name] += found[name][:ITEMS]
@@ -103,7 +104,9 @@ def measure_items(o, folder):
                 f"{row['baseline']['mean_ms']:9.2f}{row['ratio']:7.2f}"
                 f"{row['baseline_with_input']['mean_ms']:9.2f}"
                 f"{'same' if row['same_bytes'] else 'DIFFER':>8}")
-        print(line, flush=True)
+        print(
+            line + "  " + goals.verdict(f"{title}, ms", row["mal"]["mean_ms"], goals.ITEM_MS[name]),
+            flush=True)
         rows.append(row)
     return rows + [measure_threads(o, path)]
 
@@ -131,12 +134,15 @@ def measure_threads(o, path):
 
 def measure_coco(o, folder):
     path = os.path.join(folder, "instances.json")
-    coco_scene.write(path)
+    # Quick: a twentieth, which says nothing of the goals.
+    part = 20 if o.quick else 1
+    images, annotations = coco_scene.IMAGES // part, coco_scene.ANNOTATIONS // part
+    coco_scene.write(path, images, annotations)
     row = {
-        "what": "coco", "images": coco_scene.IMAGES, "annotations": coco_scene.ANNOTATIONS,
+        "what": "coco", "images": images, "annotations": annotations,
         "file_mib": os.path.getsize(path) / 2**20}
     compared = can_import(o.python, "pycocotools.coco")
-    for _ in range(2):
+    for _ in range(1 if o.quick else 2):
         row.setdefault("mal", []).append(call([o.bench, "data", f"--coco={path}"]))
         if compared:
             row.setdefault("pycocotools", []).append(call(
@@ -155,6 +161,13 @@ def measure_coco(o, folder):
         row["ratio"] = (
             min(run["cpu_seconds"] for run in row["mal"])
             / min(run["cpu_seconds"] for run in row["pycocotools"]))
+        print(f"ratio: {row['ratio']:.3f} of CPU time")
+    if not o.quick:
+        seconds = min(run["seconds"] for run in row["mal"])
+        peak = min(run["peak_mib"] for run in row["mal"])
+        print(
+            "seconds: " + goals.verdict("COCO file, seconds", seconds, goals.COCO_SECONDS)
+            + "; MiB: " + goals.verdict("COCO file, MiB", peak, goals.COCO_MIB))
     return row
 
 

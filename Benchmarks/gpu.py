@@ -18,12 +18,12 @@ import tempfile
 import threading
 import time
 
+import flops
 import report
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PHOTOGRAPH = os.path.join(HERE, "..", "Demo", "images", "rocket.jpg")
 PHOTOGRAPH_SIZE = (640, 427)
-WIDTHS = {"tiny": (192, 12), "base": (768, 12)}
 H200_TFLOPS = 790  # bf16 products of 8192 × 8192 as measured on one H200 by the workplace this was written at
 PARTS = ["train", "infer", "meanfield", "label", "agreement"]
 
@@ -123,22 +123,6 @@ def baseline(o, arguments, compiled=True):
     return found
 
 
-def flops_of_step(arch, crop, batch):
-    """Of a training step's products and convolutions: teacher and student forward, twice that for the student's
-    backward. The batch is that of `bench`: a small, a medium and two large boxes in turn."""
-    width, depth = WIDTHS[arch]
-    side = crop // 16
-    tokens = side * side + 1
-    block = 24 * tokens * width * width + 4 * tokens * tokens * width
-    image = depth * block + 2 * side * side * 768 * width
-    def head(map_side):
-        area = map_side * map_side
-        return 18 * 256 * (area * width + 2 * area * 256 + 4 * area * 256)
-    heads = [head(side // 2), head(side), head(2 * side), head(2 * side)]
-    forward = sum(image + heads[k % 4] for k in range(batch))
-    return 4 * forward
-
-
 def train(o):
     rows = []
     for batch, amp in [(b, a) for b in o.batches for a in o.amps]:
@@ -156,7 +140,7 @@ def train(o):
         found = in_turns(programs, o, "seconds_per_step")
         found["mal profile"] = run(
             [o.bench, *arguments, "--profile"], o.device != "cpu", profile=True)
-        work = flops_of_step(o.arch, o.crop, batch)
+        work = flops.step(o.arch, o.crop, batch)
         for result in found.values():
             if "seconds_per_step" in result:
                 result["tflops"] = work / result["seconds_per_step"] / 1e12

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Runs the benchmarks: speed beside PyTorch, the work beside the network, memory as the
-# boxes grow, average precision beside pycocotools.
+# Runs the benchmarks: speed beside PyTorch, how far that is from the processor's limit, the work
+# beside the network, memory as the boxes grow, average precision beside pycocotools.
 #
-#   Benchmarks/run.sh [speed] [data] [memory] [evaluation] [--threads N] [--rounds N] [--arch tiny]
+#   Benchmarks/run.sh [speed] [limit] [data] [memory] [evaluation] [--quick] [--no-compile]
+#                     [--threads N] [--rounds N] [--arch tiny]
 #
 # PYTHON is a Python that can import torch (default python3); without one mal is measured alone.
 # All must be built: `make bench` does that first.

@@ -1,28 +1,33 @@
-"""Speed of mal beside plain PyTorch: a step of one, then a step of the other.
+"""Speed of mal beside plain PyTorch, eager and compiled: a step of one, then a step of the other.
 
-Both programs stay loaded and take turns (A B, B A, …), so that whatever else the machine does
-meets both. The ratio is the one of the medians; its spread is that of the pairs' ratios. Below 1
+The programs stay loaded and take turns (A B C, C B A, …), so that whatever else the machine does
+meets all. The ratio is the one of the medians; its spread is that of the pairs' ratios. Below 1
 is faster, or smaller, than PyTorch.
 """
 import json
 import os
 import statistics
 import subprocess
-import sys
+import tempfile
 import time
+
+import goals
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 # What is measured, a row of the table each: arguments that `bench` and `pytorch_baseline.py` share.
 CASES = [
     {"what": "train", "arch": "tiny", "crop": 512, "batch": 4},
+    {"what": "train", "arch": "small", "crop": 512, "batch": 4},
     {"what": "train", "arch": "base", "crop": 512, "batch": 4},
     {"what": "infer", "arch": "tiny", "crop": 512, "batch": 4},
+    {"what": "infer", "arch": "small", "crop": 512, "batch": 4},
     {"what": "infer", "arch": "base", "crop": 512, "batch": 4},
     {"what": "meanfield", "arch": "tiny", "map": 128, "batch": 4},
 ]
 WARM = 2
 # OpenMP threads spin for a few milliseconds after their work; the other program waits that long.
 PAUSE = 0.02
+EAGER, COMPILED = "PyTorch", "compiled"
 HEADER = (
     f"{'':20}{'mal':>9}{'PyTorch':>9}{'':>8}{'half of the':>15}{'of the':>9}"
     f"{'mal':>9}{'PyTorch':>9}\n"
@@ -30,13 +35,18 @@ HEADER = (
     f"{'peak MiB':>9}{'peak MiB':>9}{'ratio':>8}")
 
 
+class Ended(Exception):
+    """A program that died, and what it said last."""
+
+
 class Program:
     """A program that does a step for each line it is given."""
 
     def __init__(self, name, command):
         self.name = name
+        self.errors = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True)
 
     def step(self):
         """Seconds, as the program itself measures them."""
@@ -46,12 +56,28 @@ class Program:
             self.process.stdin.flush()
             return float(self.process.stdout.readline())
         except (BrokenPipeError, ValueError):
-            sys.exit(f"{self.name} ended early, exit code {self.process.wait()}")
+            code = self.process.wait()
+            self.errors.seek(0)
+            raise Ended(f"exit code {code}: {last_line(self.errors.read())}") from None
 
     def finish(self):
         """The program's own JSON line."""
         output, _ = self.process.communicate()
         return json.loads(output.splitlines()[-1])
+
+
+def last_line(text):
+    """The last line that says something, cut to a width that a table bears."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1][:200] if lines else "it said nothing"
+
+
+def why_not_compiled(python):
+    """Why torch.compile cannot run with that Python; None where it can."""
+    tried = subprocess.run(
+        [python, "-c", "import torch; torch.compile(lambda x: x.cos() + 1)(torch.ones(8))"],
+        capture_output=True, text=True)
+    return last_line(tried.stderr) if tried.returncode != 0 else None
 
 
 def has_torch(python):
@@ -65,69 +91,121 @@ def options(case, threads):
     return [case["what"], *named, f"--threads={threads}", f"--warm={WARM}"]
 
 
-def measure(case, bench, python, threads, rounds):
-    """One row; `python` is nil where there is no PyTorch."""
-    programs = [Program("mal", [bench, *options(case, threads), "--paced"])]
-    if python:
-        script = os.path.join(HERE, "paced_baseline.py")
-        programs.append(
-            Program("PyTorch", [python, script, *options(case, threads), "--device=cpu"]))
-    times = [[] for _ in programs]
-    for turn in range(WARM + rounds):
-        order = list(range(len(programs)))
-        for index in order if turn % 2 == 0 else order[::-1]:
-            seconds = programs[index].step()
-            if turn >= WARM:
-                times[index].append(seconds)
+def measure(case, bench, baselines, threads, rounds):
+    """One row. `baselines`: name → command of what mal is compared with; one that dies is a reason in
+    the row."""
+    given = options(case, threads)
+    programs = {"mal": Program("mal", [bench, *given, "--paced"])}
+    for name, command in baselines.items():
+        programs[name] = Program(name, [*command, *given, "--device=cpu"])
     row = dict(case, threads=threads, rounds=rounds)
-    for program, seconds in zip(programs, times):
-        own = program.finish()
-        row[program.name] = {
+    times = {name: [] for name in programs}
+    for turn in range(WARM + rounds):
+        order = list(programs)
+        for name in order if turn % 2 == 0 else order[::-1]:
+            try:
+                seconds = programs[name].step()
+            except Ended as reason:
+                if name == "mal":
+                    raise SystemExit(f"mal ended early, {reason}") from None
+                row[name] = {"failed": str(reason)}
+                del programs[name]
+                continue
+            if turn >= WARM:
+                times[name].append(seconds)
+    for name, program in programs.items():
+        own, seconds = program.finish(), times[name]
+        row[name] = {
             "seconds_per_crop": statistics.median(seconds) / case["batch"],
             "fastest_seconds_per_crop": min(seconds) / case["batch"],
             "peak_memory_mib": own["peak_memory_mib"], "torch": own["torch"], "steps": seconds}
-    if python:
-        ours, theirs = row["mal"], row["PyTorch"]
-        pairs = sorted(a / b for a, b in zip(*times))
-        row["ratio"] = ours["seconds_per_crop"] / theirs["seconds_per_crop"]
-        row["ratio_of_fastest"] = (
-            ours["fastest_seconds_per_crop"] / theirs["fastest_seconds_per_crop"])
-        row["pair_ratios"] = {
-            "quarter": pairs[len(pairs) // 4], "median": statistics.median(pairs),
-            "three_quarters": pairs[-1 - len(pairs) // 4]}
-        row["memory_ratio"] = ours["peak_memory_mib"] / theirs["peak_memory_mib"]
+    for name in programs:
+        if name != "mal":
+            row[name].update(ratios(row["mal"], row[name]))
     return row
 
 
-def text(row):
-    name = (
+def ratios(ours, theirs):
+    pairs = sorted(a / b for a, b in zip(ours["steps"], theirs["steps"]))
+    return {
+        "ratio": ours["seconds_per_crop"] / theirs["seconds_per_crop"],
+        "ratio_of_fastest": ours["fastest_seconds_per_crop"] / theirs["fastest_seconds_per_crop"],
+        "pair_ratios": {
+            "quarter": pairs[len(pairs) // 4], "median": statistics.median(pairs),
+            "three_quarters": pairs[-1 - len(pairs) // 4]},
+        "memory_ratio": ours["peak_memory_mib"] / theirs["peak_memory_mib"]}
+
+
+def title(row):
+    return (
         f"{row['what']} {row['map']}x{row['batch']}" if "map" in row
         else f"{row['what']} {row['arch']} {row['crop']}x{row['batch']}")
-    ours = row["mal"]
-    if "PyTorch" not in row:
-        return f"{name:20}{ours['seconds_per_crop']:9.4f}{ours['peak_memory_mib']:50d}"
-    theirs, pairs = row["PyTorch"], row["pair_ratios"]
-    spread = f"{pairs['quarter']:.2f} to {pairs['three_quarters']:.2f}"
-    return (
-        f"{name:20}{ours['seconds_per_crop']:9.4f}{theirs['seconds_per_crop']:9.4f}"
-        f"{row['ratio']:8.3f}{spread:>15}{row['ratio_of_fastest']:9.3f}"
-        f"{ours['peak_memory_mib']:9d}{theirs['peak_memory_mib']:9d}{row['memory_ratio']:8.2f}")
+
+
+def lines(row):
+    """A line for each baseline, or one for mal alone."""
+    ours, name = row["mal"], title(row)
+    if EAGER not in row:
+        yield f"{name:20}{ours['seconds_per_crop']:9.4f}{ours['peak_memory_mib']:50d}"
+    for baseline in (EAGER, COMPILED):
+        shown = name if baseline == EAGER else "  torch.compile"
+        theirs = row.get(baseline, {})
+        if "failed" in theirs:
+            yield f"{shown:20}does not run: {theirs['failed']}"
+        elif theirs:
+            pairs = theirs["pair_ratios"]
+            spread = f"{pairs['quarter']:.2f} to {pairs['three_quarters']:.2f}"
+            line = (
+                f"{shown:20}{ours['seconds_per_crop']:9.4f}{theirs['seconds_per_crop']:9.4f}"
+                f"{theirs['ratio']:8.3f}{spread:>15}{theirs['ratio_of_fastest']:9.3f}"
+                f"{ours['peak_memory_mib']:9d}{theirs['peak_memory_mib']:9d}"
+                f"{theirs['memory_ratio']:8.2f}")
+            if baseline == EAGER:
+                goal = goals.STEP_RATIOS.get((row["what"], row["arch"]))
+                line += (
+                    "  time: " + goals.verdict(f"{name}, time", theirs["ratio"], goal)
+                    + "; memory: " + goals.verdict(
+                        f"{name}, memory", theirs["memory_ratio"], goals.MEMORY_RATIO))
+            yield line
+
+
+def baselines(o):
+    """Name → command of the programs to compare with, and why there are not more."""
+    if not has_torch(o.python):
+        return {}, (
+            f"{o.python} cannot import torch, so mal is measured alone. To compare:\n"
+            "  python3 -m venv .venv && .venv/bin/pip install torch\n"
+            "  PYTHON=.venv/bin/python make bench\n")
+    script = [o.python, os.path.join(HERE, "paced_baseline.py")]
+    found = {EAGER: script}
+    if o.no_compile:
+        return found, "Without torch.compile, as was asked for"
+    reason = why_not_compiled(o.python)
+    if reason:
+        return found, f"torch.compile does not run here: {reason}"
+    found[COMPILED] = [*script, "--compile"]
+    return found, None
 
 
 def run(o):
     """All rows, printed as they come."""
-    python = o.python if has_torch(o.python) else None
-    if not python:
-        print(
-            f"{o.python} cannot import torch, so mal is measured alone. To compare:\n"
-            "  python3 -m venv .venv && .venv/bin/pip install torch\n"
-            "  PYTHON=.venv/bin/python make bench\n")
+    found, reason = baselines(o)
+    if reason:
+        print(reason)
     print(f"A step of each kind, float32 on {o.threads} CPU threads, {o.rounds} turns")
     print(HEADER)
     rows = []
     for case in CASES:
-        chosen = (not o.arch or case["arch"] in o.arch) and (not o.what or case["what"] in o.what)
-        if chosen:
-            rows.append(measure(case, o.bench, python, o.threads, o.rounds))
-            print(text(rows[-1]), flush=True)
+        if (o.arch and case["arch"] not in o.arch) or (o.what and case["what"] not in o.what):
+            continue
+        # The mean field is not a network that could be compiled.
+        own = {
+            name: command for name, command in found.items()
+            if name != COMPILED or case["what"] != "meanfield"}
+        row = measure(case, o.bench, own, o.threads, o.rounds)
+        if reason and EAGER in row and case["what"] != "meanfield":
+            row[COMPILED] = {"failed": reason}
+        rows.append(row)
+        for line in lines(row):
+            print(line, flush=True)
     return rows

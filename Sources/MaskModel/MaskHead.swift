@@ -27,7 +27,10 @@ public struct MaskHead {
     /// - Parameter features: (n, C, h, w); gives (n, outputs, ratio · h, ratio · w).
     public func callAsFunction(_ features: Tensor) -> Tensor {
         if !gradientsAreRecorded, usesWinograd(for: features) {
-            return winogradMaps(features).reduce(features) { $1.output.permuted(0, 3, 1, 2) }
+            // Only the latest map is held: all together are most of what inference takes.
+            var x = features.permuted(0, 2, 3, 1).contiguous()
+            for (index, conv) in convs.enumerated() { x = conv.winograd(winogradInput(x, of: index)) }
+            return x.permuted(0, 3, 1, 2)
         }
         // cuDNN computes in half precision on channels that lie side by side.
         var x = features.device == .cpu ? features : features.contiguous(.channelsLast)
@@ -49,17 +52,25 @@ public struct MaskHead {
 
     /// What goes into each convolution and what its ReLU gives, both (n, H, W, channels).
     fileprivate func winogradMaps(_ features: Tensor) -> [(input: Tensor, output: Tensor)] {
-        var input = features.permuted(0, 2, 3, 1).contiguous()
+        var latest = features.permuted(0, 2, 3, 1).contiguous()
         return convs.enumerated().map { index, conv in
-            if index == Self.enlargedBefore {
-                input = resized(input.permuted(0, 3, 1, 2), by: scaleRatio).permuted(0, 2, 3, 1)
-                    .contiguous()
-            }
-            let output = Winograd.convolve(
-                input, weight: conv.weight, bias: conv.bias, isReLU: true)
-            defer { input = output }
-            return (input, output)
+            let input = winogradInput(latest, of: index)
+            latest = conv.winograd(input)
+            return (input, latest)
         }
+    }
+
+    /// What a convolution takes, from the map before it; both (n, H, W, channels).
+    private func winogradInput(_ map: Tensor, of index: Int) -> Tensor {
+        guard index == Self.enlargedBefore else { return map }
+        return resized(map.permuted(0, 3, 1, 2), by: scaleRatio).permuted(0, 2, 3, 1).contiguous()
+    }
+}
+
+extension Conv2d {
+    /// With ReLU; (n, H, W, channels).
+    fileprivate func winograd(_ input: Tensor) -> Tensor {
+        Winograd.convolve(input, weight: weight, bias: bias, isReLU: true)
     }
 }
 
@@ -72,9 +83,9 @@ final class MaskHeadRecorder {
     private struct Run {
         /// With libtorch's record of where it came from.
         let features: Tensor
-        let maps: [(input: Tensor, output: Tensor)]
-        /// The leaf: (n, outputs, H, W).
-        let values: Tensor
+        var maps: [(input: Tensor, output: Tensor)]
+        /// The leaf: (n, outputs, H, W); nil once its gradient is taken.
+        var values: Tensor?
     }
 
     init(_ head: MaskHead) { self.head = head }
@@ -90,19 +101,22 @@ final class MaskHeadRecorder {
 
     /// Adds to the gradients of the head's parameters and of whatever the features came from.
     func backward() {
-        for run in runs {
-            guard let gradient = run.values.gradient else { continue }
-            run.values.gradient = nil
-            run.features.backward(from: withoutGradients { backward(run, gradient) })
+        // Maps are let go as soon as they are used: here a step holds the most memory.
+        while !runs.isEmpty {
+            var run = runs.removeFirst()
+            if let gradient = withoutGradients({ backward(&run) }) {
+                run.features.backward(from: gradient)
+            }
         }
-        runs = []
     }
 
-    /// The gradient of the features, (n, C, h, w), from that of the values.
-    private func backward(_ run: Run, _ gradient: Tensor) -> Tensor {
-        var gradient = gradient.permuted(0, 2, 3, 1).contiguous()
+    /// The gradient of the features, (n, C, h, w), from that of the values; nil when they have none.
+    private func backward(_ run: inout Run) -> Tensor? {
+        guard let given = run.values?.gradient else { return nil }
+        var gradient = given.permuted(0, 2, 3, 1).contiguous()
+        run.values = nil
         for (index, conv) in head.convs.enumerated().reversed() {
-            let (input, output) = run.maps[index]
+            let (input, output) = run.maps.removeLast()
             gradient = reluGradient(gradient, ofResult: output)
             conv.weight.addGradient(Winograd.weightGradient(input, gradient))
             conv.bias?.addGradient(gradient.flattened(from: 0, to: 2).sum(0))
@@ -110,7 +124,7 @@ final class MaskHeadRecorder {
             if index == MaskHead.enlargedBefore {
                 gradient = bilinearGradient(
                     gradient.permuted(0, 3, 1, 2),
-                    ofInput: run.maps[index - 1].output.permuted(0, 3, 1, 2).shape
+                    ofInput: run.maps[run.maps.count - 1].output.permuted(0, 3, 1, 2).shape
                 ).permuted(0, 2, 3, 1).contiguous()
             }
         }

@@ -49,7 +49,24 @@ public struct MaskNetwork {
     ///   Rows whose area is in no bucket are 0.
     public func callAsFunction(image: Tensor, areas: [Float]) -> Tensor {
         precondition(image.rank == 4 && image.size(2) == image.size(3), "image \(image.shape)")
-        return logits(backbone(image), areas: areas)
+        return logits(features(image), areas: areas)
+    }
+
+    /// The backbone's feature map (B, C, h, h) of crops (B, 3, S, S).
+    ///
+    /// For inference on a CPU it is made of about 2,048 tokens at a time, which keep the processor busy: more
+    /// would only take memory.
+    package func features(_ image: Tensor) -> Tensor {
+        let side = image.size(2) / configuration.backbone.tokenStride
+        let count = max(1, 2048 / max(1, side * side))
+        let batch = image.size(0)
+        guard image.device == .cpu, !gradientsAreRecorded, batch > count else {
+            return backbone(image)
+        }
+        return .concatenated(
+            stride(from: 0, to: batch, by: count).map {
+                backbone(image.narrowed(0, $0..<min($0 + count, batch)))
+            })
     }
 
     /// Mask logits from the feature map (B, C, h, h).
@@ -83,14 +100,16 @@ public struct MaskNetwork {
         var parts: [Tensor] = []
         var order: [Int] = []  // the row of the batch that each row of the parts is
         for bucket in SizeBucket.allCases {
-            let rows = areas.indices.filter { SizeBucket(area: areas[$0]) == bucket }
-            guard !rows.isEmpty else { continue }
-            let isAll = rows.count == areas.count
-            let scaled = scaled(isAll ? features : features.rows(rows), bucket.mapSide(of: side))
-            let logits = Self.product(isAll ? keys : keys.rows(rows), head(scaled))
-            // Autocast resamples in float32; the logits stay in the type of the product (SPEC §5.4).
-            parts.append(resized(logits, height: 4 * side, width: 4 * side).to(logits.dtype))
-            order += rows
+            let objects = areas.indices.filter { SizeBucket(area: areas[$0]) == bucket }
+            let mapSide = bucket.mapSide(of: side)
+            for rows in Self.together(objects, mapSide: mapSide, on: features.device) {
+                let isAll = rows.count == areas.count
+                let scaled = scaled(isAll ? features : features.rows(rows), mapSide)
+                let logits = Self.product(isAll ? keys : keys.rows(rows), head(scaled))
+                // Autocast resamples in float32; the logits stay in the type of the product (SPEC §5.4).
+                parts.append(resized(logits, height: 4 * side, width: 4 * side).to(logits.dtype))
+                order += rows
+            }
         }
         let others = areas.indices.filter { SizeBucket(area: areas[$0]) == nil }
         if !others.isEmpty {
@@ -102,6 +121,18 @@ public struct MaskNetwork {
         let joined = parts.count == 1 ? parts[0] : .concatenated(parts)
         if order.elementsEqual(areas.indices) { return joined }
         return joined.rows(areas.indices.sorted { order[$0] < order[$1] })
+    }
+
+    /// Which objects' maps are in memory together: all, but for inference on a CPU, where 64 × 64 pixels of
+    /// maps keep the processor busy and more would only take memory.
+    private static func together(_ objects: [Int], mapSide: Int, on device: Device) -> [[Int]] {
+        guard device == .cpu, !gradientsAreRecorded else {
+            return objects.isEmpty ? [] : [objects]
+        }
+        let count = max(1, 64 * 64 / (mapSide * mapSide))
+        return stride(from: 0, to: objects.count, by: count).map {
+            Array(objects[$0..<min($0 + count, objects.count)])
+        }
     }
 
     private func scaled(_ features: Tensor, _ side: Int) -> Tensor {

@@ -37,6 +37,7 @@ struct EvaluateCommand: AsyncParsableCommand {
 
     @OptionGroup var additions: SpecAdditions
     @OptionGroup var run: RunOptions
+    @OptionGroup var adaptiveCrop: AdaptiveCropOption
 
     func validate() throws {
         guard predictions != nil || truth != nil else {
@@ -53,7 +54,7 @@ struct EvaluateCommand: AsyncParsableCommand {
             throw ValidationError("--predictions and --truth need each other")
         }
         let networkOptions =
-            run.settings("evaluate").map(\.source) + additions.settings.map(\.source)
+            (run.settings("evaluate") + additions.settings + adaptiveCrop.settings).map(\.source)
         let extra =
             spec.map { _ in "-e" } ?? networkOptions.first ?? additions.overrides.first
             ?? run.threads.map { _ in "--threads" }
@@ -67,7 +68,7 @@ struct EvaluateCommand: AsyncParsableCommand {
         if let predictions, let truth {
             return try await measure(predictions, truth)
         }
-        let settings = additions.settings + run.settings("evaluate")
+        let settings = additions.settings + run.settings("evaluate") + adaptiveCrop.settings
         let rank = try RankEnvironment(ProcessInfo.processInfo.environment)
         if let plan = try LaunchPlan(
             specPath: spec, overrides: additions.overrides, settings: settings, command: .evaluate)

@@ -168,6 +168,7 @@ private func label(
         threads: run.threads,
         journalMode: output.journalMode, style: output.compat == .tao ? .tao : .lossless,
         overlaysDirectory: output.overlays, reportDirectory: output.report,
+        profiles: output.profile,
         featuresPath: output.features, exports: targets, exportSettings: export,
         input: input, rank: rank, onEvent: console.handle)
     do {

@@ -75,6 +75,18 @@ struct SpecAdditions: ParsableArguments {
     }
 }
 
+/// Smaller crops for small boxes.
+struct AdaptiveCropOption: ParsableArguments {
+    @Flag(
+        name: .customLong("adaptive-crop"),
+        help: "Small boxes in smaller crops: faster, less exact masks (docs/performance.md).")
+    var isOn = false
+
+    var settings: [SpecSetting] {
+        isOn ? [SpecSetting("--adaptive-crop", "dataset.adaptive_crop", .flag(true))] : []
+    }
+}
+
 /// How a labelling run treats what is there already, and what it writes.
 struct OutputOptions: ParsableArguments {
     @Flag(help: "Continue an interrupted run; an error when there is none.")
@@ -104,6 +116,11 @@ struct OutputOptions: ParsableArguments {
     @Option(help: ArgumentHelp("File for the features of each mask's score.", visibility: .hidden))
     var features: String?
 
+    @OptionGroup var adaptiveCrop: AdaptiveCropOption
+
+    @Flag(help: "Tell at the end where the batches' time went.")
+    var profile = false
+
     @Flag(help: "Exit with 1 when a box could not be labelled.")
     var strict = false
 
@@ -125,7 +142,7 @@ struct OutputOptions: ParsableArguments {
     var journalMode: JournalMode { resume ? .resume : fresh ? .fresh : .automatic }
 
     var settings: [SpecSetting] {
-        var settings: [SpecSetting] = []
+        var settings = adaptiveCrop.settings
         if leavesMasks {
             settings.append(SpecSetting("--no-cleanup", "inference.cleanup", .flag(false)))
         }

@@ -34,10 +34,14 @@ struct SharedLabelTests {
             .filter { $0.hasSuffix(".journal") }.sorted()
     }
 
-    @Test("Shards that know nothing of each other merge to the file of one process")
-    func shards() throws {
-        _ = try run(arguments("whole"))
-        for shard in ["3/3", "1/3"] { _ = try run(arguments("parts", ["--shard", shard])) }
+    @Test(
+        "Shards that know nothing of each other merge to the file of one process",
+        arguments: [[], ["--adaptive-crop"]])
+    func shards(options: [String]) throws {
+        _ = try run(arguments("whole", options))
+        for shard in ["3/3", "1/3"] {
+            _ = try run(arguments("parts", options + ["--shard", shard]))
+        }
         let merge = [
             "merge", fixture("coco/images"), "--boxes", fixture("coco/instances.json"), "--out",
             folder.path + "/parts.json",
@@ -45,7 +49,7 @@ struct SharedLabelTests {
         let early = try run(merge, code: 1)
         #expect(early.errors.contains("3 of 9 batches are in none of the journals"))
         #expect(throws: (any Error).self) { try bytes("parts.json") }
-        _ = try run(arguments("parts", ["--shard", "2/3"]))
+        _ = try run(arguments("parts", options + ["--shard", "2/3"]))
         #expect(try journals().count == 3)
         _ = try run(merge)
         for ending in [".json", ".json.unlabelled.jsonl", ".json.cleanup.jsonl"] {

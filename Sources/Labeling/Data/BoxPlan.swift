@@ -3,6 +3,8 @@ package import Imaging
 
 /// One box on its way to the network.
 package struct PlannedBox: Sendable {
+    /// Position in the plan.
+    package fileprivate(set) var place = 0
     /// Position in the annotation file.
     package let annotation: Int
     /// Position in the file's images.
@@ -100,6 +102,7 @@ package struct BoxPlan: Sendable {
             reason.map { (index, $0) }
         }
         boxes = byImage.flatMap { $0 }
+        for place in boxes.indices { boxes[place].place = place }
     }
 
     /// Of which boxes there are and in which order.

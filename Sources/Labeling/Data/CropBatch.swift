@@ -8,12 +8,18 @@ package struct CropSettings: Sendable, Equatable {
     package var marginRate: Double
     package var batchSize: Int
     package var decoding: DecodeOptions
+    /// Nil gives every box a crop of `cropSize`.
+    package var adaptive: AdaptiveCrop?
 
-    package init(cropSize: Int, marginRate: Double, batchSize: Int, decoding: DecodeOptions) {
+    package init(
+        cropSize: Int, marginRate: Double, batchSize: Int, decoding: DecodeOptions,
+        adaptive: AdaptiveCrop? = nil
+    ) {
         self.cropSize = cropSize
         self.marginRate = marginRate
         self.batchSize = batchSize
         self.decoding = decoding
+        self.adaptive = adaptive
     }
 }
 
@@ -27,6 +33,8 @@ package struct CropItem: Sendable {
 /// Crops ready for the network; made off the network's thread.
 package struct CropBatch: Sendable {
     package let index: Int
+    /// Side S of its crops in pixels.
+    package let cropSize: Int
     package let items: [CropItem]
     /// Boxes of this batch whose image could not be decoded.
     package let failures: [(annotation: Int, reason: String)]
@@ -36,7 +44,7 @@ package struct CropBatch: Sendable {
     package let boxMasks: [UInt8]
 
     init(
-        index: Int, boxes: ArraySlice<PlannedBox>, images: [Int: DecodedImage],
+        index: Int, boxes: [PlannedBox], cropSize: Int, images: [Int: DecodedImage],
         settings: CropSettings
     ) async {
         var loaded: [(planned: PlannedBox, image: Result<ImageRegion, ImageError>)] = []
@@ -46,7 +54,7 @@ package struct CropBatch: Sendable {
             }
             loaded.append((planned, await loading.value))
         }
-        let side = Size(square: settings.cropSize)
+        let side = Size(square: cropSize)
         let pixelCount = side.height * side.width
         var items: [CropItem] = []
         var failures: [(annotation: Int, reason: String)] = []
@@ -74,6 +82,7 @@ package struct CropBatch: Sendable {
             }
         }
         self.index = index
+        self.cropSize = cropSize
         self.items = items
         self.failures = failures
         self.pixels = pixels
@@ -95,6 +104,7 @@ typealias DecodedImage = Task<Result<ImageRegion, ImageError>, Never>
 package struct CropBatchLoader {
     private let plan: BoxPlan
     private let settings: CropSettings
+    private let batches: BatchPlan
     private var remaining: ArraySlice<Int>
     /// Gives batches when none remain.
     private let more: (() -> [Int])?
@@ -118,23 +128,14 @@ package struct CropBatchLoader {
         self.plan = plan
         self.settings = settings
         self.more = more
-        let count = Self.batchCount(of: plan, batchSize: settings.batchSize)
-        remaining = more == nil ? (0..<count).filter { !completed.contains($0) }[...] : []
+        batches = BatchPlan(plan, settings)
+        remaining = more == nil ? (0..<batches.count).filter { !completed.contains($0) }[...] : []
         var boxesOfImage: [Int: Range<Int>] = [:]
         for (position, box) in plan.boxes.enumerated() {
             let first = boxesOfImage[box.image]?.lowerBound ?? position
             boxesOfImage[box.image] = first..<position + 1
         }
         self.boxesOfImage = boxesOfImage
-    }
-
-    package static func batchCount(of plan: BoxPlan, batchSize: Int) -> Int {
-        (plan.boxes.count + batchSize - 1) / batchSize
-    }
-
-    /// The boxes of a batch: positions in the plan, fixed whatever happened before.
-    package static func range(ofBatch index: Int, plan: BoxPlan, batchSize: Int) -> Range<Int> {
-        index * batchSize..<min((index + 1) * batchSize, plan.boxes.count)
     }
 
     /// The next batch in order; nil after the last.
@@ -145,7 +146,7 @@ package struct CropBatchLoader {
         guard !scheduled.isEmpty else { return nil }
         let batch = await scheduled.removeFirst().task.value
         let coming = scheduled.map(\.index) + remaining.prefix(1)
-        let needed = Set(coming.flatMap { plan.boxes[range($0)].map(\.image) })
+        let needed = Set(coming.flatMap { boxes(ofBatch: $0).map(\.image) })
         images = images.filter { needed.contains($0.key) }
         schedule()
         return batch
@@ -157,15 +158,15 @@ package struct CropBatchLoader {
         for task in images.values { task.cancel() }
     }
 
-    private func range(_ index: Int) -> Range<Int> {
-        Self.range(ofBatch: index, plan: plan, batchSize: settings.batchSize)
+    private func boxes(ofBatch index: Int) -> [PlannedBox] {
+        batches.positions(ofBatch: index).map { plan.boxes[$0] }
     }
 
     private mutating func schedule() {
         while scheduled.count < Self.lookahead {
             if remaining.isEmpty, let more { remaining = more()[...] }
             guard let index = remaining.first else { return }
-            let boxes = plan.boxes[range(index)]
+            let boxes = boxes(ofBatch: index)
             let needed = Set(boxes.map(\.image))
             let held = needed.union(images.keys).reduce(0) { sum, image in
                 sum + (plan.imageSizes[image].map { $0.height * $0.width } ?? 0)
@@ -176,13 +177,14 @@ package struct CropBatchLoader {
                 images[image] = decode(image)
             }
             let batchImages = images.filter { needed.contains($0.key) }
-            let settings = settings
+            let (settings, cropSize) = (settings, batches.cropSize(ofBatch: index))
             scheduled.append(
                 (
                     index,
                     Task.detached {
                         await CropBatch(
-                            index: index, boxes: boxes, images: batchImages, settings: settings)
+                            index: index, boxes: boxes, cropSize: cropSize, images: batchImages,
+                            settings: settings)
                     }
                 ))
         }

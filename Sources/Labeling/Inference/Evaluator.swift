@@ -157,16 +157,10 @@ package struct Evaluator {
                     + "with sides above 2 pixels"
                     + (plan.unlabelled.first.map { ". First reason: \($0.reason)" } ?? ""))
         }
-        let batchCount = CropBatchLoader.batchCount(
-            of: plan, batchSize: request.settings.batchSize)
+        let batches = BatchPlan(plan, request.settings)
         // Batches hold the same boxes however many processes there are, and so give the same masks.
-        let others = (0..<batchCount).filter { $0 % (ranks?.count ?? 1) != ranks?.rank ?? 0 }
-        let othersCount = others.reduce(0) { sum, batch in
-            sum
-                + CropBatchLoader.range(
-                    ofBatch: batch, plan: plan, batchSize: request.settings.batchSize
-                ).count
-        }
+        let others = (0..<batches.count).filter { $0 % (ranks?.count ?? 1) != ranks?.rank ?? 0 }
+        let othersCount = batches.boxCount(ofBatches: others)
         var measuredBatches: [MeasuredBatch] = []
         var done = 0
         let completed = try await predict(
@@ -191,24 +185,22 @@ package struct Evaluator {
             measuredBatches = try ranks.gather(measuredBatches).flatMap { $0 }
                 .sorted { $0.index < $1.index }
         }
-        // In the order of one process, for sums of doubles depend on it.
+        // In the plan's order, for sums of doubles depend on it.
         var metric = MeanIoU(categoryCount: file.categories.count)
         var sweep = [MeanIoU](repeating: metric, count: request.sweep.count)
         var skipped = plan.unlabelled
         var lines: [String] = []
         var pairs: [(score: Double, iou: Double)] = []
-        for batch in measuredBatches {
-            for instance in batch.instances {
-                let bucket = instance.bucket.flatMap(SizeBucket.init(rawValue:))
-                metric.add(iou: instance.iou, category: instance.category, bucket: bucket)
-                for (place, iou) in instance.sweep.enumerated() {
-                    sweep[place].add(iou: iou, category: instance.category, bucket: bucket)
-                }
-                lines.append(instance.line)
-                if let score = instance.score { pairs.append((score, instance.iou)) }
+        for instance in measuredBatches.flatMap(\.instances).sorted(by: { $0.place < $1.place }) {
+            let bucket = instance.bucket.flatMap(SizeBucket.init(rawValue:))
+            metric.add(iou: instance.iou, category: instance.category, bucket: bucket)
+            for (place, iou) in instance.sweep.enumerated() {
+                sweep[place].add(iou: iou, category: instance.category, bucket: bucket)
             }
-            skipped += batch.failures.map { ($0.annotation, $0.reason) }
+            lines.append(instance.line)
+            if let score = instance.score { pairs.append((score, instance.iou)) }
         }
+        skipped += measuredBatches.flatMap(\.failures).map { ($0.annotation, $0.reason) }
         let results = EvaluationResults(
             rows: rows(metric),
             sweep: zip(request.sweep, sweep).map { ($0, rows($1)) },
@@ -261,6 +253,8 @@ package struct Evaluator {
             "    {\"id\": \(jsonText($0.id)), \"reason\": \(jsonText($0.reason))}"
         }
         let confidence = results.confidence.map { "\n  \"confidence\": \($0.json)," } ?? ""
+        let adaptive = (request.settings.adaptive?.sizes ?? []).map(String.init)
+            .joined(separator: ", ")
         let kpi = results.kpi.map { "    \(jsonText($0.name)): \(jsonNumber($0.value))" }
         return """
             {
@@ -284,6 +278,7 @@ package struct Evaluator {
                 "test_margin_rate": \(jsonNumber(request.settings.marginRate)),
                 "mask_thres": [\(request.thresholds.map { "\($0)" }.joined(separator: ", "))],
                 "batch_size": \(request.settings.batchSize),
+                "adaptive_crop": [\(adaptive)],
                 "cleanup": \(request.cleanup != nil),
                 "networks": \(jsonText(predictor.summary))
               }
@@ -295,6 +290,8 @@ package struct Evaluator {
 
 private struct MeasuredBatch: Sendable, Codable {
     struct Instance: Sendable, Codable {
+        /// Its place in the plan.
+        let place: Int
         let iou: Double
         let category: Int
         /// Of a ``SizeBucket``.
@@ -342,7 +339,7 @@ private func measured(_ batch: PredictedBatch, file: AnnotationFile) throws -> M
             + "\"counts\": \(jsonText(mask.compressedString))}}"
         instances.append(
             .init(
-                iou: iou, category: category, bucket: bucket?.rawValue, score: score,
+                place: item.planned.place, iou: iou, category: category, bucket: bucket?.rawValue, score: score,
                 sweep: sweep.map {
                     MeanIoU.iou(RLE(pasted: $0, imageSize: item.imageSize), truth)
                 }, line: line))

@@ -35,11 +35,12 @@ extension Labeler {
         let journal = try LabelJournal(
             path: path, fingerprint: try request.fingerprint(file, sharing: plan),
             mode: request.journalMode, annotationCount: file.annotations.count)
-        let own = batches(of: plan).filter { $0 % shard.count == shard.number - 1 }
-        let total = boxCount(ofBatches: own, plan)
-        var finished = boxCount(ofBatches: journal.completedBatches, plan)
+        let batches = BatchPlan(plan, request.cropSettings)
+        let own = (0..<batches.count).filter { $0 % shard.count == shard.number - 1 }
+        let total = batches.boxCount(ofBatches: own)
+        var finished = batches.boxCount(ofBatches: journal.completedBatches)
         if finished > 0 { onEvent(.note("continuing: \(finished) of \(total) boxes are done")) }
-        let others = Set(batches(of: plan)).subtracting(own)
+        let others = Set(0..<batches.count).subtracting(own)
         let completed = try await label(
             file, plan, into: journal, skipping: others.union(journal.completedBatches),
             shouldStop: shouldStop
@@ -68,17 +69,18 @@ extension Labeler {
             mode: rank == 0 || request.journalMode != .resume ? request.journalMode : .automatic,
             annotationCount: file.annotations.count)
         let before = try agree(meeting, journal, fingerprint, file)
+        let batches = BatchPlan(plan, request.cropSettings)
         let board = LeaseBoard(
-            meeting, batches: batches(of: plan).filter { !before.contains($0) })
+            meeting, batches: (0..<batches.count).filter { !before.contains($0) })
         let total = plan.boxes.count
-        let finishedBefore = boxCount(ofBatches: before, plan)
+        let finishedBefore = batches.boxCount(ofBatches: before)
         if finishedBefore > 0 {
             onEvent(.note("continuing: \(finishedBefore) of \(total) boxes are done"))
         }
         var finished = finishedBefore
-        var batches = board.take()
-        while !batches.isEmpty {
-            var first = batches
+        var taken = board.take()
+        while !taken.isEmpty {
+            var first = taken
             let completed = try await label(
                 file, plan, into: journal,
                 more: {
@@ -94,7 +96,7 @@ extension Labeler {
                 )
             }
             try board.check()
-            batches = completed ? try board.takeOver(shouldStop: shouldStop) : []
+            taken = completed ? try board.takeOver(shouldStop: shouldStop) : []
         }
         guard !shouldStop() else {
             board.leave()
@@ -103,14 +105,10 @@ extension Labeler {
         guard rank == 0 else { return nil }
         let journals = JournalSet(
             [journal] + (try others(than: journal, file).filter { $0.fingerprint == fingerprint }))
-        try requireComplete(journals, plan)
+        try requireComplete(journals, batchCount: batches.count)
         var summary = try finish(file, plan, journals, start: start)
         summary.newlyLabelledCount = total - finishedBefore
         return summary
-    }
-
-    private func batches(of plan: BoxPlan) -> Range<Int> {
-        0..<CropBatchLoader.batchCount(of: plan, batchSize: request.batchSize)
     }
 
     /// The batches that need no work, by what rank 0 finds in its folder and what the others have.
@@ -170,12 +168,12 @@ extension Labeler {
             }
     }
 
-    private func requireComplete(_ journals: JournalSet, _ plan: BoxPlan) throws {
+    private func requireComplete(_ journals: JournalSet, batchCount: Int) throws {
         let completed = journals.completedBatches
-        let missing = batches(of: plan).count { !completed.contains($0) }
+        let missing = (0..<batchCount).count { !completed.contains($0) }
         guard missing == 0 else {
             throw LabelingError.wrongUse(
-                "\(missing) of \(batches(of: plan).count) batches are in journals that are not in "
+                "\(missing) of \(batchCount) batches are in journals that are not in "
                     + "this folder: copy \(request.outputPath).rank-*.journal of the other "
                     + "machines here and give `mal merge`, or repeat the command to label them here"
             )

@@ -39,6 +39,8 @@ package struct LabelRequest: Sendable {
     /// File for each mask's features, a line each; nil for none.
     package var featuresPath: String?
     package var decoding = DecodeOptions()
+    /// Nil gives every box a crop of `cropSize`.
+    package var adaptiveCrop: AdaptiveCrop?
     package var journalMode = JournalMode.automatic
     /// Names of the overrides and options that shape the network, for the fingerprint.
     package var modelDescription = ""
@@ -57,6 +59,12 @@ package struct LabelRequest: Sendable {
         self.arithmetic = arithmetic
     }
 
+    var cropSettings: CropSettings {
+        CropSettings(
+            cropSize: cropSize, marginRate: marginRate, batchSize: batchSize, decoding: decoding,
+            adaptive: adaptiveCrop)
+    }
+
     var selection: BoxPlan.Selection { style == .tao ? .tao(.validation) : .all }
 
     /// - Parameter plan: of several processes, each of which numbers the batches by its own plan.
@@ -70,6 +78,7 @@ package struct LabelRequest: Sendable {
         print.add("model", modelDescription)
         print.add("networks", "\(source.rawValue)\(flipTest ? ", flip" : "")")
         print.add("crop size", cropSize)
+        if let adaptiveCrop { print.add("adaptive crop", adaptiveCrop) }
         print.add("margin rate", marginRate)
         print.add("thresholds", thresholds)
         print.add("batch size", batchSize)
@@ -191,7 +200,8 @@ package struct Labeler {
         let plan = plan(of: file)
         let done = journal.completedBatches
         let total = plan.boxes.count
-        var finished = boxCount(ofBatches: done, plan)
+        let batches = BatchPlan(plan, request.cropSettings)
+        var finished = batches.boxCount(ofBatches: done)
         let before = finished
         if before > 0 { onEvent(.note("continuing: \(before) of \(total) boxes are done")) }
         let completed = try await label(
@@ -212,14 +222,6 @@ package struct Labeler {
             decoding: request.decoding, onEvent: onEvent)
     }
 
-    func boxCount(ofBatches batches: some Sequence<Int>, _ plan: BoxPlan) -> Int {
-        batches.reduce(0) { sum, batch in
-            sum
-                + CropBatchLoader.range(ofBatch: batch, plan: plan, batchSize: request.batchSize)
-                .count
-        }
-    }
-
     /// Labels batches of the plan into a journal.
     ///
     /// - Parameters:
@@ -235,9 +237,7 @@ package struct Labeler {
         let measuresIoU = request.measuresIoU
         let completed = try await predict(
             plan: plan,
-            settings: CropSettings(
-                cropSize: request.cropSize, marginRate: request.marginRate,
-                batchSize: request.batchSize, decoding: request.decoding),
+            settings: request.cropSettings,
             predictor: predictor, thresholds: request.thresholds,
             extras: MaskExtras(
                 cleanup: request.cleanup, measuresFeatures: request.measuresFeatures),
@@ -250,6 +250,7 @@ package struct Labeler {
                 try recorded(batch.index, batch.results.count)
             })
         try journal.sync()
+        if let profile = predictor.profile { onEvent(.note(profile.text)) }
         return completed
     }
 

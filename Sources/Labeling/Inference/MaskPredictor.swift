@@ -21,6 +21,8 @@ package final class MaskPredictor {
     private let repairsBucketBorders: Bool
     /// Whether a batch is to be read when the next one has been started.
     let readsLate: Bool
+    /// Told where the time of batches goes.
+    var profile: StepProfile?
     /// Crops the network takes at once; halved when memory runs out.
     private var largestBatch = Int.max
 
@@ -45,12 +47,12 @@ package final class MaskPredictor {
     /// P = sigmoid(bilinear(logits → S×S)) · box mask (SPEC §8).
     /// - Returns: n·S·S values.
     /// - Throws: `LabelingError.outOfMemory` when not even one crop fits.
-    package func probabilities(of batch: CropBatch, cropSize: Int) throws -> [Float] {
-        try start(batch, cropSize: cropSize).values()
+    package func probabilities(of batch: CropBatch) throws -> [Float] {
+        try start(batch).values()
     }
 
-    /// ``probabilities(of:cropSize:)`` that does not wait for a device that works on its own.
-    func start(_ batch: CropBatch, cropSize: Int) throws -> Prediction {
+    /// ``probabilities(of:)`` that does not wait for a device that works on its own.
+    func start(_ batch: CropBatch) throws -> Prediction {
         var parts: [Readback] = []
         var start = 0
         while start < batch.items.count {
@@ -58,13 +60,13 @@ package final class MaskPredictor {
             do {
                 parts.append(
                     try withRecoverableMemory {
-                        probabilities(of: batch, range: start..<start + count, cropSize: cropSize)
+                        probabilities(of: batch, range: start..<start + count)
                     })
                 start += count
             } catch {
                 guard count > 1 else {
                     throw LabelingError.outOfMemory(
-                        batchSize: 1, cropSize: cropSize, reason: "\(error)")
+                        batchSize: 1, cropSize: batch.cropSize, reason: "\(error)")
                 }
                 largestBatch = (count + 1) / 2
             }
@@ -72,37 +74,45 @@ package final class MaskPredictor {
         return Prediction(parts: parts)
     }
 
-    private func probabilities(
-        of batch: CropBatch, range: Range<Int>, cropSize: Int
-    ) -> Readback {
+    private func probabilities(of batch: CropBatch, range: Range<Int>) -> Readback {
         withoutGradients {
-            let side = cropSize
+            let side = batch.cropSize
             let count = range.count
             let perCrop = side * side
-            let bytes = Tensor(
-                bytes: batch.pixels, from: range.lowerBound * perCrop * 3,
-                [count, side, side, 3], device: device)
-            let image = normalized(bytes)
+            let image = measured(.copies) {
+                normalized(
+                    Tensor(
+                        bytes: batch.pixels, from: range.lowerBound * perCrop * 3,
+                        [count, side, side, 3], device: device))
+            }
             let areas = batch.items[range].map { networkArea($0.planned.area) }
             var logits = meanLogits(image, areas: areas)
             if flipTest {
                 let flipped = meanLogits(image.flipped(3), areas: areas).flipped(3)
                 logits = (logits + flipped) * 0.5
             }
-            let masks = Tensor(
-                bytes: batch.boxMasks, from: range.lowerBound * perCrop, [count, 1, side, side],
-                device: device
-            ).to(.float32)
-            let upsampled = interpolate(logits, height: side, width: side, .bilinear)
-            return Readback(upsampled.sigmoid() * masks)
+            return measured(.probabilities) {
+                let masks = Tensor(
+                    bytes: batch.boxMasks, from: range.lowerBound * perCrop,
+                    [count, 1, side, side], device: device
+                ).to(.float32)
+                let upsampled = interpolate(logits, height: side, width: side, .bilinear)
+                return Readback(upsampled.sigmoid() * masks)
+            }
         }
+    }
+
+    private func measured<Result>(_ part: StepProfile.Part, _ body: () -> Result) -> Result {
+        profile?.measure(part, body) ?? body()
     }
 
     /// (n, 1, S/4, S/4) float32
     private func meanLogits(_ image: Tensor, areas: [Float]) -> Tensor {
         let all = networks.map { network in
-            autocast(arithmetic, on: device) { network(image: image, areas: areas) }
-                .to(.float32)
+            autocast(arithmetic, on: device) {
+                let features = measured(.backbone) { network.features(image) }
+                return measured(.heads) { network.logits(features, areas: areas) }
+            }.to(.float32)
         }
         guard all.count > 1 else { return all[0] }
         return all.dropFirst().reduce(all[0], +) * (1 / Double(all.count))

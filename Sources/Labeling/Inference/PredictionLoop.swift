@@ -65,22 +65,28 @@ package func predict<Kept: Sendable>(
     var pending: Task<Kept, any Error>?
     var started: [(batch: CropBatch, prediction: Prediction)] = []
     var isDone = false
+    let profile = predictor.profile
     while !isDone {
+        let start = ContinuousClock.now
         if !shouldStop(), let batch = await loader.next() {
-            started.append((batch, try predictor.start(batch, cropSize: settings.cropSize)))
+            profile?.add(.data, ContinuousClock.now - start)
+            started.append((batch, try predictor.start(batch)))
             if predictor.readsLate && started.count < 2 { continue }
         } else {
             isDone = true
         }
         guard !started.isEmpty else { continue }
         let (batch, prediction) = started.removeFirst()
-        let probabilities = prediction.values()
+        let probabilities = profile?.measure(.probabilities, prediction.values) ?? prediction.values()
+        let read = ContinuousClock.now
         if let pending { try keep(await pending.value) }
+        profile?.add(.masks, ContinuousClock.now - read)
+        profile?.endStep()
         pending = Task.detached {
             try consume(
                 paste(
-                    batch, probabilities: probabilities, cropSize: settings.cropSize,
-                    thresholds: thresholds, extras: extras, neighbours: neighbours))
+                    batch, probabilities: probabilities, thresholds: thresholds, extras: extras,
+                    neighbours: neighbours))
         }
     }
     if let pending { try keep(await pending.value) }
@@ -90,9 +96,10 @@ package func predict<Kept: Sendable>(
 
 /// - Parameter probabilities: n·S·S values of the batch's crops.
 private func paste(
-    _ batch: CropBatch, probabilities: [Float], cropSize: Int, thresholds: [Float],
-    extras: MaskExtras, neighbours: BoxNeighbours?
+    _ batch: CropBatch, probabilities: [Float], thresholds: [Float], extras: MaskExtras,
+    neighbours: BoxNeighbours?
 ) -> PredictedBatch {
+    let cropSize = batch.cropSize
     let stride = cropSize * cropSize
     var sweeps: [[WindowMask]] = []
     let masks = batch.items.enumerated().map { index, item in
@@ -118,8 +125,7 @@ private func paste(
             var notes = MaskNotes()
             if let neighbours {
                 notes.features = batch.features(
-                    of: index, probabilities: crop, cropSize: cropSize, threshold: threshold,
-                    neighbours: neighbours)
+                    of: index, probabilities: crop, threshold: threshold, neighbours: neighbours)
             }
             if let cleaned = cleaned(mask) {
                 mask = cleaned.mask
@@ -134,7 +140,7 @@ private func paste(
 
 extension CropBatch {
     fileprivate func features(
-        of index: Int, probabilities: UnsafeBufferPointer<Float>, cropSize: Int, threshold: Float,
+        of index: Int, probabilities: UnsafeBufferPointer<Float>, threshold: Float,
         neighbours: BoxNeighbours
     ) -> MaskFeatures {
         let stride = cropSize * cropSize

@@ -67,6 +67,11 @@ public struct EvaluateJob {
                 decoding: DecodeOptions(
                     maxPixels: spec.dataset.maxPixelCount, applyEXIF: spec.dataset.appliesEXIF)),
             thresholds: spec.train.thresholds)
+        if spec.dataset.usesAdaptiveCrops {
+            request.settings.adaptive = AdaptiveCrop(
+                cropSize: spec.dataset.cropSize,
+                stride: model.configuration.backbone.tokenStride)
+        }
         if evaluate.cleansUp { request.cleanup = MaskCleanup() }
         request.sweep = evaluate.sweep.map(Float.init)
         self.request = request

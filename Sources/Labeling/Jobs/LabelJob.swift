@@ -23,6 +23,7 @@ public struct LabelJob {
     ///   - threads: CPU threads of the network; nil leaves libtorch's choice.
     ///   - reportDirectory: a folder for the pages of ``ReportJob``; nil for none.
     ///   - exports: outputs in other formats, made from the masks once they are complete.
+    ///   - profiles: tell at the end where the batches' time went.
     ///   - featuresPath: a file for what the masks' scores are made of; nil for none.
     ///   - input: how the boxes are read.
     ///   - rank: which of the run's processes this is; nil when it is alone.
@@ -31,7 +32,7 @@ public struct LabelJob {
     public init(
         specPath: String?, overrides: [String], settings: [SpecSetting], threads: Int?,
         journalMode: JournalMode, style: OutputStyle, overlaysDirectory: String?,
-        reportDirectory: String? = nil, featuresPath: String? = nil,
+        reportDirectory: String? = nil, profiles: Bool = false, featuresPath: String? = nil,
         exports targets: [OutputTarget] = [], exportSettings: ExportSettings = ExportSettings(),
         input: InputOptions = InputOptions(), rank: RankEnvironment? = nil,
         onEvent all: @escaping RunEventHandler
@@ -108,6 +109,10 @@ public struct LabelJob {
         request.overlaysDirectory = overlaysDirectory
         request.modelDescription = "\(model.configuration)"
         try model.check(cropSize: request.cropSize)
+        if spec.dataset.usesAdaptiveCrops {
+            request.adaptiveCrop = AdaptiveCrop(
+                cropSize: request.cropSize, stride: model.configuration.backbone.tokenStride)
+        }
         if request.measuresIoU {
             try requireSegmentations(
                 file, selection: request.selection, key: "inference.load_mask")
@@ -119,6 +124,7 @@ public struct LabelJob {
             arithmetic: runtime.arithmetic, flipTest: request.flipTest,
             repairsBucketBorders: specPath == nil && style == .lossless,
             readsLate: spec.readsResultsLate)
+        if profiles { predictor.profile = StepProfile(device: runtime.device) }
         self.onEvent = onEvent
         let folder = URL(fileURLWithPath: outputPath).deletingLastPathComponent().path
         try makeDirectory(folder)

@@ -72,7 +72,7 @@ public struct MergeJob {
                 "\(request.imagesDirectory): other images can be used than where the journals come "
                     + "from; give the folder with the same images")
         }
-        let total = CropBatchLoader.batchCount(of: plan, batchSize: request.batchSize)
+        let total = BatchPlan(plan, request.cropSettings).count
         let completed = journals.completedBatches
         let missing = (0..<total).count { !completed.contains($0) }
         guard missing == 0 else {
@@ -115,6 +115,13 @@ extension LabelRequest {
             imagesDirectory: imagesDirectory, outputPath: outputPath, checkpointPath: "",
             cropSize: try number("crop size"), thresholds: [],
             batchSize: try number("batch size"), device: .cpu, arithmetic: .float32)
+        if let text = fingerprint["adaptive crop"] {
+            guard let adaptive = AdaptiveCrop(text) else {
+                throw LabelingError.journalUnreadable(
+                    path: path, reason: "its adaptive crop cannot be")
+            }
+            adaptiveCrop = adaptive
+        }
         style = try OutputStyle(rawValue: value("output style")) ?? .lossless
         measuresIoU = try value("load_mask") == "true"
         self.writesScores = try writesScores && value("features") == "true"

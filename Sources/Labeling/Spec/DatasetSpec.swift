@@ -17,6 +17,7 @@ public struct DatasetSpec: Sendable, Equatable {
     public let loadsMasks: Bool
     /// Side of a crop in pixels.
     public let cropSize: Int
+    public let usesAdaptiveCrops: Bool
     public let appliesEXIF: Bool
     public let maxPixelCount: Int
 
@@ -51,6 +52,9 @@ public struct DatasetSpec: Sendable, Equatable {
         cropSize = reader.int(
             "crop_size", default: 512, in: 16...8192,
             "Side of a crop in pixels, a multiple of the patch size. TAO asks for 256 or more.")
+        usesAdaptiveCrops = reader.flag(
+            "adaptive_crop", default: false, ours: true, usedBy: [.evaluate, .inference],
+            "Small boxes in crops of half and three quarters of crop_size: faster, less exact masks.")
         appliesEXIF = reader.flag(
             "apply_exif", default: false, ours: true,
             "Turn images as their EXIF orientation says. TAO does not.")

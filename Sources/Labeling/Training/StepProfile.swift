@@ -1,7 +1,7 @@
 import Foundation
 package import Torch
 
-/// Where the time of training steps goes (`mal train --profile`).
+/// Where the time of steps goes, of training or of the batches of a labelling run (`--profile`).
 ///
 /// On a GPU the parts are measured by the device's own clock, between events around them, and read at the end of
 /// each step; only then does the host wait for the device. Work that the host does while the device is busy with
@@ -10,6 +10,10 @@ package final class StepProfile {
     package enum Part: String, CaseIterable, Sendable {
         case data = "wait for data"
         case copies = "to the device"
+        case backbone = "backbone"
+        case heads = "heads"
+        case probabilities = "probabilities"
+        case masks = "wait for masks"
         case teacher = "teacher"
         case student = "student"
         case losses = "losses"
