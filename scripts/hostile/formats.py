@@ -152,7 +152,7 @@ CASES = [
     ("a folder of nothing", "error", "images", {}, []),
     ("a folder of two formats", "error", "d", {"d/a.xml": voc(OBJECT % 3), "d/b.txt": "0 0.5 0.5 0.5 0.5\n"}, []),
     ("a format that is forced and wrong", "error", "a.csv", {"a.csv": HEADER}, ["--format", "voc"]),
-    ("a format that can't be read", "usage", "a.csv", {"a.csv": HEADER}, ["--format", "semantic"]),
+    ("a format that can't be read", "usage", "a.csv", {"a.csv": HEADER}, ["--format", "jpg"]),
 ]
 
 
