@@ -394,7 +394,7 @@ import Testing
         #expect(losses(report) == [.renamedImages: 2])
         #expect(
             try FileManager.default.contentsOfDirectory(atPath: folder.path + "/out").sorted() == [
-                ".mal-export", "a.png", "a.png-2.png", "a.png.png", "categories.csv",
+                ".mal-export", "a.png", "a.png-2.png", "a.png.png", "categories.csv", "images.csv",
             ])
     }
 

@@ -3,6 +3,7 @@
 import json
 import os
 
+import masks
 from sandbox import Case
 
 VOC = "<annotation><filename>%s</filename><size><width>64</width><height>48</height></size>%s</annotation>"
@@ -168,5 +169,5 @@ def cases(settings):
             return ["validate", path, "--images", "images", *arguments]
         return Case("format, " + name, expect, build)
 
-    for entry in CASES:
+    for entry in CASES + masks.CASES:
         yield case(*entry)

@@ -5,7 +5,8 @@
 
 Prints a row a format: annotations that came back, parts and holes of their masks (8 and 4 neighbours, by SciPy),
 mean and worst IoU of each mask with the one it came from (decoded by pycocotools, paired within image and category by
-IoU), masks without a counterpart, and mal's warnings. Formats of boxes: the largest error of a box, in pixels.
+IoU; in `semantic` with the union of a category's masks), masks before or after without a counterpart, and mal's
+warnings. Formats of boxes: the largest error of a box, in pixels.
 Needs pycocotools, numpy and scipy.
 """
 import argparse
@@ -91,6 +92,15 @@ def compare_boxes(before, after):
     return worst, alone
 
 
+def expected(before, to):
+    """What a format can hold at best: a mask a category in label maps, names without spaces in KITTI."""
+    if to == "kitti":
+        return {(image, name.replace(" ", "_")): items for (image, name), items in before.items()}
+    if to == "semantic":
+        return {key: [(items[0][0], rle.merge([m for _, m in items]))] for key, items in before.items()}
+    return before
+
+
 def totals(groups):
     masks = [m for items in groups.values() for _, m in items if m]
     shapes = [shape(m) for m in masks]
@@ -128,11 +138,12 @@ def main():
         convert(o.mal, out, back, "--to", "coco", "--images", o.images, *source)
         after = load(back)
         count, parts, holes = totals(after)
+        wanted = expected(before, to)
         if to in BOXES:
-            worst, alone = compare_boxes(before, after)
+            worst, alone = compare_boxes(wanted, after)
             row = f"{count} | | | boxes | {worst:.2g} px off | {alone}"
         else:
-            values, alone = compare_masks(before, after)
+            values, alone = compare_masks(wanted, after)
             row = f"{count} | {parts} | {holes} | {sum(values) / len(values):.6f} | {min(values):.6f} | {alone}"
         print(f"| {' '.join([to, *options])} | {row} | {warned} |", flush=True)
 

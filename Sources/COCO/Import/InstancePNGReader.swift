@@ -53,7 +53,8 @@ enum InstancePNGReader {
         guard let value = file.member("mask_file", of: annotation) else { return nil }
         let spelled = file.text(value)
         if spelled == "null" { return nil }
-        guard let name = file.bytes.withBytes({ JSONScanner($0, value).text(value) }) else {
+        let isText = spelled.utf8.first == UInt8(ascii: "\"")
+        guard isText, let name = file.bytes.withBytes({ JSONScanner($0, value).text(value) }) else {
             throw problem("a text", spelled.quoted)
         }
         if let fault = ImageRecord.fault(in: name) {

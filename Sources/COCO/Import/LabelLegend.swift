@@ -46,7 +46,8 @@ struct LabelLegend {
                 throw table.problem(
                     line, field: "name", expected: "a name of its own", found: fields[2].quoted)
             }
-            let id = fields[1].isEmpty ? nil : Int64(fields[1]).map(RecordID.integer) ?? .text(fields[1])
+            let id =
+                fields[1].isEmpty ? nil : Int64(fields[1]).map(RecordID.integer) ?? .text(fields[1])
             if let id, !ids.insert(id).inserted {
                 throw table.problem(
                     line, field: "id", expected: "an id of its own", found: "\(id)")

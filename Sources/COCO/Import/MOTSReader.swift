@@ -145,7 +145,8 @@ struct MOTSReader {
             do throws(MOTSLine.Fault) {
                 let object = try MOTSLine(line)
                 guard
-                    object.kind == Self.ignored || seen.insert(object.frame * 1_000_000_000 + object.id).inserted
+                    object.kind == Self.ignored
+                        || seen.insert(object.frame * 1_000_000_000 + object.id).inserted
                 else {
                     throw MOTSLine.Fault(
                         field: "id", expected: "an id of its own in its frame",
