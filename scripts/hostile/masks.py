@@ -5,17 +5,18 @@ import json
 import png
 
 LEGEND = "value,id,name,red,green,blue\n1,1,cat,128,0,0\n2,2,dog,0,128,0\n"
-ONE = png.labels([[0, 1], [1, 1]])
+ONE = png.labels([[0] * 32 + [1] * 32] * 48)  # as large as the image that is there
 FRAMES = "sequence,frame,image,width,height\n"
 LINE = "0 1001 1 2 3 6\n"
+TABLE = FRAMES + "0000,1,a.png,64,48\n"
 
 
 def semantic(image=ONE, legend=LEGEND, **more):
-    return {"d/x.png": image, "d/categories.csv": legend, **{f"d/{k}.csv": v for k, v in more.items()}}
+    return {"d/a.png": image, "d/categories.csv": legend, **{f"d/{k}.csv": v for k, v in more.items()}}
 
 
 def voc(objects=ONE, classes=ONE, legend=LEGEND):
-    return {"d/SegmentationObject/x.png": objects, "d/SegmentationClass/x.png": classes, "d/categories.csv": legend}
+    return {"d/SegmentationObject/a.png": objects, "d/SegmentationClass/a.png": classes, "d/categories.csv": legend}
 
 
 def mots(rows, frames=None, name="0000/000001"):
@@ -27,9 +28,9 @@ def lines(text, **more):
     return {"d/instances_txt/0000.txt": text, **{f"d/{k}.csv": v for k, v in more.items()}}
 
 
-def instances(file, mask=ONE, size=2):
+def instances(file, mask=ONE, size=64):
     return {"d/masks/1.png": mask, "d/annotations.json": json.dumps({
-        "images": [{"id": 1, "file_name": "a.png", "width": size, "height": 2}],
+        "images": [{"id": 1, "file_name": "a.png", "width": size, "height": 48}],
         "annotations": [{"id": 7, "image_id": 1, "category_id": 1, "bbox": [0, 0, 2, 2], **file}],
         "categories": [{"id": 1, "name": "cat"}]})}
 
@@ -39,7 +40,7 @@ FILE = {"mask_file": "masks/1.png"}
 # As in formats.py.
 CASES = [
     ("semantic: control", "done", "d", semantic(), []),
-    ("semantic: no legend", "error", "d", {"d/x.png": ONE}, []),
+    ("semantic: no legend", "error", "d", {"d/a.png": ONE}, []),
     ("semantic: a number that the legend does not have", "error", "d", semantic(png.labels([[0, 77]])), []),
     ("semantic: a photograph", "error", "d", semantic(png.png(8, 8)), []),
     ("semantic: cut off", "error", "d", semantic(ONE[:-20]), []),
@@ -57,18 +58,18 @@ CASES = [
     ("semantic: a legend in invalid UTF-8", "error", "d", semantic(legend=LEGEND.encode() + b"3,3,\xff\xfe,0,0,0\n"), []),
     ("semantic: terminal control sequences", "error", "d", semantic(legend=LEGEND + "\x1b[2J,3,\x1b[2J,0,0,0\n"), []),
     ("semantic: a legend of a million lines", "error", "d", semantic(legend=lambda: LEGEND + "1,1,cat,0,0,0\n" * 1_000_000), []),
-    ("semantic: an image that climbs out", "error", "d", semantic(images="label,image\nx,../../../etc/passwd\n"), []),
-    ("semantic: an image without labels", "error", "d", semantic(images="label,image\nx,x.jpg\ny,y.jpg\n"), []),
+    ("semantic: an image that climbs out", "error", "d", semantic(images="label,image\na,../../../etc/passwd\n"), []),
+    ("semantic: an image without labels", "error", "d", semantic(images="label,image\na,a.png\ny,y.jpg\n"), []),
     ("VOC masks: control", "done", "d", voc(), []),
-    ("VOC masks: no class image", "error", "d", {"d/SegmentationObject/x.png": ONE, "d/SegmentationClass/y.png": ONE}, []),
-    ("VOC masks: no classes", "error", "d", {"d/SegmentationObject/x.png": ONE}, []),
+    ("VOC masks: no class image", "error", "d", {"d/SegmentationObject/a.png": ONE, "d/SegmentationClass/y.png": ONE}, []),
+    ("VOC masks: no classes", "error", "d", {"d/SegmentationObject/a.png": ONE}, []),
     ("VOC masks: sizes differ", "error", "d", voc(classes=png.labels([[1, 1, 1]])), []),
-    ("VOC masks: an object on the background", "error", "d", voc(classes=png.labels([[1, 0], [0, 0]])), []),
-    ("VOC masks: an object on void", "error", "d", voc(classes=png.labels([[0, 255], [255, 255]])), []),
-    ("VOC masks: an object of two classes", "done", "d", voc(classes=png.labels([[0, 1], [1, 2]])), []),
-    ("VOC masks: an unknown class", "error", "d", voc(classes=png.labels([[0, 9], [9, 9]])), []),
+    ("VOC masks: an object on the background", "error", "d", voc(classes=png.labels([[1] * 32 + [0] * 32] * 48)), []),
+    ("VOC masks: an object on void", "error", "d", voc(classes=png.labels([[255] * 64] * 48)), []),
+    ("VOC masks: an object of two classes", "any", "d", voc(classes=png.labels([[0] * 60 + [2] * 4] + [[1] * 64] * 47)), []),
+    ("VOC masks: an unknown class", "error", "d", voc(classes=png.labels([[9] * 64] * 48)), []),
     ("VOC masks: text in place of an image", "error", "d", voc(objects="not an image"), []),
-    ("MOTS: control", "done", "d", mots([[0, 1001, 10_000]]), []),
+    ("MOTS: control", "done", "d", mots([[0, 1001, 10_000, 2002] * 16] * 48, TABLE), []),
     ("MOTS: an id below 1000", "error", "d", mots([[0, 7]]), []),
     ("MOTS: a class that the legend does not have", "error", "d", {**mots([[0, 9001]]), "d/categories.csv": LEGEND}, []),
     ("MOTS: a file without a number", "error", "d", mots([[1001]], name="0000/first"), []),
@@ -77,7 +78,7 @@ CASES = [
     ("MOTS: a frame twice in the table", "error", "d", mots([[1001]], FRAMES + "0000,1,a.jpg,1,1\n" * 2), []),
     ("MOTS: two frames of one image", "error", "d",
      {**mots([[1001]], FRAMES + "0000,1,a.jpg,1,1\n0000,2,a.jpg,1,1\n"), "d/instances/0000/000002.png": png.labels([[1001]], 16)}, []),
-    ("MOTS text: control", "done", "d", lines(LINE), []),
+    ("MOTS text: control", "done", "d", lines("1 1001 1 48 64 0PP3\n", images=TABLE), []),
     ("MOTS text: five fields", "error", "d", lines("0 1001 1 2 3\n"), []),
     ("MOTS text: seven fields", "error", "d", lines("0 1001 1 2 3 6 7\n"), []),
     ("MOTS text: a negative frame", "error", "d", lines("-1 1001 1 2 3 6\n"), []),
@@ -97,7 +98,7 @@ CASES = [
     ("PNG a mask: a file that climbs out", "error", "d", instances({"mask_file": "../../../etc/passwd"}), []),
     ("PNG a mask: an absolute file", "error", "d", instances({"mask_file": "/etc/passwd"}), []),
     ("PNG a mask: a file that is not there", "error", "d", instances({"mask_file": "masks/2.png"}), []),
-    ("PNG a mask: a file of another size", "error", "d", instances(FILE, size=3), []),
+    ("PNG a mask: a file of another size", "error", "d", instances(FILE, size=63), []),
     ("PNG a mask: a number as the file", "error", "d", instances({"mask_file": 7}), []),
     ("PNG a mask: a photograph", "error", "d", instances(FILE, png.png(2, 2)), []),
     ("PNG a mask: an empty file", "error", "d", instances(FILE, b""), []),
