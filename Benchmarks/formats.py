@@ -4,8 +4,8 @@
     formats.py MAL [--annotations N] [--only FORMAT …] [--work DIR]
 
 Makes a COCO file with polygons (coco_scene.py; 7.3 annotations an image), has `mal convert` write it in each format and
-`mal validate` read that and decode every mask. Prints seconds, the peak resident memory of each process, the size of the
-output and how many annotations were read. Standard library only. What each format keeps: tools/formats/round_trip.py.
+`mal validate` read that and decode every mask. Prints seconds on the wall and of the processor, the peak resident memory
+of each process, the size of the output and how many annotations were read. Standard library only. What each format keeps: tools/formats/round_trip.py.
 """
 import argparse
 import json
@@ -33,7 +33,7 @@ def remove(path):
 
 
 def run(command):
-    """Standard output and error, seconds, and peak memory in MB of one process."""
+    """Standard output and error, seconds on the wall and of the processor, and peak memory in MB of one process."""
     start = time.monotonic()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     text = process.stdout.read()
@@ -41,7 +41,11 @@ def run(command):
     seconds = time.monotonic() - start
     if status != 0:
         sys.exit(f"{' '.join(command)} failed:\n{text}")
-    return text, seconds, usage.ru_maxrss / 1024
+    return text, (seconds, usage.ru_utime + usage.ru_stime), usage.ru_maxrss / 1024
+
+
+def shown(seconds):
+    return "{:.1f} ({:.1f})".format(*seconds)
 
 
 def size(path):
@@ -81,7 +85,7 @@ def speed(o):
     if not os.path.exists(images):
         write_headers(scene, images)
     print(f"{o.annotations} annotations, {os.path.getsize(scene) / 1e6:.0f} MB of COCO polygons")
-    print("| format | written, s | peak MB | output MB | files | read, s | peak MB | annotations |\n"
+    print("| format | written, s (CPU) | peak MB | output MB | files | read, s (CPU) | peak MB | annotations |\n"
           "|---|---|---|---|---|---|---|---|")
     rle = f"{o.work}/coco.json"
     cases = [(f, scene, ()) for f in FORMATS]
@@ -97,7 +101,7 @@ def speed(o):
             [o.mal, "validate", out, "--limit", "0", "--format", to, *reading(to, scene, images)])
         name = " ".join([to, *(["from RLE"] if source == rle else []), *options])
         found = re.search(r"(\d+) annotations", text)[1]
-        print(f"| {name} | {seconds:.1f} | {memory:.0f} | {total / 1e6:.0f} | {count} | {read:.1f} | "
+        print(f"| {name} | {shown(seconds)} | {memory:.0f} | {total / 1e6:.0f} | {count} | {shown(read)} | "
               f"{read_memory:.0f} | {found} |", flush=True)
         if out != rle:
             remove(out)

@@ -60,15 +60,15 @@ enum InstancePNGReader {
         if let fault = ImageRecord.fault(in: name) {
             throw problem("a path inside the folder", "\(name.quoted), which \(fault)")
         }
-        let labels: LabelImage
+        let mask: RLE
         do throws(ImageError) {
-            labels = try LabelImage(path: LabelFiles.join(folder, name))
+            mask = try RLE(labels: LabelFiles.join(folder, name))
         } catch {
             throw problem("a PNG of a mask", error.description)
         }
-        if let size = annotation.imageIndex.flatMap({ file.images[$0].size }), size != labels.size {
-            throw problem("\(size), its image's size", "\(labels.size) in \(name.quoted)")
+        if let size = annotation.imageIndex.flatMap({ file.images[$0].size }), size != mask.size {
+            throw problem("\(size), its image's size", "\(mask.size) in \(name.quoted)")
         }
-        return labels.mask()
+        return mask
     }
 }

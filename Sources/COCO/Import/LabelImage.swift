@@ -20,21 +20,6 @@ struct LabelImage {
         }
     }
 
-    /// All pixels above 0 as one mask.
-    func mask() -> RLE {
-        var counts: [UInt32] = []
-        columns.withUnsafeBufferPointer { columns in
-            var (start, isSet) = (0, false)
-            while start < columns.count {
-                var end = start
-                while end < columns.count, (columns[end] > 0) == isSet { end += 1 }
-                counts.append(UInt32(end - start))
-                (start, isSet) = (end, !isSet)
-            }
-        }
-        return RLE(size, counts)
-    }
-
     /// The column and row of a pixel, for a message.
     ///
     /// - Parameter place: in ``columns``.
@@ -65,6 +50,12 @@ struct LabelImage {
 }
 
 extension RLE {
+    /// All pixels above 0 of a PNG of numbers.
+    init(labels path: String) throws(ImageError) {
+        let (size, rows) = try ImageCodec.decodeLabels(path: path)
+        self.init(Mask(size: size, pixels: rows.map { $0 > 0 ? 1 : 0 }))
+    }
+
     /// The mask of each number of a label image; nil for a number that no pixel has.
     ///
     /// - Parameters:
