@@ -1,7 +1,8 @@
-/// The formats in which boxes come and masks go, by the names that `--format` and `--to` take.
+/// The formats in which boxes and masks come and go, by the names that `--format` and `--to` take.
 ///
-/// All are read into, and written from, COCO's records: each has one reader in `Import/` or one
-/// writer in `Export/`, and knows nothing of the others.
+/// All are read into, and written from, COCO's records: each has a reader in `Import/` and a writer
+/// in `Export/`, and knows nothing of the others. Which is whose, `AnnotationFile.read` and
+/// `AnnotationExport.write` say.
 public enum AnnotationFormat: String, CaseIterable, Sendable {
     /// COCO JSON.
     case coco
@@ -24,8 +25,6 @@ public enum AnnotationFormat: String, CaseIterable, Sendable {
     /// A JSON list of a detector's boxes (COCO results).
     case detections
 
-    // MARK: Only written
-
     /// COCO JSON whose masks are polygons.
     case cocoPolygons = "coco-polygons"
     /// COCO JSON whose masks are run lengths that are not compressed.
@@ -42,13 +41,4 @@ public enum AnnotationFormat: String, CaseIterable, Sendable {
     case png
     /// A PNG an image whose pixels are categories.
     case semantic
-}
-
-extension AnnotationFormat {
-    /// The formats that boxes can come in.
-    public static let readable: [AnnotationFormat] = [
-        .coco, .lvis, .objects365, .ytvis, .voc, .yolo, .kitti, .labelme, .csv, .detections,
-    ]
-
-    public var isReadable: Bool { Self.readable.contains(self) }
 }

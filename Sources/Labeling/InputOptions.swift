@@ -12,15 +12,15 @@ public struct InputOptions: Sendable {
         self.imagesFrom = imagesFrom
     }
 
-    /// The names of the formats that boxes can come in.
-    public static var formatNames: [String] { AnnotationFormat.readable.map(\.rawValue) }
+    /// The names of the formats that annotations can come in.
+    public static var formatNames: [String] { AnnotationFormat.allCases.map(\.rawValue) }
 
     /// - Throws: `LabelingError.wrongUse` for a format that can't be read.
     package func source(
         _ path: String, imagesDirectory: String?, appliesEXIF: Bool
     ) throws(LabelingError) -> AnnotationSource {
         let known = format.flatMap(AnnotationFormat.init(rawValue:))
-        if let format, !(known?.isReadable ?? false) {
+        if let format, known == nil {
             throw .wrongUse(
                 "the format must be one of \(Self.formatNames.joined(separator: ", ")), is "
                     + format)

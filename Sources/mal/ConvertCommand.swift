@@ -6,9 +6,10 @@ struct ConvertCommand: ParsableCommand {
         commandName: "convert",
         abstract: "Writes annotations in another format.",
         discussion: """
-            INPUT is a file or folder in any format that `mal label` reads (--format).
+            INPUT is a file or folder in any of the formats below, told by its content and \
+            layout (or by --format).
 
-            Formats of --to:
+            Formats, read and written:
               coco            COCO JSON, compressed RLE
               coco-rle        COCO JSON, RLE as numbers
               coco-polygons   COCO JSON, polygons

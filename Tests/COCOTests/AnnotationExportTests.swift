@@ -222,6 +222,29 @@ import Testing
                 """#)
     }
 
+    @Test("YOLO: corners on the limit of a fifth pixel, and parts that overlap, keep their masks")
+    func yoloLimits() throws {
+        let file = try folder.read(
+            document(
+                annotations: #"""
+                    {"id": 1, "image_id": 1, "category_id": 3, "bbox": [0, 0, 9, 9],
+                     "segmentation": [[1.1, 1.3, 8.9, 1.7, 8.5, 6.3, 2.7, 6.9]]},
+                    {"id": 2, "image_id": 1, "category_id": 3, "bbox": [0, 0, 9, 9],
+                     "segmentation": [[1, 1, 6, 1, 6, 6, 1, 6], [4, 4, 9, 4, 9, 8, 4, 8]]}
+                    """#,
+                images: #"{"id": 1, "file_name": "a.png", "width": 11, "height": 13}"#))
+        let report = try export(file, .yoloSegmentation)
+        #expect(report.worstIoU == 1)
+        try folder.add("out/images/a.png", pngHeader(width: 11, height: 13))
+        let again = try folder.load("out")
+        let size = Size(height: 13, width: 11)
+        for (annotation, other) in zip(file.annotations, again.annotations) {
+            #expect(
+                try file.truth(of: annotation, imageSize: size)
+                    == again.truth(of: other, imageSize: size))
+        }
+    }
+
     @Test("VOC XML, KITTI and CSV, as text")
     func boxes() throws {
         _ = try export(try small(), .voc)
@@ -394,7 +417,7 @@ import Testing
         #expect(losses(report) == [.renamedImages: 2])
         #expect(
             try FileManager.default.contentsOfDirectory(atPath: folder.path + "/out").sorted() == [
-                ".mal-export", "a.png", "a.png-2.png", "a.png.png", "categories.csv",
+                ".mal-export", "a.png", "a.png-2.png", "a.png.png", "categories.csv", "images.csv",
             ])
     }
 

@@ -141,7 +141,7 @@ struct CommandLineTests {
             forced.errors
                 == "Error: boxes.csv line 1: expected well-formed XML, found a document that ends too "
                 + "early or goes on after its end\n")
-        let unknown = try mal("validate", "boxes.csv", "--format", "png", in: folder)
+        let unknown = try mal("validate", "boxes.csv", "--format", "jpg", in: folder)
         #expect(unknown.code == 64)
         #expect(unknown.errors.hasPrefix("Error: --format must be one of coco, lvis, objects365"))
     }

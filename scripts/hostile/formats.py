@@ -3,6 +3,7 @@
 import json
 import os
 
+import masks
 from sandbox import Case
 
 VOC = "<annotation><filename>%s</filename><size><width>64</width><height>48</height></size>%s</annotation>"
@@ -152,7 +153,7 @@ CASES = [
     ("a folder of nothing", "error", "images", {}, []),
     ("a folder of two formats", "error", "d", {"d/a.xml": voc(OBJECT % 3), "d/b.txt": "0 0.5 0.5 0.5 0.5\n"}, []),
     ("a format that is forced and wrong", "error", "a.csv", {"a.csv": HEADER}, ["--format", "voc"]),
-    ("a format that can't be read", "usage", "a.csv", {"a.csv": HEADER}, ["--format", "semantic"]),
+    ("a format that can't be read", "usage", "a.csv", {"a.csv": HEADER}, ["--format", "jpg"]),
 ]
 
 
@@ -168,5 +169,5 @@ def cases(settings):
             return ["validate", path, "--images", "images", *arguments]
         return Case("format, " + name, expect, build)
 
-    for entry in CASES:
+    for entry in CASES + masks.CASES:
         yield case(*entry)

@@ -53,34 +53,31 @@ struct Outliner {
         written: (([[Double]]) -> [[Double]])? = nil
     ) throws(COCOError) -> [[Double]]? {
         guard let mask = instance.mask else { return nil }
-        let polygons: [[Double]]
-        if let given = instance.polygons, options == OutlineOptions() {
-            polygons = given
+        func iou(_ polygons: [[Double]]) -> Double? {
+            let result = written?(polygons) ?? polygons
+            if result == instance.polygons { return 1 }
+            guard let again = try? RLE(polygons: result, size: mask.size) else { return nil }
+            return mask.area + again.area == 0 ? 1 : mask.iou(with: again)
+        }
+        // Polygons that are there stay, unless what is written of them is another mask: parts that
+        // overlap each other can't be joined into one polygon.
+        if let given = instance.polygons, options == OutlineOptions(), iou(given) == 1 {
             report.partCount += given.count
-        } else {
-            guard mask.area > 0 else {
-                report.add(.emptyMask)
-                return nil
-            }
-            do {
-                let outline = try PolygonMask(mask, options)
-                polygons = outline.polygons
-                report.partCount += outline.partCount
-                report.holeCount += outline.holeCount
-                if outline.holeCount > 0 { report.add(.keyholes) }
-            } catch .segmentation {
-                report.add(.intricate)
-                return nil
-            }
-        }
-        let result = written?(polygons) ?? polygons
-        if result == instance.polygons {
             report.add(iou: 1, of: instance.record.id)
-        } else if let again = try? RLE(polygons: result, size: mask.size) {
-            report.add(
-                iou: mask.area + again.area == 0 ? 1 : mask.iou(with: again), of: instance.record.id
-            )
+            return given
         }
-        return polygons
+        guard mask.area > 0 else {
+            report.add(.emptyMask)
+            return nil
+        }
+        guard let outline = try? PolygonMask(mask, options) else {
+            report.add(.intricate)
+            return nil
+        }
+        report.partCount += outline.partCount
+        report.holeCount += outline.holeCount
+        if outline.holeCount > 0 { report.add(.keyholes) }
+        if let value = iou(outline.polygons) { report.add(iou: value, of: instance.record.id) }
+        return outline.polygons
     }
 }

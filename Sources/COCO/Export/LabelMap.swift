@@ -70,25 +70,7 @@ struct LabelMap {
 
     /// What is left of each mask; nil where nothing is.
     func visibleMasks() -> [RLE?] {
-        var counts = [[UInt32]](repeating: [], count: areas.count)
-        var ends = [Int](repeating: 0, count: areas.count)
-        var start = 0
-        while start < values.count {
-            let value = values[start]
-            var end = start + 1
-            while end < values.count, values[end] == value { end += 1 }
-            if value > 0 {
-                let place = Int(value) - 1
-                counts[place] += [UInt32(start - ends[place]), UInt32(end - start)]
-                ends[place] = end
-            }
-            start = end
-        }
-        return areas.indices.map { place in
-            guard areas[place] > 0 else { return nil }
-            let rest = values.count - ends[place]
-            return RLE(size, rest > 0 ? counts[place] + [UInt32(rest)] : counts[place])
-        }
+        Array(RLE.masks(columns: values, size: size, highest: areas.count).dropFirst())
     }
 
     /// Joins instances that have the same number, so that no edge is left between them.

@@ -7,6 +7,7 @@ struct SemanticWriter: ImageWriter {
     private let options: ExportOptions
     private let legend: CategoryLegend
     private let isWide: Bool
+    private var images = TextBuffer()
 
     init(_ file: AnnotationFile, options: ExportOptions) {
         self.options = options
@@ -15,9 +16,10 @@ struct SemanticWriter: ImageWriter {
             file,
             numbers: CategoryNumbers.numbers(of: file, upTo: isWide ? 65_534 : 254),
             void: options.voidBorder > 0 ? (isWide ? 65_535 : 255) : nil)
+        images.append(LabelledImages.header)
     }
 
-    func write(
+    mutating func write(
         _ image: ExportImage, into folder: inout OutputFolder, report: inout ExportReport
     ) throws {
         var image = image
@@ -42,9 +44,11 @@ struct SemanticWriter: ImageWriter {
                 labels: .bytes(rows), size: image.size, palette: CategoryLegend.palette)
         }
         try folder.write(file, to: image.stem + ".png")
+        images.append(LabelledImages.row(image))
     }
 
     func finish(into folder: inout OutputFolder, report: inout ExportReport) throws {
         try legend.write(into: &folder)
+        try folder.write(images.bytes, to: LabelledImages.fileName)
     }
 }

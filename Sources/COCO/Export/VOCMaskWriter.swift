@@ -7,11 +7,13 @@ struct VOCMaskWriter: ImageWriter {
     private let options: ExportOptions
     private let legend: CategoryLegend
     private var stems = TextBuffer()
+    private var images = TextBuffer()
 
     init(_ file: AnnotationFile, options: ExportOptions) {
         self.options = options
         legend = CategoryLegend(
             file, numbers: CategoryNumbers.numbers(of: file, upTo: 254), void: 255)
+        images.append(LabelledImages.header)
     }
 
     mutating func write(
@@ -36,10 +38,12 @@ struct VOCMaskWriter: ImageWriter {
             try folder.write(file, to: "Segmentation\(name)/\(image.stem).png")
         }
         stems.append(image.stem + "\n")
+        images.append(LabelledImages.row(image))
     }
 
     func finish(into folder: inout OutputFolder, report: inout ExportReport) throws {
         try legend.write(into: &folder)
+        try folder.write(images.bytes, to: LabelledImages.fileName)
         // What readers of VOC go by.
         try folder.write(stems.bytes, to: "ImageSets/Segmentation/trainval.txt")
     }

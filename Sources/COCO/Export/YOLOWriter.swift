@@ -70,7 +70,7 @@ struct YOLOWriter: ImageWriter {
         let sides = [Double(size.width), Double(size.height)]
         func shares(_ polygons: [[Double]]) -> [Double] {
             PolygonMask.joined(polygons).enumerated().map { place, value in
-                (min(max(value / sides[place % 2], 0), 1) * 1e6).rounded() / 1e6
+                Self.share(of: value, side: sides[place % 2])
             }
         }
         let polygons = try outliner.polygons(of: instance, report: &report) { polygons in
@@ -79,5 +79,16 @@ struct YOLOWriter: ImageWriter {
         guard let polygons else { return nil }
         if polygons.count > 1 { report.add(.joinedParts) }
         return shares(polygons)
+    }
+
+    /// A share of six decimals. pycocotools takes corners to fifths of a pixel by adding a half and
+    /// cutting off, and those of people, with one decimal, often lie just on the limit: a share that
+    /// is a hair too small would take them to the fifth before. So those are rounded up.
+    private static func share(of value: Double, side: Double) -> Double {
+        let millionths = value / side * 1e6
+        let fifths = value * 5 + 0.5
+        let isOnLimit = abs(fifths - fifths.rounded()) < 1e-6
+        let rounded = isOnLimit ? (millionths + 0.25).rounded(.up) : millionths.rounded()
+        return min(max(rounded / 1e6, 0), 1)
     }
 }

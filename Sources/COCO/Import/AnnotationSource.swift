@@ -32,29 +32,28 @@ extension AnnotationFile {
             }
         var records = ImportedRecords(path: source.path)
         switch format {
-        case .coco, .lvis, .objects365:
+        case .coco, .cocoPolygons, .cocoRLE, .lvis, .objects365:
             let naming = ImageNaming(
                 directory: source.imagesDirectory, prefersURL: format == .lvis)
             return try AnnotationFile(
                 AnnotationReader(
                     path: source.path, bytes: FileBytes(path: source.path), naming: naming),
-                path: source.path, format: format == .coco ? nil : format)
+                path: source.path, format: [.lvis, .objects365].contains(format) ? format : nil)
         case .ytvis: return try VideoReader.read(source)
         case .detections: return try DetectionReader.read(source)
         case .voc: try VOCReader(source).read(into: &records)
-        case .yolo:
+        case .yolo, .yoloSegmentation:
             try YOLOReader(source).read(into: &records)
             return try AnnotationFile(
                 records, source: source, format: format, sortsCategories: false)
         case .kitti: try KITTIReader(source).read(into: &records)
         case .labelme: try LabelMeReader(source).read(into: &records)
         case .csv: try CSVReader(source).read(into: &records)
-        default:
-            throw .unreadable(
-                path: source.path,
-                reason: "expected a format that can be read ("
-                    + AnnotationFormat.readable.map(\.rawValue).joined(separator: ", ")
-                    + "), found \(format.rawValue)")
+        case .vocPNG: try VOCMaskReader(source).read(into: &records)
+        case .motsPNG: try MOTSReader(source).readImages(into: &records)
+        case .motsText: try MOTSReader(source).readText(into: &records)
+        case .png: return try InstancePNGReader.read(source)
+        case .semantic: try SemanticReader(source).read(into: &records)
         }
         return try AnnotationFile(records, source: source, format: format, sortsCategories: true)
     }

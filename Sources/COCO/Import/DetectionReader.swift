@@ -160,7 +160,7 @@ enum DetectionReader {
                 continue
             }
             if seen.count > 1, output.last != UInt8(ascii: "[") { output += Array(",\n".utf8) }
-            output += Array("{\"id\": ".utf8) + json(id) + Array(", \"file_name\": ".utf8)
+            output += Array("{\"id\": ".utf8) + id.json + Array(", \"file_name\": ".utf8)
             output += PythonJSON.string(found[0])
             if let size = try? images.size(of: found[0]) {
                 output += Array(", \"width\": \(size.width), \"height\": \(size.height)".utf8)
@@ -170,7 +170,7 @@ enum DetectionReader {
         output += Array("],\n\"categories\": [".utf8)
         let categories = Set(rows.compactMap(\.category)).sorted { Self.precedes($0, $1) }
         for (place, id) in categories.enumerated() {
-            output += Array((place > 0 ? ",\n{\"id\": " : "{\"id\": ").utf8) + json(id)
+            output += Array((place > 0 ? ",\n{\"id\": " : "{\"id\": ").utf8) + id.json
             let name: String =
                 switch id {
                 case .text(let text): text
@@ -192,14 +192,6 @@ enum DetectionReader {
             ids.insert(.integer(number))
         }
         return ids
-    }
-
-    private static func json(_ id: RecordID) -> [UInt8] {
-        switch id {
-        case .integer(let value): Array("\(value)".utf8)
-        case .text(let text): PythonJSON.string(text)
-        case .large(let digits): Array(digits.utf8)
-        }
     }
 
     private static func precedes(_ a: RecordID, _ b: RecordID) -> Bool {

@@ -78,8 +78,8 @@ enum FormatDetector {
         return nil
     }
 
-    /// KITTI begins with a name and has 15 or 16 fields, YOLO has numbers only; a table has a
-    /// header with the columns of boxes.
+    /// KITTI begins with a name and has 15 or 16 fields, KITTI MOTS with whole numbers of which the
+    /// second is above 1000, YOLO has numbers only; a table has a header with the columns of boxes.
     private static func textFormat(_ head: [UInt8]) -> AnnotationFormat? {
         guard let line = head.split(separator: UInt8(ascii: "\n")).first else { return nil }
         let fields = TextFields.fields(line.last == UInt8(ascii: "\r") ? line.dropLast() : line)
@@ -88,6 +88,7 @@ enum FormatDetector {
         if numbers, TextFields.number(first) == nil, (15...17).contains(fields.count) {
             return .kitti
         }
+        if MOTSLine.canBegin(fields) { return .motsText }
         if numbers, TextFields.number(first) != nil, fields.count >= 5 { return .yolo }
         return CSVColumns.isHeader(line) ? .csv : nil
     }
@@ -95,14 +96,17 @@ enum FormatDetector {
     // MARK: Folders
 
     private static func folderFormat(_ path: String) throws(COCOError) -> AnnotationFormat {
-        if KITTIReader.labelFolder(path) != nil { return .kitti }
-        if VOCReader.annotationFolder(path) != nil { return .voc }
-        if YOLOClasses.yamlFile(in: path) != nil { return .yolo }
+        if let format = layout(of: path) { return format }
         let listing = try FolderListing(path)
         let xml = listing.files(withExtensions: ["xml"])
         let json = listing.files(withExtensions: ["json"])
         let text = listing.files(withExtensions: ["txt"]).filter(YOLOReader.isLabelFile)
         let kinds = [("xml", xml), ("json", json), ("txt", text)].filter { !$0.1.isEmpty }
+        let labels = listing.files(withExtensions: ["png"]).count
+        if kinds.isEmpty, labels > 0 {
+            throw unknown(
+                path, found: "a folder of \(labels) .png without \(CategoryLegend.fileName)")
+        }
         guard kinds.count <= 1 else {
             let counts = kinds.map { "\($0.1.count) .\($0.0)" }.joined(separator: ", ")
             throw unknown(path, found: "a folder with \(counts)")
@@ -127,10 +131,29 @@ enum FormatDetector {
         throw unknown(path, found: "a folder without .xml, .json and .txt files")
     }
 
+    /// What the names in a folder give away. A copy of Pascal VOC has boxes for all of its images and
+    /// masks for some, so boxes come first.
+    private static func layout(of path: String) -> AnnotationFormat? {
+        func has(_ folder: String) -> Bool {
+            FolderListing.isFolder(LabelFiles.join(path, folder))
+        }
+        func hasFile(_ name: String) -> Bool {
+            FolderListing.isFile(LabelFiles.join(path, name))
+        }
+        if KITTIReader.labelFolder(path) != nil { return .kitti }
+        if VOCReader.annotationFolder(path) != nil { return .voc }
+        if YOLOClasses.yamlFile(in: path) != nil { return .yolo }
+        if has(VOCMaskReader.objectFolder) { return .vocPNG }
+        if has(MOTSReader.imageFolder) { return .motsPNG }
+        if has(MOTSReader.textFolder) { return .motsText }
+        if has(InstancePNGReader.maskFolder), hasFile(InstancePNGReader.fileName) { return .png }
+        return hasFile(CategoryLegend.fileName) ? .semantic : nil
+    }
+
     private static func unknown(_ path: String, found: String) -> COCOError {
         .unreadable(
             path: path,
             reason: "expected annotations in a known format, found \(found); --format says which ("
-                + AnnotationFormat.readable.map(\.rawValue).joined(separator: ", ") + ")")
+                + AnnotationFormat.allCases.map(\.rawValue).joined(separator: ", ") + ")")
     }
 }

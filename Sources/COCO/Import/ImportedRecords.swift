@@ -8,6 +8,7 @@ struct ImportedRecords {
         var category: Int32
         var x, y, width, height: Double
         var polygons: [[Double]] = []
+        var mask: AnnotationResult?
         var isCrowd = false
         /// Everything else that the format says about it.
         var members = JSONMembers()
@@ -15,6 +16,8 @@ struct ImportedRecords {
 
     private(set) var images: [(name: String, size: Size?)] = []
     private(set) var categories: [String] = []
+    /// The ids that categories have in the format, by place.
+    private var categoryIDs: [Int: RecordID] = [:]
     var annotations: [Annotation] = []
     var places = ImportPlaces()
     var problems: ProblemList
@@ -51,8 +54,10 @@ struct ImportedRecords {
         return image(name, size: size, at: place)
     }
 
-    mutating func category(_ name: String) -> Int32 {
+    /// The place of a category in `categories`, new or known.
+    mutating func category(_ name: String, id: RecordID? = nil) -> Int32 {
         if let known = categoryPlaces[name] { return known }
+        if let id { categoryIDs[categories.count] = id }
         categoryPlaces[name] = Int32(categories.count)
         categories.append(name)
         return Int32(categories.count - 1)
@@ -83,6 +88,13 @@ struct ImportedRecords {
             .warning, at: file, .file, field: field, expected: expected(), found: found())
     }
 
+    /// An image of labels that can't be read, among many.
+    mutating func add(_ failure: ImageError, file: Int32) {
+        problems.add(
+            .error, at: places.files[Int(file)], .file, expected: "a PNG of labels",
+            found: failure.description)
+    }
+
     /// A file that can't be read or parsed, among many.
     mutating func add(_ failure: COCOError, file: Int32) {
         let path = places.files[Int(file)]
@@ -108,15 +120,15 @@ struct ImportedRecords {
 
     // MARK: The document
 
-    /// - Parameter sortsCategories: by name, so that ids do not depend on which object comes first.
+    /// - Parameter sortsCategories: by name where the format has no ids, so that ids do not depend on
+    ///   which object comes first.
     func document(sortsCategories: Bool) -> [UInt8] {
         let order =
-            sortsCategories
+            sortsCategories && categoryIDs.isEmpty
             ? categories.indices.sorted {
                 categories[$0].utf8.lexicographicallyPrecedes(categories[$1].utf8)
             } : Array(categories.indices)
-        var ids = [Int](repeating: 0, count: categories.count)
-        for (place, category) in order.enumerated() { ids[category] = place + 1 }
+        let ids = ids(inOrder: order).map(\.json)
 
         var output: [UInt8] = []
         output.reserveCapacity(annotations.count * 160 + images.count * 80 + 1000)
@@ -138,15 +150,32 @@ struct ImportedRecords {
         output += Array("],\n\"categories\": [".utf8)
         for (place, category) in order.enumerated() {
             output += Array((place > 0 ? ",\n{\"id\": " : "{\"id\": ").utf8)
-            output += Array("\(place + 1), \"name\": ".utf8)
+            output += ids[category] + Array(", \"name\": ".utf8)
             output += PythonJSON.string(categories[category]) + [UInt8(ascii: "}")]
         }
         output += Array("]}\n".utf8)
         return output
     }
 
+    /// By place: the format's own ids, numbers from 1 on where it has none.
+    private func ids(inOrder order: [Int]) -> [RecordID] {
+        var ids = [RecordID](repeating: .integer(0), count: categories.count)
+        let taken = Set(categoryIDs.values)
+        var next: Int64 = 1
+        for category in order {
+            if let id = categoryIDs[category] {
+                ids[category] = id
+                continue
+            }
+            while taken.contains(.integer(next)) { next += 1 }
+            ids[category] = .integer(next)
+            next += 1
+        }
+        return ids
+    }
+
     private func append(
-        _ annotation: Annotation, id: Int, category: Int, to output: inout [UInt8]
+        _ annotation: Annotation, id: Int, category: [UInt8], to output: inout [UInt8]
     ) {
         let box = [annotation.x, annotation.y, annotation.width, annotation.height]
         var members = JSONMembers()
@@ -154,15 +183,20 @@ struct ImportedRecords {
         if !annotation.polygons.isEmpty {
             members.add("segmentation", polygons: annotation.polygons)
         }
-        let area =
-            annotation.polygons.isEmpty
-            ? max(annotation.width, 0) * max(annotation.height, 0)
-            : annotation.polygons.reduce(0) { $0 + Self.area(of: $1) }
-        if area.isFinite { members.add("area", number: area) }
+        if let mask = annotation.mask {
+            members.add("segmentation", json: mask.segmentation(isSpaced: true))
+            members.add("area", integer: mask.area)
+        } else {
+            let area =
+                annotation.polygons.isEmpty
+                ? max(annotation.width, 0) * max(annotation.height, 0)
+                : annotation.polygons.reduce(0) { $0 + Self.area(of: $1) }
+            if area.isFinite { members.add("area", number: area) }
+        }
         members.add("iscrowd", integer: annotation.isCrowd ? 1 : 0)
         output += Array(
-            "{\"id\": \(id), \"image_id\": \(annotation.image + 1), \"category_id\": \(category)"
-                .utf8)
+            "{\"id\": \(id), \"image_id\": \(annotation.image + 1), \"category_id\": ".utf8)
+        output += category
         output += members.bytes
         output += annotation.members.bytes
         output.append(UInt8(ascii: "}"))
@@ -177,5 +211,15 @@ struct ImportedRecords {
             from = to
         }
         return abs(sum) / 2
+    }
+}
+
+extension ImportedRecords.Annotation {
+    /// An object with the box of its mask.
+    init(image: Int32, category: Int32, mask: RLE) {
+        let box = mask.boundingBox
+        self.init(
+            image: image, category: category, x: box.minX, y: box.minY, width: box.width,
+            height: box.height, mask: AnnotationResult(mask))
     }
 }

@@ -40,3 +40,14 @@ struct JSONMembers {
         return json
     }
 }
+
+extension RecordID {
+    /// As JSON has it: digits, or a text in quotes.
+    var json: [UInt8] {
+        switch self {
+        case .integer(let value): Array("\(value)".utf8)
+        case .text(let text): PythonJSON.string(text)
+        case .large(let digits): Array(digits.utf8)
+        }
+    }
+}

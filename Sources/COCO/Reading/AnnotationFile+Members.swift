@@ -3,12 +3,19 @@ extension AnnotationFile {
     /// The number that an annotation has under a key; nil when the key is absent or is something
     /// else. Of a key that is repeated the last counts.
     public func number(_ name: String, of annotation: AnnotationRecord) -> Double? {
+        member(name, of: annotation).flatMap { range in
+            bytes.withBytes { JSONScanner($0, range).number(range) }
+        }
+    }
+
+    /// The value that an annotation has under a key; nil when the key is absent.
+    func member(_ name: String, of annotation: AnnotationRecord) -> Range<Int>? {
         bytes.withBytes { content in
             var scanner = JSONScanner(content, annotation.range)
             let text = scanner
-            var found: Double?
+            var found: Range<Int>?
             scanner.members { key, value in
-                if text.text(key) == name { found = text.number(value) }
+                if text.text(key) == name { found = value }
             }
             return found
         }

@@ -56,24 +56,44 @@ public struct AnnotationWriter {
         to output: inout OutputFile, tables: [[Range<Int>]],
         values: (_ table: Int, _ place: Int) throws -> [Value]?
     ) throws {
+        try forEachPiece(tables, values) { try output.write($0) }
+    }
+
+    /// The file with new values for keys of some annotations, in memory.
+    func document(values: (_ annotation: Int) -> [Value]?) -> [UInt8] {
+        var document: [UInt8] = []
+        document.reserveCapacity(file.byteCount)
+        forEachPiece([file.annotations.map(\.range)], { values($1) }) {
+            document.append(contentsOf: $0)
+        }
+        return document
+    }
+
+    private func forEachPiece<Failure: Error>(
+        _ tables: [[Range<Int>]],
+        _ values: (_ table: Int, _ place: Int) throws(Failure) -> [Value]?,
+        _ body: (UnsafeBufferPointer<UInt8>) throws(Failure) -> Void
+    ) throws(Failure) {
         // Tables do not lie within each other.
         let order = tables.indices.filter { !tables[$0].isEmpty }.sorted {
             tables[$0][0].lowerBound < tables[$1][0].lowerBound
         }
         let isSpaced = isSpaced
-        try file.bytes.withBytes { content in
+        try file.bytes.withBytes { (content) throws(Failure) in
             var position = 0
             for table in order {
                 for (place, range) in tables[table].enumerated() {
                     guard let values = try values(table, place) else { continue }
                     for change in changes(range, values, content, isSpaced) {
-                        try output.write(content[position..<change.range.lowerBound])
-                        try output.write(change.bytes)
+                        try body(
+                            UnsafeBufferPointer(
+                                rebasing: content[position..<change.range.lowerBound]))
+                        try change.bytes.withUnsafeBufferPointer(body)
                         position = change.range.upperBound
                     }
                 }
             }
-            try output.write(content[position...])
+            try body(UnsafeBufferPointer(rebasing: content[position...]))
         }
     }
 
