@@ -5,6 +5,7 @@
 #include "handles.hpp"
 
 #define USE_C10D_GLOO
+#include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
@@ -139,7 +140,8 @@ ct_status ct_store_add(ct_store handle, const char *key, int64_t amount, int64_t
 }
 
 ct_status ct_group_open(
-    ct_store handle, int32_t rank, int32_t size, int64_t timeout, ct_group *out) {
+    ct_store handle, const char *prefix, int32_t rank, int32_t size, int64_t timeout,
+    ct_group *out) {
     return ct::guard([&] {
         using c10d::ProcessGroupGloo;
         c10::intrusive_ptr<ProcessGroupGloo::Options> options;
@@ -150,9 +152,11 @@ ct_status ct_group_open(
             options = ProcessGroupGloo::Options::create(milliseconds(timeout));
             options->devices.push_back(ProcessGroupGloo::createDeviceForHostname(address));
         }
-        *out = reinterpret_cast<ct_group>(new Group{c10::make_intrusive<ProcessGroupGloo>(
-            c10::static_intrusive_pointer_cast<c10d::Store>(store(handle).store), rank, size,
-            options)});
+        auto own = c10::make_intrusive<c10d::PrefixStore>(
+            std::string(prefix),
+            c10::static_intrusive_pointer_cast<c10d::Store>(store(handle).store));
+        *out = reinterpret_cast<ct_group>(
+            new Group{c10::make_intrusive<ProcessGroupGloo>(own, rank, size, options)});
     });
 }
 

@@ -7,5 +7,8 @@ struct Bench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench",
         abstract: "Times one part of mal and prints one JSON line.",
-        subcommands: [Infer.self, Train.self, MeanFieldCommand.self, Data.self, Agreement.self, Annotations.self])
+        subcommands: [
+            Infer.self, Train.self, MeanFieldCommand.self, Data.self, Agreement.self,
+            Annotations.self, AllReduce.self,
+        ])
 }

@@ -18,6 +18,8 @@ public struct RankEnvironment: Sendable, Equatable {
 
     /// The variable in which `mal launch` says its process id.
     static let launcherKey = "MAL_LAUNCHER_PID"
+    /// The variable in which `mal launch` says how often it has started the ranks over.
+    static let attemptKey = "MAL_ATTEMPT"
 
     /// Whether another process tells the run's story.
     var isQuiet: Bool { rank > 0 }
@@ -53,7 +55,8 @@ public struct RankEnvironment: Sendable, Equatable {
         localRank =
             environment["LOCAL_RANK"] == nil ? 0 : try number("LOCAL_RANK", in: 0...worldSize - 1)
         launcher = environment[Self.launcherKey].flatMap(Int32.init)
-        attempt = environment["TORCHELASTIC_RESTART_COUNT"] ?? "0"
+        attempt =
+            environment[Self.attemptKey] ?? environment["TORCHELASTIC_RESTART_COUNT"] ?? "0"
         launcherKeepsStore = environment["TORCHELASTIC_USE_AGENT_STORE"] == "True"
         guard worldSize > 1 else {
             (masterAddress, masterPort) = ("", 0)
