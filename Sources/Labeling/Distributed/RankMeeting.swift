@@ -55,7 +55,7 @@ final class RankMeeting {
                 let store = try SharedStore(
                     host: environment.masterAddress, port: environment.masterPort,
                     isServer: isServer, timeout: end - .now)
-                try await(store, keys, environment, until: end)
+                try waitForAll(store, keys, environment, until: end)
                 return store
             } catch TorchError.communication(let reason) {
                 guard !isServer, ContinuousClock.now + .seconds(1) < end else {
@@ -67,7 +67,7 @@ final class RankMeeting {
     }
 
     /// Names who is missing.
-    private static func await(
+    private static func waitForAll(
         _ store: SharedStore, _ keys: RankKeys, _ environment: RankEnvironment,
         until end: ContinuousClock.Instant
     ) throws {

@@ -126,7 +126,7 @@ extension Labeler {
             try store.set(key, Array(JSONEncoder().encode(part)))
         }
         func read(_ key: String, of other: Int) throws -> Set<Int> {
-            let bytes = try store.value(key, timeout: 2 * meeting.longWait)
+            let bytes = try store.value(key, timeout: meeting.longWait * 2)
             let part = try JSONDecoder().decode(Part.self, from: Data(bytes))
             let differences = fingerprint.differences(from: RunFingerprint(text: part.fingerprint))
             guard differences.isEmpty else {
