@@ -36,7 +36,7 @@ def main():
     parser.add_argument("--work", default="/tmp/mal-ranks", help="folder for data, runs and logs, emptied first (%(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of data and random moments (%(default)s)")
     parser.add_argument("--timeout", type=int, default=3, help="rank_timeout in seconds (%(default)s)")
-    parser.add_argument("--images", type=int, default=60, help="images to label, of 10 boxes each (%(default)s)")
+    parser.add_argument("--images", type=int, default=120, help="images to label, of 10 boxes each (%(default)s)")
     parser.add_argument("--moments", type=int, default=10, help="failures: of each kind and work (%(default)s)")
     parser.add_argument("--kinds", default="kill,stop,cut", help="failures: which (%(default)s)")
     parser.add_argument("--works", default="train,label", help="failures: of which work (%(default)s)")

@@ -1,15 +1,16 @@
 """One of 3 ranks is killed (signal 9), stopped (SIGSTOP) or cut off (its host's link goes down) at a random moment."""
 import os
 import random
+import shutil
 import signal
 import time
 from contextlib import nullcontext
 
 from .hosts import Hosts
-from .runs import Failure, Run, checkpoints, largest_difference, metrics, require, run_whole, weights_digest
+from .runs import Failure, Run, checkpoints, digest, largest_difference, metrics, require, run_whole, weights_digest
 
 RANKS = 3
-EPOCHS, INTERVAL = 120, 4
+EPOCHS, INTERVAL = 24, 2
 # Until the others have ended: the timeout, then what a launcher gives a rank that does not listen.
 GRACE = 25
 REASONS = ("Error: ", "warning: rank", "mal: rank", "mal: starting over")
@@ -61,7 +62,9 @@ class Disturbed:
         while done < count:
             attempts += 1
             require(attempts <= 3 * count, "the runs end before their moments; give them more to do")
-            done += self.moment(kind, done, restarts=done % 2 == 0)
+            # Who labels on a host that was cut off is not waited for, and has nobody to start over with.
+            restarts = done % 2 == 0 and not (kind == "cut" and self.name == "label")
+            done += self.moment(kind, done, restarts)
 
     def moment(self, kind, number, restarts):
         """Whether the run still ran when it was disturbed."""
@@ -70,7 +73,7 @@ class Disturbed:
         victim = self.chance.randrange(RANKS)
         runs = self.start(self.words(name), name, ("--max-restarts", 3) if restarts else ())
         try:
-            require(runs[0].wait_for(self.begins), f"{name} ended at once:\n{runs[0].text}")
+            self.until_begun(runs[0], name)
             delay = self.chance.uniform(0, self.seconds)
             time.sleep(delay)
             if any(run.has_ended for run in runs):
@@ -134,7 +137,6 @@ class Disturbed:
 
 class Training(Disturbed):
     name = "train"
-    begins = " saved: "
 
     def prepare(self):
         self.spec = self.work.spec("failures", EPOCHS, INTERVAL)
@@ -142,27 +144,35 @@ class Training(Disturbed):
             self.seconds = self.work.whole_training
             return
         run = Run(self.work.launched(RANKS, self.words("train-whole")), self.work.log("train-whole"))
-        run.wait_for(self.begins)
+        self.until_begun(run, "train-whole")
         start = time.monotonic()
         require(run.wait(600) == 0, run.text)
         self.seconds = self.work.whole_training = time.monotonic() - start
         print(f"training without disturbance: {self.seconds:.1f} s of steps")
+        run_whole(self.work.launched(2, self.words("train-whole-2", 3)), self.work.log("train-whole-2"))
+        self.work.rounding = largest_difference(*map(self.work.run_folder, ("train-whole", "train-whole-2")))
+        print(f"2 ranks with batches of 3 instead of 3 with 2: rounding grows to {self.work.rounding:.1g} in the weights")
+
+    def until_begun(self, run, name):
+        require(run.wait_for(" saved: "), f"{name} ended at once:\n{run.text}")
 
     def words(self, name, batch=2, *more):
         return self.work.train(self.spec, name, batch, *more)
 
     def forget(self, name):
-        """Nothing: every run has a folder of its own; a moment that came too late is given again."""
-        import shutil
         shutil.rmtree(self.work.root / name, ignore_errors=True)
 
     def settle(self, name, kind, victim, codes, told, restarts):
         folder, whole = self.work.run_folder(name), self.work.run_folder("train-whole")
         saved = checkpoints(folder)
+        for checkpoint in saved:
+            for file in ("student.safetensors", "teacher.safetensors", "optimizer.safetensors"):
+                same = digest(folder / checkpoint / file) == digest(whole / checkpoint / file)
+                require(same, f"{name}: {checkpoint}/{file} is not that of the run without disturbance")
         if restarts:
             require(all(code == 0 for code in codes), f"{name}: exit codes {codes}\n{told}")
             self.require_same(folder, whole, name)
-            return f"started over; {len(saved)} checkpoints whole; the same weights"
+            return f"started over; {len(saved)} checkpoints and final weights as without"
         require(all(code != 0 for code in codes), f"{name}: exit codes {codes}\n{told}")
         # Two ranks with 3 are three with 2, but for the order of sums.
         words = self.words(name, 3, "--resume")
@@ -174,10 +184,10 @@ class Training(Disturbed):
         else:
             run_whole(self.work.launched(2, words), self.work.log(name + "-again"))
         worst = largest_difference(folder, whole)
-        require(worst < 2e-3, f"{name}: weights differ by {worst:.2g}")
+        require(worst < 5 * self.work.rounding, f"{name}: weights differ by {worst:.2g}")
         steps = [line["step"] for line in metrics(folder) if "loss" in line]
         require(steps == list(range(1, len(steps) + 1)), f"{name}: steps {steps}")
-        return f"{len(saved)} checkpoints whole; then 2 ranks: weights within {worst:.0e}"
+        return f"{len(saved)} checkpoints, all as without; then 2 ranks: weights within {worst:.0e}"
 
     def require_same(self, folder, whole, name):
         require(weights_digest(folder) == weights_digest(whole), f"{name}: other weights")
@@ -188,7 +198,7 @@ class Training(Disturbed):
         name = "train-smaller"
         run = Run(
             self.work.launched(RANKS, self.words(name), "--max-restarts", 1, "--restart-processes", 2), self.work.log(name))
-        run.wait_for(self.begins)
+        self.until_begun(run, name)
         time.sleep(self.seconds / 3)
         os.kill(run.rank_process(0), signal.SIGKILL)
         require(run.wait(300) == 0, run.text)
@@ -201,15 +211,23 @@ class Training(Disturbed):
 
 class Labelling(Disturbed):
     name = "label"
-    begins = "labelling: "
 
     def prepare(self):
         if hasattr(self.work, "whole_labelling"):
             self.seconds = self.work.whole_labelling
             return
-        start, _ = run_whole(self.work.launched(RANKS, self.words("label-whole")), self.work.log("label-whole"))
-        self.seconds = self.work.whole_labelling = start
-        print(f"labelling without disturbance: {start:.1f} s with the start")
+        run = Run(self.work.launched(RANKS, self.words("label-whole")), self.work.log("label-whole"))
+        self.until_begun(run, "label-whole")
+        start = time.monotonic()
+        require(run.wait(600) == 0, run.text)
+        self.seconds = self.work.whole_labelling = time.monotonic() - start
+        print(f"labelling without disturbance: {self.seconds:.1f} s")
+
+    def until_begun(self, run, name):
+        end = time.monotonic() + 120
+        while not list(self.work.root.glob(f"{name}.json.rank-0.journal")):
+            require(time.monotonic() < end and not run.has_ended, f"{name} did not begin:\n{run.text}")
+            time.sleep(0.02)
 
     def words(self, name):
         return self.work.label(name)
@@ -242,10 +260,7 @@ class Labelling(Disturbed):
         name = "label-smaller"
         run = Run(
             self.work.launched(RANKS, self.words(name), "--max-restarts", 1, "--restart-processes", 2), self.work.log(name))
-        end = time.monotonic() + 60
-        while not list(self.work.root.glob(f"{name}.json.rank-0.journal")):
-            require(time.monotonic() < end and not run.has_ended, run.text)
-            time.sleep(0.02)
+        self.until_begun(run, name)
         os.kill(run.rank_process(0), signal.SIGKILL)
         require(run.wait(300) == 0, run.text)
         require("starting over with 2 processes" in run.text, run.text)
