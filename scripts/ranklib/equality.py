@@ -1,9 +1,12 @@
 """N processes give what one gives."""
 import json
+import os
 import shutil
+import signal
+import time
 
 from .hosts import Hosts
-from .runs import Run, digest, largest_difference, metrics, require, run_whole
+from .runs import Run, digest, largest_difference, metrics, require, run_whole, weights_digest
 
 # Sums in another order.
 ROUNDING = 2e-5
@@ -120,9 +123,16 @@ def two_hosts(work):
 
 def under_torchrun(work, torchrun):
     print("torchrun, 2 processes, against one process:")
-    launcher = [torchrun, "--standalone", "--nproc-per-node", "2", "--no-python", work.mal]
+    launcher = [torchrun, "--standalone", "--nproc-per-node", "2", "--max-restarts", "1", "--no-python", work.mal]
     seconds, _ = run_whole([*launcher, *work.train(work.few_spec, "train-torchrun", 6)], work.log("train-torchrun"))
     line("training", seconds, compare(work, "train-torchrun"))
+    run = Run([*launcher, *work.train(work.few_spec, "train-killed", 6)], work.log("train-killed"))
+    require(run.wait_for(" saved: "), run.text)
+    os.kill(run.rank_process(1), signal.SIGKILL)
+    require(run.wait(300) == 0, run.text)
+    require(run.text.count("resuming ") == 1, run.text)
+    require(weights_digest(work.run_folder("train-killed")) == weights_digest(work.run_folder("train-torchrun")), "other weights")
+    line("training, rank 1 killed, --max-restarts 1", time.monotonic() - run.start, "the same weights")
     seconds, _ = run_whole([*launcher, *work.label("label-torchrun")], work.log("label-torchrun"))
     require(work.masks("label-torchrun") == work.masks("label-1"), "labelling: other masks")
     line("labelling", seconds, "the same file")
