@@ -88,7 +88,8 @@ struct RankLauncher {
     }
 
     private func process(
-        _ local: Int, _ plan: LaunchPlan, _ run: (port: Int, attempt: Int), _ started: StartedProcesses
+        _ local: Int, _ plan: LaunchPlan, _ run: (port: Int, attempt: Int),
+        _ started: StartedProcesses
     ) async throws -> TerminationStatus {
         let told = plan.environment(
             localRank: local, port: run.port, attempt: run.attempt,

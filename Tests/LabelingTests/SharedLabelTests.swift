@@ -93,7 +93,8 @@ struct SharedLabelTests {
     func predictions() throws {
         let truth = fixture("coco/instances.json")
         let outcome = try run([
-            "launch", "--processes", "2", "--", "evaluate", "--predictions", truth, "--truth", truth,
+            "launch", "--processes", "2", "--", "evaluate", "--predictions", truth, "--truth",
+            truth,
         ])
         #expect(outcome.output.components(separatedBy: "class mIoU").count == 2)
         #expect(!outcome.errors.contains("[rank 1]"), "\(outcome.errors)")

@@ -84,7 +84,8 @@ class Disturbed:
             if kind == "cut" and restarts:
                 self.until_over(runs, moment)
                 self.hosts.mend(victim)
-            codes = [run.wait(self.work.timeout + GRACE + 4 * self.seconds + 60) for run in runs]
+            # What is left to do takes as long as the machine is busy; the end after a loss does not.
+            codes = [run.wait(600) for run in runs]
         finally:
             for run in runs:
                 run.end()
