@@ -26,7 +26,7 @@ struct RankLauncher {
         StopSignal.count()
         var plan = plan
         for attempt in 0... {
-            let statuses = try await runOnce(plan, attempt)
+            let statuses = try await runOnce(plan)
             if statuses.allSatisfy({ $0.status.isSuccess }) { return }
             // Rank 0 has written everything without those that were lost.
             if takesOver, statuses.contains(where: { $0.rank == 0 && $0.status.isSuccess }) {
@@ -45,7 +45,7 @@ struct RankLauncher {
     }
 
     /// - Returns: how each process ended.
-    private func runOnce(_ plan: LaunchPlan, _ attempt: Int) async throws -> [Ended] {
+    private func runOnce(_ plan: LaunchPlan) async throws -> [Ended] {
         let port = try plan.port()
         let started = StartedProcesses()
         let signals = Task { await Self.handSignalsOn(to: started) }
@@ -53,7 +53,7 @@ struct RankLauncher {
         return try await withThrowingTaskGroup(of: Ended?.self) { group in
             for local in 0..<plan.processCount {
                 group.addTask {
-                    let status = try await process(local, plan, (port, attempt), started)
+                    let status = try await process(local, plan, port: port, started)
                     started.remove(local)
                     return (plan.firstRank + local, status)
                 }
@@ -88,12 +88,10 @@ struct RankLauncher {
     }
 
     private func process(
-        _ local: Int, _ plan: LaunchPlan, _ run: (port: Int, attempt: Int),
-        _ started: StartedProcesses
+        _ local: Int, _ plan: LaunchPlan, port: Int, _ started: StartedProcesses
     ) async throws -> TerminationStatus {
         let told = plan.environment(
-            localRank: local, port: run.port, attempt: run.attempt,
-            inherited: ProcessInfo.processInfo.environment)
+            localRank: local, port: port, inherited: ProcessInfo.processInfo.environment)
         var options = PlatformOptions()
         // Ctrl-C in a terminal reaches them through this process, once.
         options.processGroupID = 0

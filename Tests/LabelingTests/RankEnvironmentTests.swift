@@ -45,13 +45,12 @@ struct RankEnvironmentTests {
     func plan() throws {
         let plan = try LaunchPlan(processCount: 2, environment: [:])
         #expect(plan.worldSize == 2 && plan.firstRank == 0)
-        let told = plan.environment(localRank: 1, port: 4321, attempt: 2, inherited: [:])
+        let told = plan.environment(localRank: 1, port: 4321, inherited: [:])
         let rank = try #require(try RankEnvironment(told))
         #expect(rank.rank == 1 && rank.worldSize == 2 && rank.masterPort == 4321)
         #expect(rank.launcher != nil && told["OMP_NUM_THREADS"] != nil)
-        #expect(rank.attempt == "2")
         let own = plan.environment(
-            localRank: 0, port: 1, attempt: 0, inherited: ["OMP_NUM_THREADS": "7"])
+            localRank: 0, port: 1, inherited: ["OMP_NUM_THREADS": "7"])
         #expect(own["OMP_NUM_THREADS"] == nil)
         #expect((1...65535).contains(try plan.port()))
     }
@@ -66,7 +65,7 @@ struct RankEnvironmentTests {
         #expect(plan.processCount == 4 && plan.worldSize == 8 && plan.firstRank == 4)
         #expect(try plan.port() == 29500)
         let told = plan.environment(
-            localRank: 3, port: try plan.port(), attempt: 0, inherited: [:])
+            localRank: 3, port: try plan.port(), inherited: [:])
         #expect(told["RANK"] == "7" && told["MASTER_ADDR"] == "n0" && told["LOCAL_RANK"] == "3")
         #expect(throws: LabelingError.self) {
             try LaunchPlan(processCount: 1, nodeCount: 2, environment: [:])

@@ -79,8 +79,9 @@ class Disturbed:
             if any(run.has_ended for run in runs):
                 return 0
             moment = time.monotonic()
-            self.do(kind, victim, runs)
-            seconds = self.until_told(runs, moment, kind, victim)
+            seconds = self.do(kind, victim, runs) and self.until_told(runs, moment, kind, victim)
+            if seconds is None:
+                return 0
             if kind == "cut" and restarts:
                 self.until_over(runs, moment)
                 self.hosts.mend(victim)
@@ -98,15 +99,18 @@ class Disturbed:
         return 1
 
     def do(self, kind, victim, runs):
+        """None when the rank has nothing left to do and is gone."""
         if kind == "cut":
             self.hosts.cut(victim)
-            return
+            return True
         process = runs[0].rank_process(victim)
-        require(process is not None, f"no process of rank {victim}")
+        if process is None:
+            return None
         os.kill(process, signal.SIGKILL if kind == "kill" else signal.SIGSTOP)
+        return True
 
     def until_told(self, runs, moment, kind, victim):
-        """Seconds until a line names the rank."""
+        """Seconds until a line names the rank; None when all ended well before they missed it."""
         names = {"kill": f"rank {victim} was ended by signal 9"}.get(kind)
         limit = self.work.timeout + 10
         while True:
@@ -116,6 +120,8 @@ class Disturbed:
             if any((names and names in text) or self.is_named(text, victim) for text in others):
                 return time.monotonic() - moment
             if all(run.has_ended for run in runs):
+                if all(run.process.returncode == 0 for run in runs):
+                    return None
                 if any((names and names in run.text) or self.is_named(run.text, victim) for run in runs):
                     return time.monotonic() - moment
                 raise Failure("ended without naming rank " + f"{victim}:\n" + "\n".join(texts))

@@ -85,15 +85,12 @@ public struct LaunchPlan: Sendable, Equatable {
     }
 
     /// What the process `localRank` of this machine is told.
-    ///
-    /// - Parameter attempt: how often all were started over.
     public func environment(
-        localRank: Int, port: Int, attempt: Int, inherited: [String: String]
+        localRank: Int, port: Int, inherited: [String: String]
     ) -> [String: String] {
         var environment = [
             "RANK": "\(firstRank + localRank)", "LOCAL_RANK": "\(localRank)",
             "WORLD_SIZE": "\(worldSize)", "MASTER_ADDR": masterAddress, "MASTER_PORT": "\(port)",
-            RankEnvironment.attemptKey: "\(attempt)",
             RankEnvironment.launcherKey: "\(ProcessInfo.processInfo.processIdentifier)",
         ]
         // libtorch's own lines about broken connections would stand, with stack traces, before ours.

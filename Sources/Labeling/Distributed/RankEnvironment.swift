@@ -18,8 +18,6 @@ public struct RankEnvironment: Sendable, Equatable {
 
     /// The variable in which `mal launch` says its process id.
     static let launcherKey = "MAL_LAUNCHER_PID"
-    /// The variable in which `mal launch` says how often it has started the ranks over.
-    static let attemptKey = "MAL_ATTEMPT"
 
     /// What a process ends with that lost another while it waited for it; for its launcher.
     public static let lossExitCode: Int32 = 75
@@ -58,8 +56,7 @@ public struct RankEnvironment: Sendable, Equatable {
         localRank =
             environment["LOCAL_RANK"] == nil ? 0 : try number("LOCAL_RANK", in: 0...worldSize - 1)
         launcher = environment[Self.launcherKey].flatMap(Int32.init)
-        attempt =
-            environment[Self.attemptKey] ?? environment["TORCHELASTIC_RESTART_COUNT"] ?? "0"
+        attempt = environment["TORCHELASTIC_RESTART_COUNT"] ?? "0"
         launcherKeepsStore = environment["TORCHELASTIC_USE_AGENT_STORE"] == "True"
         guard worldSize > 1 else {
             (masterAddress, masterPort) = ("", 0)

@@ -43,18 +43,20 @@ final class RankMeeting {
         watch.start()
     }
 
-    /// Connects and waits for all. Where rank 0 serves, it may still be ending what the ranks are
-    /// started over from: then again, until it has begun anew.
+    /// Connects and waits for all. When ranks are started over, rank 0 may not serve yet, or still end
+    /// what they are started over from, with its old store: then again, until it has begun anew.
     private static func meet(
         _ environment: RankEnvironment, _ keys: RankKeys, _ wait: Duration
     ) throws -> SharedStore {
         let isServer = environment.rank == 0 && !environment.launcherKeepsStore
         let end = ContinuousClock.now + wait
+        let own = Array(UUID().uuidString.utf8)
         while true {
             do {
                 let store = try SharedStore(
                     host: environment.masterAddress, port: environment.masterPort,
                     isServer: isServer, timeout: end - .now)
+                try enter(store, keys, environment.rank, own)
                 try waitForAll(store, keys, environment, until: end)
                 return store
             } catch TorchError.communication(let reason) {
@@ -66,12 +68,23 @@ final class RankMeeting {
         }
     }
 
+    /// Throws where another process has been this rank.
+    private static func enter(
+        _ store: SharedStore, _ keys: RankKeys, _ rank: Int, _ own: [UInt8]
+    ) throws {
+        if try store.add(keys.entries(rank), 1) > 1 {
+            guard try store.contains(keys.here(rank)),
+                try store.value(keys.here(rank), timeout: .seconds(5)) == own
+            else { throw TorchError.communication("another process is or was rank \(rank)") }
+        }
+        try store.set(keys.here(rank), own)
+    }
+
     /// Names who is missing.
     private static func waitForAll(
         _ store: SharedStore, _ keys: RankKeys, _ environment: RankEnvironment,
         until end: ContinuousClock.Instant
     ) throws {
-        try store.set(keys.here(environment.rank), [])
         var missing = Array(0..<environment.worldSize)
         while true {
             missing = try missing.filter { try !store.contains(keys.here($0)) }
@@ -168,6 +181,7 @@ struct RankKeys: Sendable {
 
     init(_ environment: RankEnvironment) { prefix = "mal/\(environment.attempt)/" }
 
+    func entries(_ rank: Int) -> String { prefix + "entries/\(rank)" }
     func here(_ rank: Int) -> String { prefix + "here/\(rank)" }
     func beat(_ rank: Int) -> String { prefix + "beat/\(rank)" }
     func dead(_ rank: Int) -> String { prefix + "dead/\(rank)" }
