@@ -9,6 +9,8 @@
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
+#include <c10/util/Logging.h>
+
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <sys/socket.h>
@@ -44,6 +46,16 @@ std::vector<at::Tensor> borrowed(ct_tensor t) {
 
 void give(c10::intrusive_ptr<c10d::Work> work, ct_work *out) {
     *out = reinterpret_cast<ct_work>(new Work{std::move(work)});
+}
+
+// libtorch's own warnings of broken connections come with stack traces; what is lost, the caller says.
+void quietLog() {
+    static const bool done = [] {
+        setenv("TORCH_CPP_LOG_LEVEL", "ERROR", 0);
+        c10::initLogging();
+        return true;
+    }();
+    (void)done;
 }
 
 std::string minorVersion(const char *version) {
@@ -93,6 +105,7 @@ ct_status ct_store_open(
     const char *host, int32_t port, bool serves, int64_t timeout, ct_store *out) {
     if (ct_distributed_check() != CT_OK) return CT_FAILED;
     return ct::guard([&] {
+        quietLog();
         c10d::TCPStoreOptions options;
         options.port = static_cast<uint16_t>(port);
         options.isServer = serves;

@@ -93,8 +93,6 @@ public struct LaunchPlan: Sendable, Equatable {
             "WORLD_SIZE": "\(worldSize)", "MASTER_ADDR": masterAddress, "MASTER_PORT": "\(port)",
             RankEnvironment.launcherKey: "\(ProcessInfo.processInfo.processIdentifier)",
         ]
-        // libtorch's own lines about broken connections would stand, with stack traces, before ours.
-        if inherited["TORCH_CPP_LOG_LEVEL"] == nil { environment["TORCH_CPP_LOG_LEVEL"] = "ERROR" }
         // Each would take all cores.
         if inherited["OMP_NUM_THREADS"] == nil {
             let cores = ProcessInfo.processInfo.activeProcessorCount
