@@ -5,8 +5,11 @@
 #include "handles.hpp"
 
 #define USE_C10D_GLOO
+#include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
+
+#include <c10/util/Logging.h>
 
 #include <arpa/inet.h>
 #include <netdb.h>
@@ -43,6 +46,16 @@ std::vector<at::Tensor> borrowed(ct_tensor t) {
 
 void give(c10::intrusive_ptr<c10d::Work> work, ct_work *out) {
     *out = reinterpret_cast<ct_work>(new Work{std::move(work)});
+}
+
+// libtorch's own warnings of broken connections come with stack traces; what is lost, the caller says.
+void quietLog() {
+    static const bool done = [] {
+        setenv("TORCH_CPP_LOG_LEVEL", "ERROR", 0);
+        c10::initLogging();
+        return true;
+    }();
+    (void)done;
 }
 
 std::string minorVersion(const char *version) {
@@ -92,6 +105,7 @@ ct_status ct_store_open(
     const char *host, int32_t port, bool serves, int64_t timeout, ct_store *out) {
     if (ct_distributed_check() != CT_OK) return CT_FAILED;
     return ct::guard([&] {
+        quietLog();
         c10d::TCPStoreOptions options;
         options.port = static_cast<uint16_t>(port);
         options.isServer = serves;
@@ -139,7 +153,8 @@ ct_status ct_store_add(ct_store handle, const char *key, int64_t amount, int64_t
 }
 
 ct_status ct_group_open(
-    ct_store handle, int32_t rank, int32_t size, int64_t timeout, ct_group *out) {
+    ct_store handle, const char *prefix, int32_t rank, int32_t size, int64_t timeout,
+    ct_group *out) {
     return ct::guard([&] {
         using c10d::ProcessGroupGloo;
         c10::intrusive_ptr<ProcessGroupGloo::Options> options;
@@ -150,9 +165,11 @@ ct_status ct_group_open(
             options = ProcessGroupGloo::Options::create(milliseconds(timeout));
             options->devices.push_back(ProcessGroupGloo::createDeviceForHostname(address));
         }
-        *out = reinterpret_cast<ct_group>(new Group{c10::make_intrusive<ProcessGroupGloo>(
-            c10::static_intrusive_pointer_cast<c10d::Store>(store(handle).store), rank, size,
-            options)});
+        auto own = c10::make_intrusive<c10d::PrefixStore>(
+            std::string(prefix),
+            c10::static_intrusive_pointer_cast<c10d::Store>(store(handle).store));
+        *out = reinterpret_cast<ct_group>(
+            new Group{c10::make_intrusive<ProcessGroupGloo>(own, rank, size, options)});
     });
 }
 

@@ -29,7 +29,9 @@ public struct MaskHead {
         if !gradientsAreRecorded, usesWinograd(for: features) {
             // Only the latest map is held: all together are most of what inference takes.
             var x = features.permuted(0, 2, 3, 1).contiguous()
-            for (index, conv) in convs.enumerated() { x = conv.winograd(winogradInput(x, of: index)) }
+            for (index, conv) in convs.enumerated() {
+                x = conv.winograd(winogradInput(x, of: index))
+            }
             return x.permuted(0, 3, 1, 2)
         }
         // cuDNN computes in half precision on channels that lie side by side.

@@ -27,16 +27,20 @@ package struct TrainingPass {
     /// (B, 1, o, o), in the type of the arithmetic.
     package let logits: Tensor
     private let recomputation: Recomputation?
+    private let chain: BlockChain?
     /// The feature map and the leaf that the heads see of it, when the mask head is run by a recorder.
     private let split: (features: Tensor, leaf: Tensor, recorder: MaskHeadRecorder)?
 
-    /// - Parameters: image, areas: as ``MaskNetwork/callAsFunction(image:areas:)``.
+    /// - Parameters:
+    ///   - image, areas: as ``MaskNetwork/callAsFunction(image:areas:)``.
+    ///   - inBlocks: whether ``backward(_:finished:)`` shall go block by block.
     package init(
         _ pair: StudentTeacher, image: Tensor, areas: [Float], _ options: TrainingOptions,
-        using generator: inout Generator
+        inBlocks: Bool = false, using generator: inout Generator
     ) {
         let network = pair.student
         var recomputation: Recomputation?
+        var chain: BlockChain?
         var split: (features: Tensor, leaf: Tensor, recorder: MaskHeadRecorder)?
         logits = autocast(options.arithmetic, on: image.device) {
             let pass = network.backbone.pass(
@@ -47,6 +51,10 @@ package struct TrainingPass {
                 let made = Recomputation(pass, arithmetic: options.arithmetic)
                 tokens = made.output
                 recomputation = made
+            } else if inBlocks {
+                let made = BlockChain(pass)
+                tokens = made.output
+                chain = made
             } else {
                 for block in pass.blocks { tokens = block(tokens, false) }
             }
@@ -61,10 +69,14 @@ package struct TrainingPass {
         }
         self.split = split
         self.recomputation = recomputation
+        self.chain = chain
     }
 
     /// Adds the gradients of `loss`, which came from the logits, to those of the parameters.
-    package func backward(_ loss: Tensor) {
+    ///
+    /// - Parameter finished: told, when the pass goes block by block, that the blocks from one on, the
+    ///   final norm and the heads have their gradients; the block is one above the last at first.
+    package func backward(_ loss: Tensor, finished: (_ block: Int) -> Void = { _ in }) {
         // A batch with no object in any bucket has constant logits (SPEC §12, quirk 3).
         guard loss.requiresGradient else { return }
         loss.backward()
@@ -74,7 +86,45 @@ package struct TrainingPass {
                 split.features.backward(from: gradient)
             }
         }
-        recomputation?.backward()
+        recomputation?.backward(finished)
+        chain?.backward(finished)
+    }
+}
+
+/// Blocks that are recorded apart, so that the lower ones' backward pass can wait.
+private final class BlockChain {
+    /// What the rest of the network computes on; receives the gradient.
+    let output: Tensor
+    /// What a block gave, the leaf that the next one saw of it, and the latter's number.
+    private var cuts: [(tokens: Tensor, leaf: Tensor, block: Int)] = []
+
+    init(_ pass: BackbonePass) {
+        var tokens = pass.embedded
+        var cuts: [(tokens: Tensor, leaf: Tensor, block: Int)] = []
+        func cut(before block: Int) {
+            // Nothing is trained below it.
+            guard tokens.requiresGradient else { return }
+            let leaf = tokens.detached()
+            leaf.requiresGradient = true
+            cuts.append((tokens, leaf, block))
+            tokens = leaf
+        }
+        for (index, block) in pass.blocks.enumerated() {
+            cut(before: index)
+            tokens = block(tokens, false)
+        }
+        cut(before: pass.blocks.count)
+        self.cuts = cuts
+        output = tokens
+    }
+
+    func backward(_ finished: (_ block: Int) -> Void) {
+        while let (tokens, leaf, block) = cuts.popLast() {
+            finished(block)
+            guard let gradient = leaf.gradient else { return }
+            leaf.gradient = nil
+            tokens.backward(from: gradient)
+        }
     }
 }
 
@@ -103,10 +153,11 @@ private final class Recomputation {
         output.requiresGradient = true
     }
 
-    func backward() {
+    func backward(_ finished: (_ block: Int) -> Void) {
         guard var gradient = output.gradient else { return }
         output.gradient = nil
-        for block in pass.blocks.reversed() {
+        for (index, block) in pass.blocks.enumerated().reversed() {
+            finished(index + 1)
             guard let input = inputs.popLast() else { return }
             let leaf = input.detached()
             leaf.requiresGradient = true
@@ -115,6 +166,7 @@ private final class Recomputation {
             guard let next = leaf.gradient else { return }
             gradient = next
         }
+        finished(0)
         if pass.embedded.requiresGradient { pass.embedded.backward(from: gradient) }
     }
 }

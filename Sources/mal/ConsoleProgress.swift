@@ -10,6 +10,7 @@ final class ConsoleProgress: Sendable {
         var stage = ""
         var stageStart = ContinuousClock.now
         var firstDone = 0
+        var lastDone: Int?
         var lastShown: ContinuousClock.Instant?
         var lineIsOpen = false
     }
@@ -57,7 +58,10 @@ final class ConsoleProgress: Sendable {
             let isLast = done >= total
             if let last = state.lastShown, now - last < interval, !isLast { return }
             if isLast, state.lastShown == nil { return }
+            // What a lost process had done is done again, without end to count.
+            if isLast, state.lastDone == done { return }
             state.lastShown = now
+            state.lastDone = done
             let line = Self.line(
                 stage: stage, done: done, total: total, unit: unit, firstDone: state.firstDone,
                 seconds: Double(elapsed.components.seconds)

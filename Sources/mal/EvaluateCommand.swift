@@ -65,11 +65,13 @@ struct EvaluateCommand: AsyncParsableCommand {
 
     @MainActor
     func run() async throws {
+        let rank = try RankEnvironment(ProcessInfo.processInfo.environment)
         if let predictions, let truth {
-            return try await measure(predictions, truth)
+            // It takes seconds: of several processes rank 0 does it.
+            if rank?.rank ?? 0 == 0 { try await measure(predictions, truth) }
+            return
         }
         let settings = additions.settings + run.settings("evaluate") + adaptiveCrop.settings
-        let rank = try RankEnvironment(ProcessInfo.processInfo.environment)
         if let plan = try LaunchPlan(
             specPath: spec, overrides: additions.overrides, settings: settings, command: .evaluate)
         {

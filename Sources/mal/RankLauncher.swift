@@ -70,7 +70,11 @@ struct RankLauncher {
                 if case .signaled(let number) = ended.status {
                     note("rank \(ended.rank) was ended by signal \(number)")
                 }
-                let isEnd = takesOver ? ended.rank == 0 : !ended.status.isSuccess
+                // Others may be lost, but who lost rank 0 says that it hangs.
+                let isEnd =
+                    takesOver
+                    ? ended.rank == 0 || ended.status == .exited(RankEnvironment.lossExitCode)
+                    : !ended.status.isSuccess
                 guard isEnd, !isEnding else { continue }
                 isEnding = true
                 group.addTask {

@@ -100,6 +100,21 @@ struct LaunchTests {
         #expect(files.count { $0.hasPrefix("events.out.tfevents") } == 1)
     }
 
+    @Test("Sums within the backward pass are those after it, and bfloat16 ones are near")
+    func overlapAndTransport() throws {
+        _ = try train("after", processes: 2, batch: 3)
+        _ = try train("within", processes: 2, batch: 3, ["train.gradient_overlap=true"])
+        try expectEqual("after", "within", within: 0)
+        // AdamW moves a weight by up to the learning rate (6e-3) a step, whatever its gradient's size.
+        let coarse = ["train.gradient_transport=bf16"]
+        _ = try train("coarse", processes: 2, batch: 3, coarse)
+        try expectEqual("after", "coarse", within: 3e-3)
+        let (exact, rounded) = (
+            try weights("after", "student"), try weights("coarse", "student")
+        )
+        #expect(exact != rounded)
+    }
+
     @Test(
         "zero1 with accumulation is the same, and its checkpoint goes on on another number of ranks"
     )

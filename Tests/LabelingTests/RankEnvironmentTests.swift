@@ -49,7 +49,8 @@ struct RankEnvironmentTests {
         let rank = try #require(try RankEnvironment(told))
         #expect(rank.rank == 1 && rank.worldSize == 2 && rank.masterPort == 4321)
         #expect(rank.launcher != nil && told["OMP_NUM_THREADS"] != nil)
-        let own = plan.environment(localRank: 0, port: 1, inherited: ["OMP_NUM_THREADS": "7"])
+        let own = plan.environment(
+            localRank: 0, port: 1, inherited: ["OMP_NUM_THREADS": "7"])
         #expect(own["OMP_NUM_THREADS"] == nil)
         #expect((1...65535).contains(try plan.port()))
     }
@@ -63,7 +64,8 @@ struct RankEnvironmentTests {
         let plan = try LaunchPlan(processCount: 1, environment: environment)
         #expect(plan.processCount == 4 && plan.worldSize == 8 && plan.firstRank == 4)
         #expect(try plan.port() == 29500)
-        let told = plan.environment(localRank: 3, port: try plan.port(), inherited: [:])
+        let told = plan.environment(
+            localRank: 3, port: try plan.port(), inherited: [:])
         #expect(told["RANK"] == "7" && told["MASTER_ADDR"] == "n0" && told["LOCAL_RANK"] == "3")
         #expect(throws: LabelingError.self) {
             try LaunchPlan(processCount: 1, nodeCount: 2, environment: [:])

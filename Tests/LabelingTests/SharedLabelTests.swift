@@ -93,6 +93,17 @@ struct SharedLabelTests {
         #expect(try journals().isEmpty)
     }
 
+    @Test("A file of predictions is measured once, however many ranks are started")
+    func predictions() throws {
+        let truth = fixture("coco/instances.json")
+        let outcome = try run([
+            "launch", "--processes", "2", "--", "evaluate", "--predictions", truth, "--truth",
+            truth,
+        ])
+        #expect(outcome.output.components(separatedBy: "class mIoU").count == 2)
+        #expect(!outcome.errors.contains("[rank 1]"), "\(outcome.errors)")
+    }
+
     @Test("Evaluation by two ranks gives the numbers of one, to the last bit")
     func evaluation() throws {
         let spec = try folder.file(

@@ -145,7 +145,7 @@ final class PeerWatch: Sendable {
             onLoss(loss)
             let line = "Error: \(LabelingError.rankLost(loss))\n"
             FileHandle.standardError.write(Data(line.utf8))
-            _exit(1)
+            _exit(RankEnvironment.lossExitCode)
         }
     }
 }

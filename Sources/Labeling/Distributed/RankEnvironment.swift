@@ -19,6 +19,9 @@ public struct RankEnvironment: Sendable, Equatable {
     /// The variable in which `mal launch` says its process id.
     static let launcherKey = "MAL_LAUNCHER_PID"
 
+    /// What a process ends with that lost another while it waited for it; for its launcher.
+    public static let lossExitCode: Int32 = 75
+
     /// Whether another process tells the run's story.
     var isQuiet: Bool { rank > 0 }
 

@@ -20,6 +20,8 @@ final class RankMeeting {
 
     /// Machines are not all ready at the same time.
     private static let shortestWait = Duration.seconds(300)
+    /// For what belongs to the beginning.
+    var longWait: Duration { max(timeout, Self.shortestWait) }
 
     /// Meets the others.
     init(_ environment: RankEnvironment, timeout: Duration, _ purpose: Purpose) throws {
@@ -30,26 +32,59 @@ final class RankMeeting {
         let wait = max(timeout, Self.shortestWait)
         do {
             try Libtorch.checkDistributed()
-            store = try SharedStore(
-                host: environment.masterAddress, port: environment.masterPort,
-                isServer: rank == 0 && !environment.launcherKeepsStore, timeout: wait)
-            watch = PeerWatch(environment, timeout: timeout, purpose)
-            try Self.await(store, keys, environment, wait)
+            store = try Self.meet(environment, keys, wait)
         } catch TorchError.communication(let reason) {
             throw LabelingError.rankLost(
                 "rank \(rank) of \(environment.worldSize) did not meet the others at "
                     + "\(environment.masterAddress):\(environment.masterPort) within "
                     + "\(Int(wait / .seconds(1))) s: \(firstLine(reason))")
         }
+        watch = PeerWatch(environment, timeout: timeout, purpose)
         watch.start()
     }
 
-    /// Names who is missing.
-    private static func await(
-        _ store: SharedStore, _ keys: RankKeys, _ environment: RankEnvironment, _ wait: Duration
-    ) throws {
-        try store.set(keys.here(environment.rank), [])
+    /// Connects and waits for all. When ranks are started over, rank 0 may not serve yet, or still end
+    /// what they are started over from, with its old store: then again, until it has begun anew.
+    private static func meet(
+        _ environment: RankEnvironment, _ keys: RankKeys, _ wait: Duration
+    ) throws -> SharedStore {
+        let isServer = environment.rank == 0 && !environment.launcherKeepsStore
         let end = ContinuousClock.now + wait
+        let own = Array(UUID().uuidString.utf8)
+        while true {
+            do {
+                let store = try SharedStore(
+                    host: environment.masterAddress, port: environment.masterPort,
+                    isServer: isServer, timeout: end - .now)
+                try enter(store, keys, environment.rank, own)
+                try waitForAll(store, keys, environment, until: end)
+                return store
+            } catch TorchError.communication(let reason) {
+                guard !isServer, ContinuousClock.now + .seconds(1) < end else {
+                    throw TorchError.communication(reason)
+                }
+                Thread.sleep(forTimeInterval: 0.2)
+            }
+        }
+    }
+
+    /// Throws where another process has been this rank.
+    private static func enter(
+        _ store: SharedStore, _ keys: RankKeys, _ rank: Int, _ own: [UInt8]
+    ) throws {
+        if try store.add(keys.entries(rank), 1) > 1 {
+            guard try store.contains(keys.here(rank)),
+                try store.value(keys.here(rank), timeout: .seconds(5)) == own
+            else { throw TorchError.communication("another process is or was rank \(rank)") }
+        }
+        try store.set(keys.here(rank), own)
+    }
+
+    /// Names who is missing.
+    private static func waitForAll(
+        _ store: SharedStore, _ keys: RankKeys, _ environment: RankEnvironment,
+        until end: ContinuousClock.Instant
+    ) throws {
         var missing = Array(0..<environment.worldSize)
         while true {
             missing = try missing.filter { try !store.contains(keys.here($0)) }
@@ -57,6 +92,21 @@ final class RankMeeting {
             guard ContinuousClock.now < end else {
                 let names = missing.prefix(20).map(String.init).joined(separator: ", ")
                 throw TorchError.communication("missing: rank \(names)")
+            }
+            Thread.sleep(forTimeInterval: 0.02)
+        }
+    }
+
+    /// Waits for what a process sets. False when it was lost before.
+    func isThere(_ key: String, of rank: Int) throws -> Bool {
+        let end = ContinuousClock.now + longWait
+        while true {
+            let isLost = try store.contains(keys.dead(rank))
+            if try store.contains(key) { return true }
+            if isLost { return false }
+            guard ContinuousClock.now < end else {
+                throw LabelingError.rankLost(
+                    "rank \(rank) did not begin within \(Int(longWait / .seconds(1))) s")
             }
             Thread.sleep(forTimeInterval: 0.02)
         }
@@ -131,6 +181,7 @@ struct RankKeys: Sendable {
 
     init(_ environment: RankEnvironment) { prefix = "mal/\(environment.attempt)/" }
 
+    func entries(_ rank: Int) -> String { prefix + "entries/\(rank)" }
     func here(_ rank: Int) -> String { prefix + "here/\(rank)" }
     func beat(_ rank: Int) -> String { prefix + "beat/\(rank)" }
     func dead(_ rank: Int) -> String { prefix + "dead/\(rank)" }
@@ -138,6 +189,8 @@ struct RankKeys: Sendable {
     var left: String { prefix + "left" }
     /// What a process begins to label with.
     func part(_ rank: Int) -> String { prefix + "part/\(rank)" }
+    /// What all begin with, as rank 0 put it together.
+    var allParts: String { prefix + "part/all" }
     /// Batches that a process takes for itself.
     var nextLease: String { prefix + "lease/next" }
     func owner(_ lease: Int, _ turn: Int) -> String { prefix + "lease/\(lease)/owner/\(turn)" }

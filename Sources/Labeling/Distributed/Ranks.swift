@@ -30,8 +30,8 @@ package final class Ranks {
         meeting = try RankMeeting(environment, timeout: timeout, .together(onLoss: onLoss))
         do {
             group = try ProcessGroup(
-                meeting.store, rank: environment.rank, count: environment.worldSize,
-                timeout: Self.patience)
+                meeting.store, prefix: meeting.keys.prefix + "group", rank: environment.rank,
+                count: environment.worldSize, timeout: Self.patience)
         } catch TorchError.communication(let reason) {
             throw meeting.blamed(for: reason)
         }

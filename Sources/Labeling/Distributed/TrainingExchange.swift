@@ -1,3 +1,4 @@
+import MaskModel
 package import Torch
 
 /// What joins the training steps of several processes: sums of gradients and losses, and with
@@ -10,12 +11,19 @@ package final class TrainingExchange {
     /// Objects of the coming step over all processes.
     package var objectCount = 0
     private let ranks: Ranks
+    /// Whether sums shall begin within the backward pass; see ``start(from:)``.
+    package let overlaps: Bool
     private let parameters: [(name: String, tensor: Tensor)]
-    private let buckets: FlatBuckets
+    /// Places of parameters that cross together, in the order in which a backward pass comes to them.
+    private let buckets: [[Int]]
+    /// The lowest block of each bucket: −1 for what is below all, above all for norm and heads.
+    private let lowestBlocks: [Int]
     private let statistics: [Tensor]
     private let transport: DType
     /// Of each parameter with `strategy: zero1`; empty when every process keeps all.
     private let owners: [Int]
+    /// The sums of the running step that have begun, in the order of the buckets.
+    private var pending: [(vector: Tensor, work: PendingCollective)] = []
     /// Parameters of the running step that have a gradient somewhere.
     private var moved: [Bool] = []
     private var failure: (any Error)?
@@ -27,14 +35,27 @@ package final class TrainingExchange {
     ///   - transport: float32, or bfloat16 for half the bytes and less exact sums.
     package init(
         _ ranks: Ranks, _ parameters: [(name: String, tensor: Tensor)], statistics: [Tensor] = [],
-        transport: DType = .float32, shardsOptimizer: Bool = false
+        transport: DType = .float32, shardsOptimizer: Bool = false, overlaps: Bool = false
     ) {
         self.ranks = ranks
         self.parameters = parameters
         self.statistics = statistics
         self.transport = transport
-        buckets = FlatBuckets(parameters.map(\.tensor))
+        self.overlaps = overlaps
+        let blocks = parameters.map { Self.block(ofParameter: $0.name) }
+        let order = parameters.indices.sorted { (blocks[$1], $0) < (blocks[$0], $1) }
+        buckets = FlatBuckets(order.map { parameters[$0].tensor }).ranges.map { Array(order[$0]) }
+        lowestBlocks = buckets.map { $0.map { blocks[$0] }.min() ?? .max }
         owners = shardsOptimizer ? Self.owners(parameters.map(\.tensor.count), ranks.count) : []
+    }
+
+    private static func block(ofParameter name: String) -> Int {
+        guard name.hasPrefix("backbone.") else { return .max }
+        return switch BackbonePart(parameter: String(name.dropFirst("backbone.".count))) {
+        case .tokens, .patchEmbedding: -1
+        case .block(let index): index
+        case .norm: .max
+        }
     }
 
     /// The largest first, each to the process that has the least so far.
@@ -61,32 +82,60 @@ package final class TrainingExchange {
 
     // MARK: In a step
 
+    /// Begins to sum the gradients of the blocks from `block` on, of the final norm and of the heads,
+    /// which the backward pass of the step's last batch has finished.
+    package func start(from block: Int) {
+        attempt { try startAll(from: block) }
+    }
+
+    private func startAll(from block: Int) throws {
+        while pending.count < buckets.count, lowestBlocks[pending.count] >= block {
+            try startNext()
+        }
+    }
+
+    /// Every process starts the same buckets in the same order, whatever gradients it has: which ones
+    /// it has crosses with them.
+    private func startNext() throws {
+        let places = buckets[pending.count]
+        let tensors = places.map { parameters[$0].tensor }
+        let found = tensors.map(\.gradient)
+        let values = zip(tensors, found).map { $1 ?? .zeros($0.shape, device: $0.device) }
+        let flags = Tensor(
+            found.map { $0 == nil ? 0 : 1 }, [found.count], device: tensors[0].device)
+        let vector = FlatBuckets.packed(values + [flags], as: transport)
+        pending.append((vector, try ranks.startSum(vector)))
+    }
+
     /// Makes gradients and losses the sums over all processes. A parameter has a gradient afterwards
     /// when it had one anywhere. Running statistics become rank 0's.
     package func reduce(mil: inout Double, crf: inout Double) {
         attempt {
-            let found = parameters.map(\.tensor.gradient)
-            let sums = try ranks.sums([mil, crf] + found.map { $0 == nil ? 0 : 1 })
-            (mil, crf) = (sums[0], sums[1])
-            moved = sums.dropFirst(2).map { $0 > 0 }
-            var pending: [(places: [Int], vector: Tensor, work: PendingCollective)] = []
-            for range in buckets.ranges {
-                let places = range.filter { moved[$0] }
-                guard !places.isEmpty else { continue }
-                let vector = FlatBuckets.packed(
-                    places.map { found[$0] ?? .zeros(parameters[$0].tensor.shape) }, as: transport)
-                pending.append((places, vector, try ranks.startSum(vector)))
-            }
-            for (places, vector, work) in pending {
+            try startAll(from: .min)
+            moved = [Bool](repeating: false, count: parameters.count)
+            for (places, (vector, work)) in zip(buckets, pending) {
                 try ranks.finish(work)
-                let tensors = places.map { parameters[$0].tensor }
-                withoutGradients {
-                    let views = FlatBuckets.views(
-                        of: vector, shapes: tensors.map(\.shape), device: tensors[0].device)
-                    for (tensor, view) in zip(tensors, views) { tensor.gradient = view }
-                }
+                take(vector, places)
             }
+            pending = []
+            let sums = try ranks.sums([mil, crf])
+            (mil, crf) = (sums[0], sums[1])
             try Self.shareFromFirst(statistics, ranks)
+        }
+    }
+
+    /// Replaces gradients by what came of all processes.
+    private func take(_ vector: Tensor, _ places: [Int]) {
+        let tensors = places.map { parameters[$0].tensor }
+        withoutGradients {
+            let count = vector.count
+            let flags = vector.narrowed(0, count - places.count..<count).floats()
+            let views = FlatBuckets.views(
+                of: vector, shapes: tensors.map(\.shape), device: tensors[0].device)
+            for (index, flag) in flags.enumerated() where flag > 0 {
+                tensors[index].gradient = views[index]
+                moved[places[index]] = true
+            }
         }
     }
 
@@ -108,9 +157,9 @@ package final class TrainingExchange {
     }
 
     private func placesByOwner(where isWanted: (Int) -> Bool) -> [(owner: Int, places: [Int])] {
-        buckets.ranges.flatMap { range in
+        buckets.flatMap { bucket in
             (0..<ranks.count).compactMap { owner in
-                let places = range.filter { owners[$0] == owner && isWanted($0) }
+                let places = bucket.filter { owners[$0] == owner && isWanted($0) }
                 return places.isEmpty ? nil : (owner, places)
             }
         }

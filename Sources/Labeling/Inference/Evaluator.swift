@@ -339,7 +339,8 @@ private func measured(_ batch: PredictedBatch, file: AnnotationFile) throws -> M
             + "\"counts\": \(jsonText(mask.compressedString))}}"
         instances.append(
             .init(
-                place: item.planned.place, iou: iou, category: category, bucket: bucket?.rawValue, score: score,
+                place: item.planned.place, iou: iou, category: category, bucket: bucket?.rawValue,
+                score: score,
                 sweep: sweep.map {
                     MeanIoU.iou(RLE(pasted: $0, imageSize: item.imageSize), truth)
                 }, line: line))

@@ -111,43 +111,58 @@ extension Labeler {
         return summary
     }
 
-    /// The batches that need no work, by what rank 0 finds in its folder and what the others have.
-    /// Throws when a process would label something else.
+    /// The batches that need no work: what rank 0 finds in its folder and what the others have. Rank 0
+    /// puts that together, so that all know the same, also when a process is lost meanwhile. Throws
+    /// when a process would label something else.
     private func agree(
         _ meeting: RankMeeting, _ own: LabelJournal, _ fingerprint: RunFingerprint,
         _ file: AnnotationFile
     ) throws -> Set<Int> {
-        let (store, keys, environment) = (meeting.store, meeting.keys, meeting.environment)
-        let wait = max(meeting.timeout, .seconds(300))
-        var done = own.completedBatches
-        if environment.rank == 0 {
-            let others = try others(than: own, file)
-            if request.journalMode == .fresh {
-                let running = Set(
-                    (0..<environment.worldSize).map {
-                        JournalKind.rank.path("\($0)", forOutput: request.outputPath)
-                    })
-                for journal in others where !running.contains(journal.path) { journal.remove() }
-            } else {
-                let usable = others.filter { $0.fingerprint == fingerprint }
-                done.formUnion(JournalSet(usable).completedBatches)
-            }
+        let (store, keys, rank) = (meeting.store, meeting.keys, meeting.environment.rank)
+        func give(_ batches: Set<Int>, as key: String) throws {
+            let part = Part(fingerprint: fingerprint.text, batches: batches.sorted())
+            try store.set(key, Array(JSONEncoder().encode(part)))
         }
-        let message = Part(
-            fingerprint: fingerprint.text, batches: done.sorted())
-        try store.set(keys.part(environment.rank), Array(JSONEncoder().encode(message)))
-        for rank in 0..<environment.worldSize {
-            let bytes = try store.value(keys.part(rank), timeout: wait)
+        func read(_ key: String, of other: Int) throws -> Set<Int> {
+            let bytes = try store.value(key, timeout: meeting.longWait * 2)
             let part = try JSONDecoder().decode(Part.self, from: Data(bytes))
             let differences = fingerprint.differences(from: RunFingerprint(text: part.fingerprint))
             guard differences.isEmpty else {
                 throw LabelingError.wrongUse(
-                    "rank \(rank) would label something else than rank \(environment.rank): "
+                    "rank \(other) would label something else than rank \(rank): "
                         + differences.joined(separator: "; "))
             }
-            done.formUnion(part.batches)
+            return Set(part.batches)
         }
+        guard rank == 0 else {
+            try give(own.completedBatches, as: keys.part(rank))
+            return try read(keys.allParts, of: 0)
+        }
+        var done = own.completedBatches.union(try found(by: meeting, own, fingerprint, file))
+        for other in 1..<meeting.environment.worldSize
+        where try meeting.isThere(keys.part(other), of: other) {
+            done.formUnion(try read(keys.part(other), of: other))
+        }
+        try give(done, as: keys.allParts)
         return done
+    }
+
+    /// What other journals in rank 0's folder have; starting afresh removes them, those of running
+    /// processes aside.
+    private func found(
+        by meeting: RankMeeting, _ own: LabelJournal, _ fingerprint: RunFingerprint,
+        _ file: AnnotationFile
+    ) throws -> Set<Int> {
+        let others = try others(than: own, file)
+        guard request.journalMode == .fresh else {
+            return JournalSet(others.filter { $0.fingerprint == fingerprint }).completedBatches
+        }
+        let running = Set(
+            (0..<meeting.environment.worldSize).map {
+                JournalKind.rank.path("\($0)", forOutput: request.outputPath)
+            })
+        for journal in others where !running.contains(journal.path) { journal.remove() }
+        return []
     }
 
     private struct Part: Codable {

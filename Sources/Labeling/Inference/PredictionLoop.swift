@@ -77,7 +77,8 @@ package func predict<Kept: Sendable>(
         }
         guard !started.isEmpty else { continue }
         let (batch, prediction) = started.removeFirst()
-        let probabilities = profile?.measure(.probabilities, prediction.values) ?? prediction.values()
+        let probabilities =
+            profile?.measure(.probabilities, prediction.values) ?? prediction.values()
         let read = ContinuousClock.now
         if let pending { try keep(await pending.value) }
         profile?.add(.masks, ContinuousClock.now - read)

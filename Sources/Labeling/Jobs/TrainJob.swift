@@ -188,7 +188,8 @@ public struct TrainJob {
                 ranks, pair.studentParameters,
                 statistics: (pair.studentBuffers + pair.teacherBuffers).map(\.tensor),
                 transport: spec.train.gradientTransport == .bf16 ? .bfloat16 : .float32,
-                shardsOptimizer: spec.strategy.shardsOptimizer)
+                shardsOptimizer: spec.strategy.shardsOptimizer,
+                overlaps: spec.train.overlapsGradients)
             try TrainingExchange.shareFromFirst(pair.exportParameters().map(\.tensor), ranks)
             try exchange.shareState(of: optimizer)
             optimizer.ownPlaces = exchange.ownPlaces

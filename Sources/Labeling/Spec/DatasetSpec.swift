@@ -54,7 +54,8 @@ public struct DatasetSpec: Sendable, Equatable {
             "Side of a crop in pixels, a multiple of the patch size. TAO asks for 256 or more.")
         usesAdaptiveCrops = reader.flag(
             "adaptive_crop", default: false, ours: true, usedBy: [.evaluate, .inference],
-            "Small boxes in crops of half and three quarters of crop_size: faster, less exact masks.")
+            "Small boxes in crops of half and three quarters of crop_size: faster, less exact masks."
+        )
         appliesEXIF = reader.flag(
             "apply_exif", default: false, ours: true,
             "Turn images as their EXIF orientation says. TAO does not.")

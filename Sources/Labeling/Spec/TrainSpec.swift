@@ -47,6 +47,8 @@ public struct TrainSpec: Sendable, Equatable {
     public let gradientAccumulationCount: Int
     /// What sums of gradients cross between processes in.
     public let gradientTransport: GradientTransport
+    /// Whether they cross while the backward pass still runs.
+    public let overlapsGradients: Bool
     public let useAMP: Bool
     let originOfAMP: SpecOrigin
     public let precision: PrecisionChoice
@@ -137,6 +139,9 @@ public struct TrainSpec: Sendable, Equatable {
         gradientTransport = reader.choice(
             "gradient_transport", default: .fp32, ours: true,
             "Arithmetic of the sums of gradients over several processes. bf16 halves the bytes.")
+        overlapsGradients = reader.flag(
+            "gradient_overlap", default: false, ours: true,
+            "Sum gradients over several processes while the backward pass still runs.")
         useAMP = reader.flag(
             "use_amp", default: true, usedBy: all,
             "What precision: auto means on a GPU when this is in the spec: true fp16 as in TAO, false "

@@ -292,7 +292,7 @@ package final class TrainingStep {
         for (index, batch) in batches.enumerated() {
             accumulate(
                 batch, of: total, weights, priorShare, &sums, &generator,
-                wantsMaps: wantsMaps && index == batches.count - 1)
+                isLast: index == batches.count - 1, wantsMaps: wantsMaps)
         }
         return sums
     }
@@ -311,14 +311,17 @@ package final class TrainingStep {
     /// Adds one batch's losses and gradients, as its share of `total` objects.
     private func accumulate(
         _ batch: TrainingTensors, of total: Int, _ weights: Losses, _ priorShare: Double,
-        _ sums: inout Sums, _ generator: inout Generator, wantsMaps: Bool
+        _ sums: inout Sums, _ generator: inout Generator, isLast: Bool, wantsMaps: Bool
     ) {
         // First, while no activations of the student are held.
         let (teacher, features) = timed(.teacher) { teacherProbabilities(batch) }  // (B, o, o)
         let guess = timed(.teacher) { firstGuess(batch, features, priorShare) }
+        // The gradients of earlier batches go with the last one's.
+        let exchange = isLast && exchange?.overlaps == true ? exchange : nil
         let pass = timed(.student) {
             TrainingPass(
-                pair, image: batch.image, areas: batch.areas, settings.options, using: &generator)
+                pair, image: batch.image, areas: batch.areas, settings.options,
+                inBlocks: exchange != nil, using: &generator)
         }
         let student = probabilities(pass.logits)
         let side = student.size(1)
@@ -336,10 +339,12 @@ package final class TrainingStep {
             return diceLoss(scaledStudent, target).sum() * (weights.crf / Double(total))
         }
         let loss = mil + crf
-        timed(.backward) { pass.backward(isScaled ? loss * scaler.scale : loss) }
+        timed(.backward) {
+            pass.backward(isScaled ? loss * scaler.scale : loss) { exchange?.start(from: $0) }
+        }
         sums.mil = sums.mil + mil.detached()
         sums.crf = sums.crf + crf.detached()
-        if wantsMaps {
+        if isLast, wantsMaps {
             sums.maps = StepMaps(student: student.detached(), teacher: teacher, target: target)
         }
     }

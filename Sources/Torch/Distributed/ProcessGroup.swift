@@ -9,15 +9,18 @@ public final class ProcessGroup {
 
     /// Meets the other processes over `store`.
     ///
-    /// - Parameter timeout: a collective that takes longer fails.
+    /// - Parameters:
+    ///   - prefix: of the group's keys in the store, which may hold those of an earlier group.
+    ///   - timeout: a collective that takes longer fails.
     public init(
-        _ store: SharedStore, rank: Int, count: Int, timeout: Duration
+        _ store: SharedStore, prefix: String = "", rank: Int, count: Int, timeout: Duration
     ) throws(TorchError) {
         precondition(0 <= rank && rank < count, "rank \(rank) of \(count)")
         var made: ct_group?
         try communicate(
             ct_group_open(
-                store.handle, Int32(rank), Int32(count), timeout.wholeMilliseconds, &made))
+                store.handle, prefix, Int32(rank), Int32(count), timeout.wholeMilliseconds,
+                &made))
         guard let made else { trap("a process group") }
         handle = made
         self.rank = rank

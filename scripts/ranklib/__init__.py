@@ -1,0 +1,1 @@
+"""What scripts/ranks.py is made of."""
