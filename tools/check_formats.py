@@ -210,6 +210,7 @@ def labelme(truth, path, score):
 def labelme_opens(path, images):
     """LabelMe itself opens the files when they lie beside their images."""
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    os.environ.setdefault("LOGURU_LEVEL", "WARNING")
     try:
         from labelme.label_file import LabelFile
     except ImportError:

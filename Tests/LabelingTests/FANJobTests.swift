@@ -111,6 +111,35 @@ struct FANJobTests {
         #expect(second.texts.contains { $0.hasPrefix("weights: 1") && !$0.contains("fresh") })
     }
 
+    @Test("trained on Pascal VOC's boxes, measured on its masks: the same as from COCO JSON")
+    func otherFormats() async throws {
+        for format in ["voc", "voc-png"] {
+            let convert = try ConvertJob(
+                input: scenes.boxes, output: folder.path + "/" + format, format: format,
+                onEvent: { _ in })
+            #expect(try convert.run(shouldStop: { false }).report.writtenCount == 12)
+        }
+        let formats = [
+            "dataset.train_ann_path=\(folder.path)/voc",
+            "dataset.val_ann_path=\(folder.path)/voc-png",
+        ]
+        var scores: [Double] = []
+        for (name, overrides) in [("coco", []), ("other", formats)] {
+            let log = TrainingLog()
+            _ = try await job(
+                name, overrides + ["train.num_epochs=1", "train.validation_interval=1"], log: log
+            ).run()
+            scores += log.events.compactMap {
+                if case .validation(let scores) = $0 { scores.meanIoU } else { nil }
+            }
+        }
+        #expect(scores.count == 2)
+        #expect(scores.first == scores.last)
+        #expect(
+            try tensors(latest("coco") + "/student.safetensors")
+                == tensors(latest("other") + "/student.safetensors"))
+    }
+
     @Test("what has no effect on a FAN is said, and what it cannot do is refused")
     func settings() throws {
         let log = TrainingLog()

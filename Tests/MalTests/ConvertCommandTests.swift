@@ -45,6 +45,29 @@ extension CommandLineTests {
         #expect(bad.errors == "Error: --tolerance must be 0 to 1000 pixels, is 5000.0\n")
     }
 
+    @Test("what convert writes in formats of masks, convert and evaluate read")
+    func convertBack() throws {
+        let folder = try temporaryFolder()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let source = fixture("coco/instances.json")
+        // Four masks are covered by others wholly.
+        for (format, count) in [
+            ("voc-png", 14), ("mots-png", 14), ("mots-txt", 14), ("png", 18), ("labelme", 18),
+        ] {
+            let there = try mal("convert", source, format, "--to", format, in: folder)
+            #expect(there.code == 0, "\(there.errors)")
+            let back = try mal("convert", format, format + ".json", in: folder)
+            #expect(
+                back.output.hasPrefix(
+                    "\(format).json: \(count) of \(count) annotations of 4 images as coco ("),
+                "\(back.output)\(back.errors)")
+        }
+        let same = try mal(
+            "evaluate", "--predictions", "voc-png.json", "--truth", "voc-png", in: folder)
+        #expect(same.code == 0, "\(same.errors)")
+        #expect(same.output.contains("14 predictions, 14 true objects, 4 images"))
+    }
+
     @Test("semantic draws an image an image and a legend")
     func semantic() throws {
         let folder = try temporaryFolder()
