@@ -6,8 +6,8 @@ import Subprocess
 import Synchronization
 import SystemPackage
 
-/// Starts this program as several processes, hands signals on, and ends all when one fails; of a
-/// labelling run, whose processes take over each other's work, when rank 0 does.
+/// Starts this program as several processes, hands signals on, and ends all soon after the first; of a
+/// labelling run, whose processes take over each other's work, after rank 0.
 struct RankLauncher {
     let plan: LaunchPlan
     /// Of `mal`, for every process.
@@ -28,10 +28,8 @@ struct RankLauncher {
         for attempt in 0... {
             let statuses = try await runOnce(plan)
             if statuses.allSatisfy({ $0.status.isSuccess }) { return }
-            // Rank 0 has written everything without those that were lost.
-            if takesOver, statuses.contains(where: { $0.rank == 0 && $0.status.isSuccess }) {
-                return
-            }
+            // Rank 0 has written everything, whatever became of others.
+            if statuses.contains(where: { $0.rank == 0 && $0.status.isSuccess }) { return }
             let received = StopSignal.received
             if received.interrupts + received.terminations > 0 {
                 throw ExitCode(statuses.allSatisfy { $0.status == .exited(130) } ? 130 : 1)
@@ -70,11 +68,11 @@ struct RankLauncher {
                 if case .signaled(let number) = ended.status {
                     note("rank \(ended.rank) was ended by signal \(number)")
                 }
-                // Others may be lost, but who lost rank 0 says that it hangs.
+                // Who works together ends together. Who works apart ends with rank 0; who lost that
+                // says that it hangs.
                 let isEnd =
-                    takesOver
-                    ? ended.rank == 0 || ended.status == .exited(RankEnvironment.lossExitCode)
-                    : !ended.status.isSuccess
+                    !takesOver || ended.rank == 0
+                    || ended.status == .exited(RankEnvironment.lossExitCode)
                 guard isEnd, !isEnding else { continue }
                 isEnding = true
                 group.addTask {

@@ -43,7 +43,7 @@ class Disturbed:
         self.work, self.hosts, self.chance = work, hosts, chance
         self.prepare()
 
-    # What follows is the work's: prepare, words, begin, compare, goes_on_without, finish.
+    # The work's own: prepare, words, done_share, forget, settle, disturb_smaller.
 
     def start(self, words, name, options=(), hosts=None):
         """The launchers of a run, one on each host."""
@@ -73,11 +73,12 @@ class Disturbed:
         victim = self.chance.randrange(RANKS)
         runs = self.start(self.words(name), name, ("--max-restarts", 3) if restarts else ())
         try:
-            self.until_begun(runs[0], name)
-            delay = self.chance.uniform(0, self.seconds)
-            time.sleep(delay)
-            if any(run.has_ended for run in runs):
-                return 0
+            share = self.chance.uniform(0, 0.95)
+            while self.done_share(name) < share:
+                require(not runs[0].has_ended or runs[0].process.returncode == 0, runs[0].text)
+                if any(run.has_ended for run in runs):
+                    return 0
+                time.sleep(0.01)
             moment = time.monotonic()
             seconds = self.do(kind, victim, runs) and self.until_told(runs, moment, kind, victim)
             if seconds is None:
@@ -95,7 +96,7 @@ class Disturbed:
         told = "".join(run.text for run in runs)
         end = self.settle(name, kind, victim, codes, told, restarts)
         said = next((line for line in told.splitlines() if line.startswith(REASONS) or "] Error" in line), "")
-        print(f"  {delay:5.2f} s: rank {victim}; known after {seconds:4.1f} s; {end}\n           {said[:150]}", flush=True)
+        print(f"  at {share:4.0%}: rank {victim}; known after {seconds:4.1f} s; {end}\n           {said[:150]}", flush=True)
         return 1
 
     def do(self, kind, victim, runs):
@@ -119,9 +120,10 @@ class Disturbed:
             others = [text for host, text in enumerate(texts) if kind != "cut" or host != victim]
             if any((names and names in text) or self.is_named(text, victim) for text in others):
                 return time.monotonic() - moment
+            if self.finished in runs[0].text:
+                require(all(run.wait(GRACE) == 0 for run in runs), "\n".join(texts))
+                return None
             if all(run.has_ended for run in runs):
-                if all(run.process.returncode == 0 for run in runs):
-                    return None
                 if any((names and names in run.text) or self.is_named(run.text, victim) for run in runs):
                     return time.monotonic() - moment
                 raise Failure("ended without naming rank " + f"{victim}:\n" + "\n".join(texts))
@@ -144,24 +146,30 @@ class Disturbed:
 
 class Training(Disturbed):
     name = "train"
+    finished = " steps done"
 
     def prepare(self):
         self.spec = self.work.spec("failures", EPOCHS, INTERVAL)
         if hasattr(self.work, "whole_training"):
-            self.seconds = self.work.whole_training
+            self.steps = self.count_steps("train-whole")
             return
         run = Run(self.work.launched(RANKS, self.words("train-whole")), self.work.log("train-whole"))
-        self.until_begun(run, "train-whole")
-        start = time.monotonic()
         require(run.wait(600) == 0, run.text)
-        self.seconds = self.work.whole_training = time.monotonic() - start
-        print(f"training without disturbance: {self.seconds:.1f} s of steps")
+        self.work.whole_training = True
+        self.steps = self.count_steps("train-whole")
+        print(f"training without disturbance: {self.steps} steps, {time.monotonic() - run.start:.1f} s with the start")
         run_whole(self.work.launched(2, self.words("train-whole-2", 3)), self.work.log("train-whole-2"))
         self.work.rounding = largest_difference(*map(self.work.run_folder, ("train-whole", "train-whole-2")))
         print(f"2 ranks with batches of 3 instead of 3 with 2: rounding grows to {self.work.rounding:.1g} in the weights")
 
-    def until_begun(self, run, name):
-        require(run.wait_for(" saved: "), f"{name} ended at once:\n{run.text}")
+    def count_steps(self, name):
+        file = self.work.run_folder(name) / "metrics.jsonl"
+        return file.read_text().count('"loss"') if file.exists() else 0
+
+    def done_share(self, name):
+        """After the first step, so that all have met."""
+        count = self.count_steps(name)
+        return count / self.steps if count > 0 else -1
 
     def words(self, name, batch=2, *more):
         return self.work.train(self.spec, name, batch, *more)
@@ -205,8 +213,9 @@ class Training(Disturbed):
         name = "train-smaller"
         run = Run(
             self.work.launched(RANKS, self.words(name), "--max-restarts", 1, "--restart-processes", 2), self.work.log(name))
-        self.until_begun(run, name)
-        time.sleep(self.seconds / 3)
+        while self.done_share(name) < 0.4:
+            require(not run.has_ended, run.text)
+            time.sleep(0.01)
         os.kill(run.rank_process(0), signal.SIGKILL)
         require(run.wait(300) == 0, run.text)
         require("starting over with 2 processes" in run.text, run.text)
@@ -218,23 +227,32 @@ class Training(Disturbed):
 
 class Labelling(Disturbed):
     name = "label"
+    finished = " boxes have a mask"
 
     def prepare(self):
         if hasattr(self.work, "whole_labelling"):
-            self.seconds = self.work.whole_labelling
             return
         run = Run(self.work.launched(RANKS, self.words("label-whole")), self.work.log("label-whole"))
-        self.until_begun(run, "label-whole")
-        start = time.monotonic()
+        self.work.whole_labelling = 1
+        while not run.has_ended:
+            self.work.whole_labelling = max(self.work.whole_labelling, self.journal_bytes("label-whole"))
+            time.sleep(0.01)
         require(run.wait(600) == 0, run.text)
-        self.seconds = self.work.whole_labelling = time.monotonic() - start
-        print(f"labelling without disturbance: {self.seconds:.1f} s")
+        print(f"labelling without disturbance: {time.monotonic() - run.start:.1f} s with the start")
 
-    def until_begun(self, run, name):
-        end = time.monotonic() + 120
-        while not list(self.work.root.glob(f"{name}.json.rank-0.journal")):
-            require(time.monotonic() < end and not run.has_ended, f"{name} did not begin:\n{run.text}")
-            time.sleep(0.02)
+    def journal_bytes(self, name):
+        total = 0
+        for path in self.work.root.glob(f"{name}.json.rank-*.journal"):
+            try:
+                total += path.stat().st_size
+            except FileNotFoundError:
+                pass
+        return total
+
+    def done_share(self, name):
+        """After all ranks have a journal."""
+        count = len(list(self.work.root.glob(f"{name}.json.rank-*.journal")))
+        return self.journal_bytes(name) / self.work.whole_labelling if count == RANKS else -1
 
     def words(self, name):
         return self.work.label(name)
@@ -267,7 +285,9 @@ class Labelling(Disturbed):
         name = "label-smaller"
         run = Run(
             self.work.launched(RANKS, self.words(name), "--max-restarts", 1, "--restart-processes", 2), self.work.log(name))
-        self.until_begun(run, name)
+        while self.done_share(name) < 0.4:
+            require(not run.has_ended, run.text)
+            time.sleep(0.01)
         os.kill(run.rank_process(0), signal.SIGKILL)
         require(run.wait(300) == 0, run.text)
         require("starting over with 2 processes" in run.text, run.text)

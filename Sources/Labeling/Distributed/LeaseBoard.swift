@@ -67,7 +67,10 @@ final class LeaseBoard {
             open[lease]?.remove(batch)
             if open[lease]?.isEmpty == true {
                 open[lease] = nil
-                try meeting.store.set(keys.done(lease), [])
+                // Two may have done it, when one was taken for dead.
+                if try meeting.store.add(keys.done(lease), 1) == 1 {
+                    try meeting.store.add(keys.doneCount, 1)
+                }
             }
         }
         return try meeting.store.add(keys.boxCount, boxCount)
@@ -78,15 +81,19 @@ final class LeaseBoard {
     ///
     /// - Returns: batches to do; empty at the end.
     func takeOver(shouldStop: () -> Bool) throws -> [Int] {
-        var dead = try deadRanks()
-        var waiting = try leases.indices.filter { try !meeting.store.contains(keys.done($0)) }
-        while !waiting.isEmpty, !shouldStop() {
-            for lease in waiting {
-                if let batches = try claim(lease, dead) { return batches }
+        while !shouldStop(), try meeting.store.add(keys.doneCount, 0) < leases.count {
+            // As long as all live there is nothing to ask for, lease by lease.
+            if try meeting.store.add(keys.losses, 0) > 0 {
+                let dead = try deadRanks()
+                let waiting = try leases.indices.filter {
+                    try !meeting.store.contains(keys.done($0))
+                }
+                if waiting.isEmpty { return [] }
+                for lease in waiting {
+                    if let batches = try claim(lease, dead) { return batches }
+                }
             }
             Thread.sleep(forTimeInterval: 0.1)
-            dead = try deadRanks()
-            waiting = try waiting.filter { try !meeting.store.contains(keys.done($0)) }
         }
         return []
     }
@@ -99,7 +106,6 @@ final class LeaseBoard {
     }
 
     private func claim(_ lease: Int, _ dead: Set<Int>) throws -> [Int]? {
-        guard !dead.isEmpty else { return nil }
         let turn = turns[lease, default: 0]
         // Without a name on it, its owner died in between, or is about to write it: at worst the work
         // is done twice, with equal results.
@@ -116,5 +122,5 @@ final class LeaseBoard {
     }
 
     /// Gives this process's leases back.
-    func leave() { try? meeting.store.set(keys.dead(rank), []) }
+    func leave() { try? RankMeeting.note(lost: rank, in: meeting.store, keys) }
 }

@@ -75,7 +75,7 @@ final class PeerWatch: Sendable {
                         try store.set(keys.loss, Array(silenceText(silent).utf8))
                         return lose(silenceText(silent))
                     }
-                    for rank in silent { try store.set(keys.dead(rank), []) }
+                    for rank in silent { try RankMeeting.note(lost: rank, in: store, keys) }
                     onDeath(silenceText(silent))
                 }
                 Thread.sleep(forTimeInterval: pause)

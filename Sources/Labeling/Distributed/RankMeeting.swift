@@ -76,8 +76,10 @@ final class RankMeeting {
             guard try store.contains(keys.here(rank)),
                 try store.value(keys.here(rank), timeout: .seconds(5)) == own
             else { throw TorchError.communication("another process is or was rank \(rank)") }
+            return
         }
         try store.set(keys.here(rank), own)
+        try store.add(keys.arrivals, 1)
     }
 
     /// Names who is missing.
@@ -85,11 +87,12 @@ final class RankMeeting {
         _ store: SharedStore, _ keys: RankKeys, _ environment: RankEnvironment,
         until end: ContinuousClock.Instant
     ) throws {
-        var missing = Array(0..<environment.worldSize)
-        while true {
-            missing = try missing.filter { try !store.contains(keys.here($0)) }
-            if missing.isEmpty { return }
+        // One question each, however many there are.
+        while try store.add(keys.arrivals, 0) < environment.worldSize {
             guard ContinuousClock.now < end else {
+                let missing = try (0..<environment.worldSize).filter {
+                    try !store.contains(keys.here($0))
+                }
                 let names = missing.prefix(20).map(String.init).joined(separator: ", ")
                 throw TorchError.communication("missing: rank \(names)")
             }
@@ -145,6 +148,12 @@ final class RankMeeting {
         return .rankLost(text)
     }
 
+    /// Tells the others that a process does no more of what they do apart.
+    static func note(lost rank: Int, in store: SharedStore, _ keys: RankKeys) throws {
+        try store.set(keys.dead(rank), [])
+        try store.add(keys.losses, 1)
+    }
+
     /// Tells the others why this process ends.
     func fail(_ error: any Error) {
         if case LabelingError.rankLost = error { return }
@@ -184,6 +193,9 @@ struct RankKeys: Sendable {
     func entries(_ rank: Int) -> String { prefix + "entries/\(rank)" }
     func here(_ rank: Int) -> String { prefix + "here/\(rank)" }
     func beat(_ rank: Int) -> String { prefix + "beat/\(rank)" }
+    var arrivals: String { prefix + "arrivals" }
+    /// How many are dead, or more: another process may note it too.
+    var losses: String { prefix + "losses" }
     func dead(_ rank: Int) -> String { prefix + "dead/\(rank)" }
     var loss: String { prefix + "loss" }
     var left: String { prefix + "left" }
@@ -196,5 +208,6 @@ struct RankKeys: Sendable {
     func owner(_ lease: Int, _ turn: Int) -> String { prefix + "lease/\(lease)/owner/\(turn)" }
     func claims(_ lease: Int, _ turn: Int) -> String { prefix + "lease/\(lease)/claims/\(turn)" }
     func done(_ lease: Int) -> String { prefix + "lease/\(lease)/done" }
+    var doneCount: String { prefix + "lease/done" }
     var boxCount: String { prefix + "boxes" }
 }

@@ -48,7 +48,7 @@ func withMeeting<Result>(
         if environment.rank == 0 {
             meeting.fail(error)
         } else {
-            try? meeting.store.set(meeting.keys.dead(environment.rank), [])
+            try? RankMeeting.note(lost: environment.rank, in: meeting.store, meeting.keys)
             try? meeting.finish()
         }
         throw error
