@@ -15,6 +15,8 @@ import shutil
 import sys
 import time
 
+sys.dont_write_bytecode = True
+
 from ranklib import equality, failures, tables
 from ranklib.runs import Failure
 from ranklib.work import Work

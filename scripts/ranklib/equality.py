@@ -113,12 +113,13 @@ def two_hosts(work):
                 for host in range(2)]
             for run in runs:
                 require(run.wait(300) == 0, f"{name}:\n{run.text}")
+            return time.monotonic() - runs[0].start
 
-        both(work.train(work.few_spec, "train-hosts", 3), "train-hosts")
-        line("training", 0, compare(work, "train-hosts"))
-        both(work.label("label-hosts"), "label-hosts")
+        seconds = both(work.train(work.few_spec, "train-hosts", 3), "train-hosts")
+        line("training", seconds, compare(work, "train-hosts"))
+        seconds = both(work.label("label-hosts"), "label-hosts")
         require(work.masks("label-hosts") == work.masks("label-1"), "labelling: other masks")
-        line("labelling, shared folder", 0, "the same file")
+        line("labelling, shared folder", seconds, "the same file")
 
 
 def under_torchrun(work, torchrun):

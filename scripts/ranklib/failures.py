@@ -121,7 +121,8 @@ class Disturbed:
             if any((names and names in text) or self.is_named(text, victim) for text in others):
                 return time.monotonic() - moment
             if self.finished in runs[0].text:
-                require(all(run.wait(GRACE) == 0 for run in runs), "\n".join(texts))
+                codes = [run.wait(2 * GRACE) for run in runs]
+                require(codes[0] == 0, "\n".join(texts))
                 return None
             if all(run.has_ended for run in runs):
                 if any((names and names in run.text) or self.is_named(run.text, victim) for run in runs):

@@ -1,6 +1,7 @@
 """All-reduce and step times of 1 to 4 processes, and what each rank keeps."""
 import json
 import os
+import shutil
 import statistics
 import time
 from pathlib import Path
@@ -39,7 +40,7 @@ def speed(work, options):
 
 
 def all_reduce(work, options, hosts):
-    print("\nall-reduce, " + ("2 hosts with 1 Gbit/s each" if hosts else "loopback") + ": ms (GB/s of the tensor)")
+    print("\nall-reduce, " + ("2 hosts with 1 Gbit/s each" if hosts else "loopback") + ": ms, median and best (GB/s of the tensor at best)")
     rows = {}
     for count in (2,) if hosts else (2, 3, 4):
         runs = []
@@ -54,11 +55,11 @@ def all_reduce(work, options, hosts):
             require(run.wait(300) == 0, run.text)
         for text in runs[0].text.splitlines():
             line = json.loads(text)
-            rows.setdefault((line["dtype"], line["mib"]), []).append(line["seconds"])
+            rows.setdefault((line["dtype"], line["mib"]), []).append((line["seconds"], line["best"]))
     print("| | " + " | ".join(f"{count} processes" for count in ((2,) if hosts else (2, 3, 4))) + " |")
     for (dtype, mib), found in sorted(rows.items()):
         size = mib * 2**20 / (2 if dtype == "bfloat16" else 1)
-        cells = " | ".join(f"{1e3 * seconds:.1f} ({size / seconds / 1e9:.2f})" for seconds in found)
+        cells = " | ".join(f"{1e3 * median:.1f}, {1e3 * best:.1f} ({size / best / 1e9:.2f})" for median, best in found)
         print(f"| {mib << 18:,} numbers, {dtype} | {cells} |", flush=True)
 
 
@@ -67,7 +68,7 @@ def all_reduce(work, options, hosts):
 
 def steps(work, arch, hosts=None):
     counts = (2,) if hosts else (1, 2, 3, 4)
-    print(f"\n{arch}, crop 128, batch 1 a process, " + ("2 hosts with 1 Gbit/s" if hosts else "one thread each") + ": s a step")
+    print(f"\n{arch}, crop 128, batch 1 a process, " + ("2 hosts with 1 Gbit/s" if hosts else "one thread each") + ": s a step, median and best (CPU s of a rank)")
     print("| | " + " | ".join(f"{count} processes" for count in counts) + " |")
     for variant, overrides in VARIANTS.items():
         cells = []
@@ -76,7 +77,8 @@ def steps(work, arch, hosts=None):
                 cells.append("")
                 continue
             with started(work, arch, count, hosts, 128, overrides) as runs:
-                cells.append(f"{median_step(work, runs):.3f}")
+                median, best, cpu = measured_steps(work, runs, count)
+                cells.append(f"{median:.2f}, {best:.2f} ({cpu:.2f})")
         print(f"| {variant} | " + " | ".join(cells) + " |", flush=True)
 
 
@@ -84,7 +86,6 @@ class started:
     """Training that is ended before it saves anything."""
 
     def __init__(self, work, arch, count, hosts, crop, overrides):
-        import shutil
         shutil.rmtree(work.root / "speed", ignore_errors=True)
         spec = work.spec("speed", 1_000_000, 1_000_000)
         words = work.train(
@@ -107,16 +108,27 @@ class started:
             run.end()
 
 
-def median_step(work, runs):
+def measured_steps(work, runs, count):
+    """Seconds of a step, median and best, and CPU seconds of a step and rank."""
     file = work.run_folder("speed") / "metrics.jsonl"
     end = time.monotonic() + 600
-    seconds = []
+    seconds, start, ids = [], None, []
     while len(seconds) < STEPS + 2:
+        if start is None and len(seconds) >= 2:
+            ids = [runs[0].process.pid] if count == 1 else [run.rank_process(rank) for run in runs for rank in range(count)]
+            ids = [process for process in ids if process is not None]
+            start = (len(seconds), cpu_seconds(ids))
         require(time.monotonic() < end and not any(run.has_ended for run in runs), runs[0].text)
         time.sleep(0.1)
         if file.exists():
             seconds = [json.loads(line)["seconds"] for line in file.read_text().splitlines(keepends=True) if line.endswith("\n")]
-    return statistics.median(seconds[2:])
+    cpu = (cpu_seconds(ids) - start[1]) / (len(seconds) - start[0]) / len(ids)
+    return statistics.median(seconds[2:]), min(seconds[2:]), cpu
+
+
+def cpu_seconds(processes):
+    fields = [Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split() for process in processes]
+    return sum(int(each[11]) + int(each[12]) for each in fields) / os.sysconf("SC_CLK_TCK")
 
 
 # ---- memory ----------------------------------------------------------------------------------------

@@ -167,11 +167,13 @@ final class RankMeeting {
 
     /// The end of a run that went well; rank 0 outlives the last words of the others.
     func finish() throws {
-        watch.end()
         guard environment.rank == 0 else {
-            try store.add(keys.left, 1)
+            // All is done; under watch, because a store that is cut off does not answer.
+            _ = try? store.add(keys.left, 1)
+            watch.end()
             return
         }
+        watch.end()
         let living = try (1..<environment.worldSize).filter { try !store.contains(keys.dead($0)) }
         let end = ContinuousClock.now + .seconds(5)
         while try store.add(keys.left, 0) < living.count, ContinuousClock.now < end {
