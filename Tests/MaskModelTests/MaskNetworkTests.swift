@@ -164,8 +164,8 @@ import Torch
         let error = #expect(throws: TorchError.self) {
             try withoutGradients {
                 try withRecoverableMemory {
-                    shape =
-                        network(image: images, areas: .init(repeating: 500, count: absurd)).shape
+                    // Not the whole network, which takes few images at a time.
+                    shape = network.backbone(images).shape
                 }
             }
         }
@@ -173,7 +173,7 @@ import Torch
             Issue.record("\(String(describing: error))")
             return
         }
-        #expect(shape == [absurd, 1, 128, 128])
+        #expect(shape.first == absurd)
         let logits = network(image: .ones([1, 3, 32, 32]), areas: [500])
         #expect(logits.isFinite)
     }
