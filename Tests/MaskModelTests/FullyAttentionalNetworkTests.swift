@@ -179,13 +179,12 @@ struct FullyAttentionalNetworkTests {
             #expect(throws: TorchError.self) {
                 try withoutGradients {
                     try withRecoverableMemory {
-                        shape =
-                            network(image: images, areas: .init(repeating: 500, count: absurd))
-                            .shape
+                        // Not the whole network, which takes few images at a time.
+                        shape = network.backbone(images).shape
                     }
                 }
             }
-            #expect(shape == [absurd, 1, 128, 128])
+            #expect(shape.first == absurd)
             #expect(network(image: .ones([1, 3, 32, 32]), areas: [500]).isFinite)
         }
     }
