@@ -48,7 +48,8 @@ struct RankEnvironmentTests {
         let told = plan.environment(localRank: 1, port: 4321, inherited: [:])
         let rank = try #require(try RankEnvironment(told))
         #expect(rank.rank == 1 && rank.worldSize == 2 && rank.masterPort == 4321)
-        #expect(rank.launcher != nil && told["OMP_NUM_THREADS"] != nil)
+        #expect(rank.run == "\(try #require(rank.launcher))")
+        #expect(told["OMP_NUM_THREADS"] != nil)
         let own = plan.environment(
             localRank: 0, port: 1, inherited: ["OMP_NUM_THREADS": "7"])
         #expect(own["OMP_NUM_THREADS"] == nil)
@@ -66,6 +67,8 @@ struct RankEnvironmentTests {
         #expect(try plan.port() == 29500)
         let told = plan.environment(
             localRank: 3, port: try plan.port(), inherited: [:])
+        // Each machine has a launcher of its own.
+        #expect(try RankEnvironment(told)?.run == "")
         #expect(told["RANK"] == "7" && told["MASTER_ADDR"] == "n0" && told["LOCAL_RANK"] == "3")
         #expect(throws: LabelingError.self) {
             try LaunchPlan(processCount: 1, nodeCount: 2, environment: [:])

@@ -93,6 +93,9 @@ public struct LaunchPlan: Sendable, Equatable {
             "WORLD_SIZE": "\(worldSize)", "MASTER_ADDR": masterAddress, "MASTER_PORT": "\(port)",
             RankEnvironment.launcherKey: "\(ProcessInfo.processInfo.processIdentifier)",
         ]
+        if masterPort == nil {
+            environment[RankEnvironment.runKey] = environment[RankEnvironment.launcherKey]
+        }
         // Each would take all cores.
         if inherited["OMP_NUM_THREADS"] == nil {
             let cores = ProcessInfo.processInfo.activeProcessorCount

@@ -13,11 +13,17 @@ public struct RankEnvironment: Sendable, Equatable {
     /// How often the launcher has started the ranks over; apart in the store.
     public let attempt: String
 
+    /// Tells runs of one machine apart, should a port that was free be another run's meanwhile; "" for
+    /// other launchers, whose users choose the port.
+    public let run: String
+
     /// The process that started this one and ends with it; nil for other launchers, who see to it.
     public let launcher: Int32?
 
     /// The variable in which `mal launch` says its process id.
     static let launcherKey = "MAL_LAUNCHER_PID"
+    /// The variable in which `mal launch` says ``run``.
+    static let runKey = "MAL_RUN"
 
     /// What a process ends with that lost another while it waited for it; for its launcher.
     public static let lossExitCode: Int32 = 75
@@ -56,6 +62,7 @@ public struct RankEnvironment: Sendable, Equatable {
         localRank =
             environment["LOCAL_RANK"] == nil ? 0 : try number("LOCAL_RANK", in: 0...worldSize - 1)
         launcher = environment[Self.launcherKey].flatMap(Int32.init)
+        run = environment[Self.runKey] ?? ""
         attempt = environment["TORCHELASTIC_RESTART_COUNT"] ?? "0"
         launcherKeepsStore = environment["TORCHELASTIC_USE_AGENT_STORE"] == "True"
         guard worldSize > 1 else {
