@@ -190,7 +190,9 @@ func firstLine(_ text: String) -> Substring { text.prefix { $0 != "\n" } }
 struct RankKeys: Sendable {
     let prefix: String
 
-    init(_ environment: RankEnvironment) { prefix = "mal/\(environment.run)/\(environment.attempt)/" }
+    init(_ environment: RankEnvironment) {
+        prefix = "mal/\(environment.run)/\(environment.attempt)/"
+    }
 
     func entries(_ rank: Int) -> String { prefix + "entries/\(rank)" }
     func here(_ rank: Int) -> String { prefix + "here/\(rank)" }
