@@ -1,11 +1,9 @@
 // What operators do not offer of CUDA: events, attributes of a device, kernels compiled at run time. Nothing of
 // CUDA is linked; libtorch_cuda.so, once loaded, brings the runtime, and libcaffe2_nvrtc.so beside it NVRTC and
 // the driver.
+#include "cuda.hpp"
 #include "device.hpp"
 #include "guard.hpp"
-#include "handles.hpp"
-
-#include <dlfcn.h>
 
 #include <filesystem>
 #include <memory>
@@ -25,72 +23,10 @@ Context &globalContext();
 
 namespace {
 
-template <class Function>
-Function *symbol(void *library, const char *name) {
-    auto *found = reinterpret_cast<Function *>(dlsym(library, name));
-    TORCH_CHECK(found, "CUDA's libraries have no ", name);
-    return found;
-}
-
-/// CUDA's runtime, as far as it is used here. Its types are pointers and ints.
-struct Runtime {
-    int (*createEvent)(void **, unsigned);
-    int (*recordEvent)(void *, void *);
-    int (*waitForEvent)(void *);
-    int (*elapsed)(float *, void *, void *);
-    int (*destroyEvent)(void *);
-    int (*attribute)(int *, int, int);
-    int (*free)(void *);
-    const char *(*errorText)(int);
-    AOTITorchError (*currentStream)(int32_t, void **);
-    AOTITorchError (*makeGuard)(int32_t, void **);
-    AOTITorchError (*deleteGuard)(void *);
-
-    Runtime()
-        : createEvent(symbol<int(void **, unsigned)>(RTLD_DEFAULT, "cudaEventCreateWithFlags")),
-          recordEvent(symbol<int(void *, void *)>(RTLD_DEFAULT, "cudaEventRecord")),
-          waitForEvent(symbol<int(void *)>(RTLD_DEFAULT, "cudaEventSynchronize")),
-          elapsed(symbol<int(float *, void *, void *)>(RTLD_DEFAULT, "cudaEventElapsedTime")),
-          destroyEvent(symbol<int(void *)>(RTLD_DEFAULT, "cudaEventDestroy")),
-          attribute(symbol<int(int *, int, int)>(RTLD_DEFAULT, "cudaDeviceGetAttribute")),
-          free(symbol<int(void *)>(RTLD_DEFAULT, "cudaFree")),
-          errorText(symbol<const char *(int)>(RTLD_DEFAULT, "cudaGetErrorString")),
-          currentStream(symbol<AOTITorchError(int32_t, void **)>(
-              RTLD_DEFAULT, "aoti_torch_get_current_cuda_stream")),
-          makeGuard(symbol<AOTITorchError(int32_t, void **)>(
-              RTLD_DEFAULT, "aoti_torch_create_cuda_guard")),
-          deleteGuard(
-              symbol<AOTITorchError(void *)>(RTLD_DEFAULT, "aoti_torch_delete_cuda_guard")) {}
-
-    static Runtime &shared() {
-        static Runtime runtime;
-        return runtime;
-    }
-
-    void check(int error, const char *what) const {
-        TORCH_CHECK(error == 0, what, ": ", errorText(error));
-    }
-
-    void *stream(int32_t device) const {
-        void *found = nullptr;
-        ct::check(currentStream(device, &found), "finding the current stream");
-        return found;
-    }
-};
-
-/// Makes a device the current one of the thread.
-class DeviceGuard {
-  public:
-    explicit DeviceGuard(int32_t device) {
-        ct::check(Runtime::shared().makeGuard(device, &guard), "choosing a device");
-    }
-    ~DeviceGuard() { Runtime::shared().deleteGuard(guard); }
-    DeviceGuard(const DeviceGuard &) = delete;
-    DeviceGuard &operator=(const DeviceGuard &) = delete;
-
-  private:
-    void *guard = nullptr;
-};
+using ct::DeviceGuard;
+using ct::Event;
+using ct::Runtime;
+using ct::symbol;
 
 /// NVRTC and CUDA's driver.
 struct Compiler {
@@ -193,11 +129,6 @@ struct Compiler {
     }
 };
 
-struct Event {
-    void *event;
-    int32_t device;
-};
-
 struct Kernel {
     void *function;
     int32_t device;
@@ -237,14 +168,19 @@ ct_status ct_cuda_shared_memory(int32_t device, int32_t *out) {
 
 ct_status ct_event_record(int32_t device, ct_event *out) {
     return ct::guard([&] {
-        const auto &runtime = Runtime::shared();
         const DeviceGuard current(device);
-        auto made = std::make_unique<Event>(Event{nullptr, device});
-        runtime.check(runtime.createEvent(&made->event, 0), "making an event");
-        const int error = runtime.recordEvent(made->event, runtime.stream(device));
-        if (error != 0) runtime.destroyEvent(made->event);
-        runtime.check(error, "recording an event");
+        auto made = std::make_unique<Event>(device, Runtime::shared().stream(device));
         *out = reinterpret_cast<ct_event>(made.release());
+    });
+}
+
+ct_status ct_event_join(ct_event event) {
+    return ct::guard([&] {
+        const auto &runtime = Runtime::shared();
+        const auto &found = *reinterpret_cast<Event *>(event);
+        const DeviceGuard current(found.device);
+        runtime.check(
+            runtime.waitInStream(runtime.stream(found.device), found.event, 0), "waiting for an event");
     });
 }
 
@@ -270,8 +206,7 @@ ct_status ct_event_elapsed(ct_event from, ct_event to, double *seconds) {
 }
 
 void ct_event_free(ct_event event) {
-    const std::unique_ptr<Event> owner(reinterpret_cast<Event *>(event));
-    if (owner) ct::guard([&] { Runtime::shared().destroyEvent(owner->event); });
+    delete reinterpret_cast<Event *>(event);
 }
 
 ct_status ct_kernel_make(

@@ -115,6 +115,26 @@ struct LaunchTests {
         #expect(exact != rounded)
     }
 
+    @Test("NCCL is for GPUs, and says so", .enabled(if: !Device.cudaIsAvailable))
+    func collectivesWithoutGPU() throws {
+        let outcome = try train(
+            "nccl", processes: 2, batch: 3, ["train.collectives=nccl"], code: 1)
+        #expect(
+            outcome.errors.contains("train.collectives: nccl cannot be used"), "\(outcome.errors)")
+        #expect(!outcome.errors.contains("died"), "\(outcome.errors)")
+    }
+
+    @Test("Sums by NCCL are those over host memory", .enabled(if: Device.cudaCount > 1))
+    func collectives() throws {
+        let onGPUs = ["--device", "cuda", "train.precision=fp32"]
+        _ = try train("gloo", processes: 2, batch: 3, onGPUs)
+        let further = [
+            "train.collectives=nccl", "train.gradient_overlap=true", "strategy=zero1",
+        ]
+        _ = try train("nccl", processes: 2, batch: 3, onGPUs + further)
+        try expectEqual("gloo", "nccl")
+    }
+
     @Test(
         "zero1 with accumulation is the same, and its checkpoint goes on on another number of ranks"
     )

@@ -33,6 +33,25 @@ struct DistributedTests {
         #expect(try client.add("n", 3) == 1)
     }
 
+    @Test("A group of devices is for CUDA alone")
+    func devicesOfCPU() {
+        let id = [UInt8](repeating: 0, count: 128)
+        let error = #expect(throws: TorchError.self) {
+            try DeviceGroup(id: id, rank: 0, count: 1, device: .cpu)
+        }
+        #expect("\(error as Any)".contains("NCCL is for CUDA devices"))
+    }
+
+    @Test("One GPU's sum is its own", .enabled(if: Device.cudaIsAvailable))
+    func devices() throws {
+        let group = try DeviceGroup(
+            id: DeviceGroup.makeID(), rank: 0, count: 1, device: .cuda(0))
+        let vector = Tensor([1, 2, 3], [3], device: .cuda(0)).add(1)
+        try group.startSum(vector).wait()
+        try group.broadcast(vector, from: 0)
+        #expect(vector.add(1).floats() == [3, 4, 5])
+    }
+
     @Test("Nobody at the address is an error that names it")
     func nobody() throws {
         let port = try SharedStore(

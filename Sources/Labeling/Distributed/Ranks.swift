@@ -8,6 +8,9 @@ package import Torch
 package final class Ranks {
     private let meeting: RankMeeting
     private let group: ProcessGroup
+    private var deviceGroup: DeviceGroup?
+    /// Where large vectors have to be to cross: the CPU, unless devices are connected.
+    package private(set) var vectorDevice = Device.cpu
 
     package var rank: Int { meeting.environment.rank }
     package var count: Int { meeting.environment.worldSize }
@@ -51,14 +54,39 @@ package final class Ranks {
     /// Whether it is so for any process.
     package func any(_ isSo: Bool) throws -> Bool { try sums([isSo ? 1 : 0])[0] > 0 }
 
+    /// Lets large vectors cross from one process's GPU to the other's by NCCL, not over the hosts' memory.
+    package func connect(_ device: Device) throws {
+        do {
+            guard device != .cpu else {
+                throw TorchError.unavailableDevice("cpu", reason: "NCCL is for CUDA devices")
+            }
+            let id = try fromFirst(isFirst ? DeviceGroup.makeID() : [])
+            deviceGroup = try DeviceGroup(id: id, rank: rank, count: count, device: device)
+        } catch let error as TorchError {
+            throw LabelingError.wrongUse(
+                "train.collectives: nccl cannot be used (\(error)); gloo works everywhere")
+        }
+        vectorDevice = device
+    }
+
+    /// - Parameter tensor: on the CPU or on ``vectorDevice``.
     package func startSum(_ tensor: Tensor) throws -> PendingCollective {
-        try attempt { try group.startSum(tensor) }
+        try attempt {
+            guard let deviceGroup, tensor.device != .cpu else { return try group.startSum(tensor) }
+            return try deviceGroup.startSum(tensor)
+        }
     }
 
     package func finish(_ pending: PendingCollective) throws { try attempt(pending.wait) }
 
+    /// - Parameter tensor: on the CPU or on ``vectorDevice``.
     package func broadcast(_ tensor: Tensor, from root: Int) throws {
-        try attempt { try group.broadcast(tensor, from: root) }
+        try attempt {
+            guard let deviceGroup, tensor.device != .cpu else {
+                return try group.broadcast(tensor, from: root)
+            }
+            try deviceGroup.broadcast(tensor, from: root)
+        }
     }
 
     /// What each process gives, in the order of ranks.

@@ -103,7 +103,8 @@ package final class TrainingExchange {
         let values = zip(tensors, found).map { $1 ?? .zeros($0.shape, device: $0.device) }
         let flags = Tensor(
             found.map { $0 == nil ? 0 : 1 }, [found.count], device: tensors[0].device)
-        let vector = FlatBuckets.packed(values + [flags], as: transport)
+        let vector = FlatBuckets.packed(
+            values + [flags], as: transport, on: ranks.vectorDevice)
         pending.append((vector, try ranks.startSum(vector)))
     }
 
@@ -166,7 +167,7 @@ package final class TrainingExchange {
     }
 
     private func broadcast(_ tensors: [Tensor], from root: Int) throws {
-        let vector = FlatBuckets.packed(tensors, as: .float32)
+        let vector = FlatBuckets.packed(tensors, as: .float32, on: ranks.vectorDevice)
         try ranks.broadcast(vector, from: root)
         guard root != ranks.rank, let device = tensors.first?.device else { return }
         withoutGradients {
@@ -181,7 +182,7 @@ package final class TrainingExchange {
     package static func shareFromFirst(_ tensors: [Tensor], _ ranks: Ranks) throws {
         for range in FlatBuckets(tensors).ranges {
             let part = Array(tensors[range])
-            let vector = FlatBuckets.packed(part, as: .float32)
+            let vector = FlatBuckets.packed(part, as: .float32, on: ranks.vectorDevice)
             try ranks.broadcast(vector, from: 0)
             guard !ranks.isFirst, let device = part.first?.device else { continue }
             withoutGradients {
@@ -213,7 +214,8 @@ package final class TrainingExchange {
             let (name, parameter) = parameters[place]
             let vector =
                 own.isEmpty
-                ? Tensor.zeros([2 * parameter.count + 1]) : FlatBuckets.packed(own, as: .float32)
+                ? Tensor.zeros([2 * parameter.count + 1], device: ranks.vectorDevice)
+                : FlatBuckets.packed(own, as: .float32, on: ranks.vectorDevice)
             try ranks.broadcast(vector, from: owners[place])
             guard ranks.isFirst else { continue }
             let shapes = [parameter.shape, parameter.shape, []]

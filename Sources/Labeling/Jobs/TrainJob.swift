@@ -184,6 +184,7 @@ public struct TrainJob {
         let step = TrainingStep(pair, optimizer, settings)
         if profiles { step.profile = StepProfile(device: runtime.device) }
         if let ranks = run.ranks {
+            if spec.train.collectives == .nccl { try ranks.connect(runtime.device) }
             let exchange = TrainingExchange(
                 ranks, pair.studentParameters,
                 statistics: (pair.studentBuffers + pair.teacherBuffers).map(\.tensor),

@@ -14,6 +14,11 @@ public struct TrainSpec: Sendable, Equatable {
         case fp32, bf16
     }
 
+    /// What sums over several processes' GPUs go through.
+    public enum Collectives: String, Sendable, CaseIterable {
+        case gloo, nccl
+    }
+
     /// What computes the mean field on a GPU.
     public enum MeanFieldKernelChoice: String, Sendable, CaseIterable {
         case libtorch, nvrtc
@@ -47,7 +52,8 @@ public struct TrainSpec: Sendable, Equatable {
     public let gradientAccumulationCount: Int
     /// What sums of gradients cross between processes in.
     public let gradientTransport: GradientTransport
-    /// Whether they cross while the backward pass still runs.
+    public let collectives: Collectives
+    /// Whether gradients cross while the backward pass still runs.
     public let overlapsGradients: Bool
     public let useAMP: Bool
     let originOfAMP: SpecOrigin
@@ -139,6 +145,10 @@ public struct TrainSpec: Sendable, Equatable {
         gradientTransport = reader.choice(
             "gradient_transport", default: .fp32, ours: true,
             "Arithmetic of the sums of gradients over several processes. bf16 halves the bytes.")
+        collectives = reader.choice(
+            "collectives", default: .gloo, ours: true,
+            "What sums over several processes go through: gloo (the hosts' memory, also for GPUs) or "
+                + "nccl (from GPU to GPU; not tried on one yet).")
         overlapsGradients = reader.flag(
             "gradient_overlap", default: false, ours: true,
             "Sum gradients over several processes while the backward pass still runs.")

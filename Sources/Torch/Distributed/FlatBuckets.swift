@@ -22,11 +22,13 @@ public struct FlatBuckets {
         self.ranges = ranges
     }
 
-    /// The tensors' elements one after the other, on the CPU; never their own memory.
-    public static func packed(_ tensors: some Sequence<Tensor>, as dtype: DType) -> Tensor {
+    /// The tensors' elements one after the other, on `device`; never their own memory.
+    public static func packed(
+        _ tensors: some Sequence<Tensor>, as dtype: DType, on device: Device = .cpu
+    ) -> Tensor {
         withoutGradients {
             let flat = tensors.map { $0.detached().to(dtype).flattened(from: 0) }
-            return Tensor.concatenated(flat).to(.cpu)
+            return Tensor.concatenated(flat).to(device)
         }
     }
 

@@ -33,7 +33,7 @@ public final class ProcessGroup {
     public func startSum(_ tensor: Tensor) throws(TorchError) -> PendingCollective {
         var work: ct_work?
         try communicate(ct_all_reduce(handle, tensor.handle, &work))
-        return PendingCollective(work, tensor)
+        return PendingCollective(host: work, tensor)
     }
 
     /// Makes `tensor`, in place, the sum over all processes; the same bits on each.
@@ -43,28 +43,43 @@ public final class ProcessGroup {
     public func broadcast(_ tensor: Tensor, from root: Int) throws(TorchError) {
         var work: ct_work?
         try communicate(ct_broadcast(handle, tensor.handle, Int32(root), &work))
-        try PendingCollective(work, tensor).wait()
+        try PendingCollective(host: work, tensor).wait()
     }
 }
 
 /// A collective on its way. Its tensor must not be used before ``wait()`` is back.
 public final class PendingCollective {
-    private var work: ct_work?
+    private enum Work {
+        case host(ct_work)
+        case device(ct_event)
+    }
+    private var work: Work?
     private let tensor: Tensor
 
-    fileprivate init(_ work: ct_work?, _ tensor: Tensor) {
-        self.work = work
+    init(host work: ct_work?, _ tensor: Tensor) {
+        self.work = work.map { .host($0) }
+        self.tensor = tensor
+    }
+
+    init(device end: ct_event?, _ tensor: Tensor) {
+        work = end.map { .device($0) }
         self.tensor = tensor
     }
 
     deinit {
         // The other side writes into the tensor until then, also when nobody asks how it ended.
-        if let work { _ = ct_wait(work) }
+        if work != nil { try? wait() }
     }
 
+    /// On a device only the operators that follow wait; the host goes on.
     public func wait() throws(TorchError) {
         guard let work else { return }
         self.work = nil
-        try communicate(ct_wait(work))
+        switch work {
+        case .host(let work): try communicate(ct_wait(work))
+        case .device(let end):
+            defer { ct_event_free(end) }
+            try communicate(ct_event_join(end))
+        }
     }
 }
