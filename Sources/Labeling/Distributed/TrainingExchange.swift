@@ -22,6 +22,9 @@ package final class TrainingExchange {
     private let transport: DType
     /// Of each parameter with `strategy: zero1`; empty when every process keeps all.
     private let owners: [Int]
+    /// What buckets cross in, kept from step to step: vectors made anew each time break the heap into pieces that
+    /// fit nothing later.
+    private var vectors: [(whole: Tensor, parts: [Tensor])] = []
     /// The sums of the running step that have begun, in the order of the buckets.
     private var pending: [(vector: Tensor, work: PendingCollective)] = []
     /// Parameters of the running step that have a gradient somewhere.
@@ -100,12 +103,35 @@ package final class TrainingExchange {
         let places = buckets[pending.count]
         let tensors = places.map { parameters[$0].tensor }
         let found = tensors.map(\.gradient)
-        let values = zip(tensors, found).map { $1 ?? .zeros($0.shape, device: $0.device) }
         let flags = Tensor(
             found.map { $0 == nil ? 0 : 1 }, [found.count], device: tensors[0].device)
-        let vector = FlatBuckets.packed(
-            values + [flags], as: transport, on: ranks.vectorDevice)
+        let vector = packed(tensors, found, flags)
         pending.append((vector, try ranks.startSum(vector)))
+    }
+
+    /// The vector of the bucket that comes next.
+    private func packed(_ tensors: [Tensor], _ gradients: [Tensor?], _ flags: Tensor) -> Tensor {
+        // From another device one large copy is faster than many small ones.
+        guard tensors[0].device == ranks.vectorDevice else {
+            let values = zip(tensors, gradients).map {
+                $1 ?? .zeros($0.shape, device: $0.device)
+            }
+            return FlatBuckets.packed(
+                values + [flags], as: transport, on: ranks.vectorDevice)
+        }
+        return withoutGradients {
+            if vectors.count == pending.count {
+                let shapes = tensors.map(\.shape) + [flags.shape]
+                let count = shapes.reduce(0) { $0 + $1.reduce(1, *) }
+                let whole = Tensor.zeros([count], transport, device: ranks.vectorDevice)
+                vectors.append((whole, FlatBuckets.parts(of: whole, shapes: shapes)))
+            }
+            let (whole, parts) = vectors[pending.count]
+            for (part, values) in zip(parts, gradients + [flags]) {
+                if let values { part.copy(from: values) } else { part.zero() }
+            }
+            return whole
+        }
     }
 
     /// Makes gradients and losses the sums over all processes. A parameter has a gradient afterwards

@@ -32,16 +32,21 @@ public struct FlatBuckets {
         }
     }
 
-    /// Views of `vector` in the shapes of `tensors`, as float32 on the device.
+    /// Views of `vector` in the shapes of `tensors`, as float32 on the device; of its own memory where it is that
+    /// already.
     public static func views(
         of vector: Tensor, shapes: [[Int]], device: Device
     ) -> [Tensor] {
-        let whole = vector.to(.float32).to(device)
+        parts(of: vector.to(.float32).to(device), shapes: shapes)
+    }
+
+    /// Views of the memory of `vector`.
+    public static func parts(of vector: Tensor, shapes: [[Int]]) -> [Tensor] {
         var offset = 0
         return shapes.map { shape in
             let count = shape.reduce(1, *)
             defer { offset += count }
-            return whole.narrowed(0, offset..<offset + count).reshaped(shape)
+            return vector.narrowed(0, offset..<offset + count).reshaped(shape)
         }
     }
 }
