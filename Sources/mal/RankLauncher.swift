@@ -115,16 +115,10 @@ struct RankLauncher {
         ) { execution in
             started.add(local, execution.processIdentifier.value)
             let prefix = "[rank \(plan.firstRank + local)] "
-            async let output: Void = Self.copy(execution.standardOutput, prefix)
-            async let errors: Void = Self.copy(execution.standardError, prefix)
+            async let output: Void = started.copy(execution.standardOutput, prefix)
+            async let errors: Void = started.copy(execution.standardError, prefix)
             _ = try await (output, errors)
         }.terminationStatus
-    }
-
-    private static func copy(_ lines: SubprocessOutputSequence, _ prefix: String) async throws {
-        for try await line in lines.strings(bufferingPolicy: .unbounded) {
-            FileHandle.standardError.write(Data((prefix + line + "\n").utf8))
-        }
     }
 
     private static func handSignalsOn(to started: StartedProcesses) async {
@@ -148,6 +142,7 @@ struct RankLauncher {
 /// The processes that run now, by local rank.
 private final class StartedProcesses: Sendable {
     private let running = Mutex<[Int: pid_t]>([:])
+    private let errors = Mutex<Set<String>>([])
 
     var ids: [pid_t] { running.withLock { Array($0.values) } }
 
@@ -159,4 +154,12 @@ private final class StartedProcesses: Sendable {
     }
 
     func remove(_ local: Int) { running.withLock { _ = $0.removeValue(forKey: local) } }
+
+    /// Shows what a process says, with `prefix`; an error that another one had in the same words is not repeated.
+    func copy(_ lines: SubprocessOutputSequence, _ prefix: String) async throws {
+        for try await line in lines.strings(bufferingPolicy: .unbounded) {
+            let isNew = errors.withLock { !line.hasPrefix("Error: ") || $0.insert(line).inserted }
+            if isNew { FileHandle.standardError.write(Data((prefix + line + "\n").utf8)) }
+        }
+    }
 }

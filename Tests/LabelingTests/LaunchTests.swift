@@ -115,6 +115,16 @@ struct LaunchTests {
         #expect(exact != rounded)
     }
 
+    @Test("An error that all have is not told by each")
+    func commonError() throws {
+        let missing = ["dataset.train_img_dir=\(folder.path)/missing"]
+        let outcome = try train("common", processes: 4, batch: 3, missing, code: 1)
+        let lines = outcome.errors.components(separatedBy: "\n").filter {
+            $0.contains("Error: dataset.train_img_dir")
+        }
+        #expect(!lines.isEmpty && lines.count <= 2, "\(outcome.errors)")
+    }
+
     @Test("NCCL is for GPUs, and says so", .enabled(if: !Device.cudaIsAvailable))
     func collectivesWithoutGPU() throws {
         let outcome = try train(
