@@ -96,6 +96,16 @@ struct ConfidenceTests {
         #expect(score(1) == 0.6)
     }
 
+    @Test("The tiny model's masks have numbers of their own, all others the default one's")
+    func fits() {
+        typealias Fit = ConfidenceModel.Fit
+        #expect(Fit(architecture: "vit-deit-tiny/16") == .tiny)
+        #expect(Fit(architecture: "vit-dinov2-small/14") == .standard)
+        #expect(Fit(architecture: nil) == .standard)
+        let values = MaskFeatures(values: .init(repeating: 0.5, count: MaskFeatures.names.count))
+        #expect(Fit.tiny.model.score(values) != Fit.standard.model.score(values))
+    }
+
     @Test("AUROC, calibration error and bins of a small table")
     func table() throws {
         #expect(ConfidenceTable([]) == nil)

@@ -20,7 +20,8 @@ from pycocotools import mask as coco_mask
 import variants
 
 HERE = Path(__file__).parent
-OUTPUT = HERE.parent.parent / "Sources/Labeling/Confidence/ConfidenceModel+Fitted.swift"
+SOURCES = HERE.parent.parent / "Sources/Labeling/Confidence"
+OUTPUTS = {"default": SOURCES / "ConfidenceModel+Default.swift", "tiny": SOURCES / "ConfidenceModel+Tiny.swift"}
 # An outline is worth as much as this many agreements: it speaks of the truth, they of steadiness.
 OUTLINE_WEIGHT = 4.0
 RIDGE = 0.02
@@ -115,12 +116,12 @@ def held_out(features, agree, outlines):
     return np.array([raw[k] for k in drawn])
 
 
-def swift(model, knots, note):
+def swift(model, knots, note, name):
     names, mean, deviation, bias, weights = model
     lines = ["// Written by tools/confidence/fit.py; do not edit. " + note[0]]
     lines += ["// " + text for text in note[1:]]
-    lines += ["", "extension ConfidenceModel {", "    /// The estimate that `mal label` writes.",
-              "    package static let standard = ConfidenceModel(", f"        bias: {bias:.4f},", "        terms: ["]
+    lines += ["", "extension ConfidenceModel {", f"    /// What `mal label` estimates for the masks of {name}.",
+              f"    package static let {name.replace('default', 'standard')} = ConfidenceModel(", f"        bias: {bias:.4f},", "        terms: ["]
     for name, m, d, w in zip(names, mean, deviation, weights):
         lines += ["            .init(", f'                "{name}", mean: {m:.4f}, deviation: {d:.4f}, weight: {w:.4f}),']
     lines += ["        ],", "        knots: ["]
@@ -133,16 +134,19 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mal", default=".build/release/mal")
     parser.add_argument("--train", required=True, help="folder with boxes.json and images/ (no masks needed)")
-    parser.add_argument("--checkpoint", default="default")
+    parser.add_argument("--checkpoint", help="another file than that of --model")
+    parser.add_argument("--model", default="default", choices=OUTPUTS, help="which one's numbers are replaced")
     parser.add_argument("--work", default="/tmp/mal-confidence", help="what was computed is kept here")
     parser.add_argument("--boxes", type=int, default=380, help="training boxes to label four ways")
-    parser.add_argument("--output", default=OUTPUT)
+    parser.add_argument("--output", help="another file than the sources'")
     options = parser.parse_args()
     train, work = Path(options.train), Path(options.work)
+    checkpoint = options.checkpoint or options.model
+    output = Path(options.output or OUTPUTS[options.model])
 
     outlines = {int(k): v for k, v in json.loads((HERE / "outlines.json").read_text()).items()}
     data = variants.subset(train / "boxes.json", options.boxes, always=outlines)
-    features, masks = variants.run(options.mal, data, train / "images", work, options.checkpoint)
+    features, masks = variants.run(options.mal, data, train / "images", work, checkpoint)
     agree = {key: variants.agreement(masks, key) for key in features}
     boxes = {b["id"]: b for b in data["annotations"]}
     sizes = {i["id"]: (i["height"], i["width"]) for i in data["images"]}
@@ -155,16 +159,16 @@ def main():
     model = fit(features, agree, drawn)
     agreed = np.array([v for v in agree.values() if v is not None])
     version = subprocess.run([options.mal, "--version"], capture_output=True, text=True).stdout.strip()
-    note = [f"Model: {options.checkpoint}, mal {version}.",
+    note = [f"Model: {options.model}, mal {version}.",
             f"{len(agreed)} training boxes labelled four ways (mean agreement {agreed.mean():.3f}),",
             f"{len(truth)} outlines drawn by hand (mean IoU {truth.mean():.3f}); held out, the score's",
             f"correlation with their IoU is {np.corrcoef(score, truth)[0, 1]:.2f}, its mean distance "
             f"{np.abs(score - truth).mean():.3f}."]
-    Path(options.output).write_text(swift(model, knots, note))
+    output.write_text(swift(model, knots, note, options.model))
     print("\n".join(note))
     for name, weight in sorted(zip(model[0], model[4]), key=lambda pair: -abs(pair[1])):
         print(f"{weight:8.3f}  {name}")
-    print(f"{options.output}: build again, then check with `mal evaluate`")
+    print(f"{output}: build again, then check with `mal evaluate`")
 
 
 if __name__ == "__main__":

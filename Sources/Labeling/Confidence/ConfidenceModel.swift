@@ -18,6 +18,23 @@ package struct ConfidenceModel: Sendable {
         }
     }
 
+    /// Whose masks the numbers were fitted to.
+    package enum Fit: String, Sendable {
+        case standard, tiny
+
+        /// The nearest to a network: the tiny model's, or for all others the default one's.
+        package init(architecture: String?) {
+            self = architecture == "vit-deit-tiny/16" ? .tiny : .standard
+        }
+
+        package var model: ConfidenceModel {
+            switch self {
+            case .standard: ConfidenceModel.standard
+            case .tiny: ConfidenceModel.tiny
+            }
+        }
+    }
+
     private let bias: Double
     private let terms: [(place: Int, term: Term)]
     /// Where the raw estimate is known to stand for an IoU; straight lines between.

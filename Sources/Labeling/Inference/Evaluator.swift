@@ -111,6 +111,7 @@ package struct Evaluator {
         package var thresholds: [Float]
         /// Nil measures the masks as the network gives them, as the reference does.
         package var cleanup: MaskCleanup?
+        package var confidence = ConfidenceModel.Fit.standard
         /// Thresholds, for all sizes, to measure besides.
         package var sweep: [Float] = []
 
@@ -163,13 +164,14 @@ package struct Evaluator {
         let othersCount = batches.boxCount(ofBatches: others)
         var measuredBatches: [MeasuredBatch] = []
         var done = 0
+        let confidence = request.confidence.model
         let completed = try await predict(
             plan: plan, settings: request.settings, predictor: predictor,
             thresholds: request.thresholds,
             extras: MaskExtras(
                 cleanup: request.cleanup, measuresFeatures: true, sweep: request.sweep),
             skipping: Set(others), shouldStop: shouldStop,
-            consume: { batch in try measured(batch, file: file) },
+            consume: { batch in try measured(batch, file: file, confidence) },
             keep: { (batch: MeasuredBatch) in
                 measuredBatches.append(batch)
                 done += batch.instances.count + batch.failures.count
@@ -313,7 +315,9 @@ private struct MeasuredBatch: Sendable, Codable {
     let failures: [Failure]
 }
 
-private func measured(_ batch: PredictedBatch, file: AnnotationFile) throws -> MeasuredBatch {
+private func measured(
+    _ batch: PredictedBatch, file: AnnotationFile, _ confidence: ConfidenceModel
+) throws -> MeasuredBatch {
     var failures = batch.failures
     var instances: [MeasuredBatch.Instance] = []
     for ((item, pasted, notes), sweep) in zip(batch.masks, batch.sweeps) {
@@ -329,7 +333,7 @@ private func measured(_ batch: PredictedBatch, file: AnnotationFile) throws -> M
         let mask = RLE(pasted: pasted, imageSize: item.imageSize)
         let iou = MeanIoU.iou(mask, truth)
         let bucket = SizeBucket(area: Double(item.planned.area))
-        let score = notes.features.map(ConfidenceModel.standard.score)
+        let score = notes.features.map(confidence.score)
         let line =
             "{\"id\": \(jsonID(annotation.id)), \"image_id\": \(jsonID(annotation.imageID)), "
             + "\"category_id\": \(annotation.categoryID.map(jsonID) ?? "null"), "

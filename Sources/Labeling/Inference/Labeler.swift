@@ -36,6 +36,7 @@ package struct LabelRequest: Sendable {
     package var cleanup: MaskCleanup?
     /// Adds the estimated IoU of each mask; never to a file of `OutputStyle.tao`.
     package var writesScores = false
+    package var confidence = ConfidenceModel.Fit.standard
     /// File for each mask's features, a line each; nil for none.
     package var featuresPath: String?
     package var decoding = DecodeOptions()
@@ -94,6 +95,7 @@ package struct LabelRequest: Sendable {
         print.add("load_mask", measuresIoU)
         print.add("clean-up", cleanup.map { "\($0.islandShare), \($0.holeShare)" } ?? "off")
         print.add("features", measuresFeatures)
+        if measuresFeatures { print.add("scores", confidence.rawValue) }
         print.add("EXIF", decoding.applyEXIF)
         print.add("max pixels", decoding.maxPixels)
         return print

@@ -54,7 +54,7 @@ struct NotesFiles {
             cleanupLines.append(CleanupFile.line(record, of: annotation, imageSize: size))
         }
         guard let features = notes.features else { return nil }
-        let score = ConfidenceModel.standard.score(features)
+        let score = request.confidence.model.score(features)
         if request.featuresPath != nil {
             let values = zip(MaskFeatures.names, features.values).map {
                 "\(jsonText($0)): \(jsonNumber(Double($1)))"

@@ -73,6 +73,7 @@ public struct EvaluateJob {
                 stride: model.configuration.backbone.tokenStride)
         }
         if evaluate.cleansUp { request.cleanup = MaskCleanup() }
+        request.confidence = model.confidence
         request.sweep = evaluate.sweep.map(Float.init)
         self.request = request
         self.onEvent = onEvent

@@ -107,6 +107,7 @@ public struct LabelJob {
             maxPixels: spec.dataset.maxPixelCount, applyEXIF: spec.dataset.appliesEXIF)
         request.journalMode = journalMode
         request.overlaysDirectory = overlaysDirectory
+        request.confidence = model.confidence
         request.modelDescription = "\(model.configuration)"
         try model.check(cropSize: request.cropSize)
         if spec.dataset.usesAdaptiveCrops {

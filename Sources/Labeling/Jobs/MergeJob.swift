@@ -125,6 +125,7 @@ extension LabelRequest {
         style = try OutputStyle(rawValue: value("output style")) ?? .lossless
         measuresIoU = try value("load_mask") == "true"
         self.writesScores = try writesScores && value("features") == "true"
+        confidence = fingerprint["scores"].flatMap(ConfidenceModel.Fit.init) ?? .standard
         decoding = DecodeOptions(
             maxPixels: try number("max pixels"), applyEXIF: try value("EXIF") == "true")
         self.overlaysDirectory = overlaysDirectory

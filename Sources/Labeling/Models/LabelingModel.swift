@@ -60,6 +60,9 @@ struct LabelingModel {
         onEvent(.note("model: \(info.architecture?.summary ?? info.what) (\(path))"))
     }
 
+    /// What its masks' scores are estimated by.
+    var confidence: ConfidenceModel.Fit { .init(architecture: checkpoint.info.arch) }
+
     /// The crop size the file was trained for, if it says so.
     var cropSize: Int? { checkpoint.info.number(.cropSize) }
 
