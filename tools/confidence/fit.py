@@ -5,8 +5,8 @@
 
 Labels some training boxes four ways (variants.py), measures how far the masks agree, and how far
 they match the few outlines in outlines.json, which were drawn by hand for this. Fits the weights of
-ConfidenceModel to both and writes Sources/Labeling/Confidence/ConfidenceModel+Fitted.swift; build
-again afterwards. docs/confidence.md explains. Needs numpy, Pillow and pycocotools.
+ConfidenceModel to both and writes ConfidenceModel+Default.swift in Sources/Labeling/Confidence (with
+--model tiny +Tiny.swift); build again afterwards. docs/confidence.md explains. Needs numpy, Pillow and pycocotools.
 """
 
 import argparse
