@@ -1,4 +1,7 @@
-"""The goals of issue 4 that a CPU can show, one of our own (memory), and whether a number meets them. A goal is a largest value."""
+"""The goals of issue 4 that a CPU can show, one of our own (memory), and whether a number meets them.
+
+A goal is a largest value.
+"""
 
 # Of the time of plain PyTorch, by row of speed.py.
 STEP_RATIOS = {

@@ -34,6 +34,38 @@ struct SharedLabelTests {
             .filter { $0.hasSuffix(".journal") }.sorted()
     }
 
+    @Test("The tiny model's masks are scored by its own numbers, merged ones too")
+    func tinyScores() throws {
+        func command(_ name: String, to output: String) -> [String] {
+            let demo = fixture("../../Demo")
+            return [
+                name, demo + "/images", "--boxes", demo + "/boxes.json", "--out",
+                folder.path + "/" + output,
+            ]
+        }
+        let tiny = ["--checkpoint", "tiny", "--device", "cpu", "--threads", "1"]
+        let features = folder.path + "/features.jsonl"
+        _ = try run(command("label", to: "whole.json") + tiny + ["--features", features])
+        let lines = try String(contentsOfFile: features, encoding: .utf8).split(separator: "\n")
+        #expect(lines.count == 45)
+        var othersCount = 0
+        for line in lines {
+            let record = try #require(
+                try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
+            let found = try #require(record["features"] as? [String: Double])
+            let values = MaskFeatures(values: MaskFeatures.names.map { Float(found[$0] ?? .nan) })
+            let score = try #require(record["score"] as? Double)
+            #expect(abs(score - ConfidenceModel.tiny.score(values)) < 2e-4)
+            if abs(score - ConfidenceModel.standard.score(values)) > 1e-3 { othersCount += 1 }
+        }
+        #expect(othersCount > 30)
+        for shard in ["1/2", "2/2"] {
+            _ = try run(command("label", to: "parts.json") + tiny + ["--shard", shard])
+        }
+        _ = try run(command("merge", to: "parts.json"))
+        #expect(try bytes("whole.json") == bytes("parts.json"))
+    }
+
     @Test(
         "Shards that know nothing of each other merge to the file of one process",
         arguments: [[], ["--adaptive-crop"]])

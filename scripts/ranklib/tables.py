@@ -135,7 +135,7 @@ def cpu_seconds(processes):
 
 
 def memory(work, options):
-    print("\nresident MB of each rank after 3 steps, and its peak; crop 112, batch 1:")
+    print("\nresident MB of each rank after 10 steps, and its peak; crop 112, batch 1:")
     for arch in options.memory_archs.split(","):
         for count, strategy in ((1, "ddp"), (2, "ddp"), (2, "zero1")):
             # float32: two networks, gradients, their flat copy, and the moments.
@@ -152,7 +152,7 @@ def memory(work, options):
             print(case + ", ".join(f"{now:.0f} ({peak:.0f})" for now, peak in found) + " |", flush=True)
 
 
-def after_steps(work, run, count=3):
+def after_steps(work, run, count=10):
     file = work.run_folder("speed") / "metrics.jsonl"
     end = time.monotonic() + 600
     while not file.exists() or file.read_text().count("\n") < count:
