@@ -191,7 +191,7 @@ class Training(Disturbed):
             return f"started over; {len(saved)} checkpoints and final weights as without"
         require(all(code != 0 for code in codes), f"{name}: exit codes {codes}\n{told}")
         # Two ranks with 3 are three with 2, but for the order of sums.
-        words = self.words(name, 3, "--resume")
+        words = self.words(name, 3, *(["--resume"] if saved else []))
         if self.hosts:
             left = [host for host in range(RANKS) if host != victim]
             runs = self.start(words, name + "-again", hosts=left)
