@@ -115,19 +115,22 @@ def row(name, found, key="seconds_per_step", invert=False):
     return "\n".join(lines)
 
 
+def cases(o):
+    """Batches and precisions: fp16 is measured at one batch, which is enough to tell it from bf16."""
+    return [(b, a) for b in o.batches for a in o.amps if o.thorough or a != "fp16" or b == 16]
+
+
 def baseline(o, arguments, compiled=True):
     script = os.path.join(HERE, "pytorch_baseline.py")
     found = {"PyTorch": [o.python, script, *arguments]}
-    if compiled and o.compiles:
+    if (compiled or o.thorough) and o.compiles:
         found["PyTorch compiled"] = [o.python, script, *arguments, "--compile"]
     return found
 
 
 def train(o):
     rows = []
-    for batch, amp in [(b, a) for b in o.batches for a in o.amps]:
-        if batch == 32 and amp == "fp16":
-            continue
+    for batch, amp in cases(o):
         arguments = shared(o, "train", o.arch, batch, amp)
         programs = {"mal": [o.bench, *arguments]}
         if amp != "fp16":
@@ -136,7 +139,7 @@ def train(o):
             programs["mal nvrtc"] = [o.bench, *arguments, "--nvrtc"]
             if amp != "fp16":
                 programs["mal late nvrtc"] = [*programs["mal late"], "--nvrtc"]
-        programs.update(baseline(o, arguments))
+        programs.update(baseline(o, arguments, batch == 16 and amp == "bf16"))
         found = in_turns(programs, o, "seconds_per_step")
         found["mal profile"] = run(
             [o.bench, *arguments, "--profile"], o.device != "cpu", profile=True)
@@ -154,9 +157,10 @@ def train(o):
 
 def infer(o):
     rows = []
-    for batch, amp in [(b, a) for b in o.batches for a in o.amps]:
+    for batch, amp in cases(o):
         arguments = shared(o, "infer", o.arch, batch, amp)
-        found = in_turns({"mal": [o.bench, *arguments], **baseline(o, arguments)}, o, "seconds_per_step")
+        compiled = batch == 16 and amp == "bf16"
+        found = in_turns({"mal": [o.bench, *arguments], **baseline(o, arguments, compiled)}, o, "seconds_per_step")
         rows.append({"what": "infer", "arch": o.arch, "crop": o.crop, "batch": batch, "amp": amp, "programs": found})
         print(row(f"infer {o.arch} {batch} {amp}", found), flush=True)
     return rows
@@ -264,14 +268,18 @@ def main():
     a.add_argument("--python", required=True)
     a.add_argument("--device", default="cuda", choices=["cuda", "cpu"])
     a.add_argument("--quick", action="store_true", help="few steps and boxes; on a CPU a small network too")
+    a.add_argument("--thorough", action="store_true", help="every case, compiled too, in three turns: half an hour")
     a.add_argument("--only", action="append", choices=PARTS, help="only this part; may be repeated")
-    a.add_argument("--turns", type=int, default=3, help="how often every program runs")
+    a.add_argument("--turns", type=int, help="how often every program runs (default: 1, with --thorough 3)")
     a.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)), help="of the DataLoader")
     a.add_argument("--coco", nargs=2, metavar=("BOXES", "IMAGES"), help="for the agreement")
     a.add_argument("--out", default=os.path.join(HERE, "results"), help="folder of the JSON")
     o = a.parse_args()
     o.arch, o.crop, o.batches, o.amps = "base", 512, [4, 16, 32], ["fp16", "bf16"]
-    o.steps, o.warm, o.scene, o.label_batch, o.compiles = 30, 10, (1000, 7000), 32, True
+    o.steps, o.warm, o.scene, o.label_batch, o.compiles = 30, 10, (300, 2100), 32, True
+    o.turns = o.turns or (3 if o.thorough else 1)
+    if o.thorough:
+        o.scene = (1000, 7000)
     if o.quick:
         o.steps, o.warm, o.turns, o.scene = 5, 3, 1, (50, 350)
     if o.device == "cpu":

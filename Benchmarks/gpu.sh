@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures every GPU goal beside PyTorch in one run and keeps the numbers in Benchmarks/results/gpu-DATE.json.
 #
-#   Benchmarks/gpu.sh                        on a GPU, about half an hour
+#   Benchmarks/gpu.sh                        on a GPU, under 8 minutes; --thorough: half an hour
 #   Benchmarks/gpu.sh --quick                few steps and boxes
 #   Benchmarks/gpu.sh --device cpu --quick   everything once on a small network: a test of this script itself
 #   Benchmarks/gpu.sh --only train --only meanfield
