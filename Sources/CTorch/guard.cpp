@@ -27,7 +27,10 @@ bool reportsOutOfMemory(std::string_view message) noexcept {
     for (std::string_view sign :
          {"DefaultCPUAllocator: can't allocate memory", "DefaultCPUAllocator: not enough memory",
           "CUDA out of memory", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED",
-          "CUDNN_STATUS_ALLOC_FAILED"}) {
+          "CUDNN_STATUS_ALLOC_FAILED", "CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
+          "CUDNN_STATUS_INTERNAL_ERROR_HOST_ALLOCATION_FAILED", "CUBLAS_STATUS_NOT_INITIALIZED",
+          "CUDA_ERROR_OUT_OF_MEMORY", "CUDA driver error: out of memory",
+          "CUSOLVER_STATUS_ALLOC_FAILED", "cudaErrorMemoryAllocation"}) {
         if (message.find(sign) != std::string_view::npos) return true;
     }
     return false;

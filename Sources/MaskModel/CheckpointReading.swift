@@ -88,7 +88,7 @@ extension MaskCheckpoint {
     /// - Throws: `CheckpointError` with all missing, unexpected and mis-shaped parameters.
     public func network(
         _ role: Role, _ configuration: MaskNetworkConfiguration, architecture: String,
-        device: Device = .cpu
+        device: Device = .cpu, factors: DType = .float32
     ) throws(CheckpointError) -> MaskNetwork {
         try requireKnownBackbone()
         let found = role == .student ? student : teacher
@@ -99,7 +99,8 @@ extension MaskCheckpoint {
         }
         do throws(TorchError) {
             return try MaskNetwork(
-                configuration, parameters: found.mapValues { $0.tensor() }, device: device)
+                configuration, parameters: found.mapValues { $0.tensor() }, device: device,
+                factors: factors)
         } catch {
             guard case .parameterMismatch(let mismatch) = error else {
                 throw CheckpointError(

@@ -21,16 +21,18 @@ public struct MaskNetwork {
 
     /// A network for inference from the tensors of a checkpoint, as float32 on `device`.
     ///
-    /// - Parameter parameters: by key without `student.` or `teacher.`. The classification head that
-    ///   published backbones carry (`backbone.head.*`) is ignored.
+    /// - Parameters:
+    ///   - parameters: by key without `student.` or `teacher.`. The classification head that
+    ///     published backbones carry (`backbone.head.*`) is ignored.
+    ///   - factors: as ``ParameterStore/init(loading:device:factors:)`` takes it.
     ///
     /// Throws ``TorchError/parameterMismatch(_:)`` that lists everything that does not fit.
     public init(
         _ configuration: MaskNetworkConfiguration, parameters: [String: Tensor],
-        device: Device = .cpu
+        device: Device = .cpu, factors: DType = .float32
     ) throws(TorchError) {
         let used = parameters.filter { !Self.isIgnored($0.key) }
-        let store = ParameterStore(loading: used, device: device)
+        let store = ParameterStore(loading: used, device: device, factors: factors)
         self.init(store.root, configuration)
         try store.finishLoading()
     }

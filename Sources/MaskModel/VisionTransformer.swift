@@ -17,10 +17,12 @@ public struct Attention {
     /// - Parameter x: (B, N, C)
     func callAsFunction(_ x: Tensor) -> Tensor {
         let (batch, tokens, width) = (x.size(0), x.size(1), x.size(2))
+        // Unbound at once, whose backward pass is one copy; three selections would fill and add three.
         let parts = qkv(x)  // (B, N, 3C)
             .reshaped(batch, tokens, 3, headCount, width / headCount)
             .permuted(2, 0, 3, 1, 4)  // (3, B, heads, N, D)
-        let mixed = attention(parts.selecting(0, 0), parts.selecting(0, 1), parts.selecting(0, 2))
+            .unbound(0)
+        let mixed = attention(parts[0], parts[1], parts[2])
         return proj(joinedHeads(mixed))
     }
 }

@@ -55,18 +55,30 @@ package final class Ranks {
     package func any(_ isSo: Bool) throws -> Bool { try sums([isSo ? 1 : 0])[0] > 0 }
 
     /// Lets large vectors cross from one process's GPU to the other's by NCCL, not over the hosts' memory.
-    package func connect(_ device: Device) throws {
-        do {
-            guard device != .cpu else {
-                throw TorchError.unavailableDevice("cpu", reason: "NCCL is for CUDA devices")
-            }
-            let id = try fromFirst(isFirst ? DeviceGroup.makeID() : [])
-            deviceGroup = try DeviceGroup(id: id, rank: rank, count: count, device: device)
-        } catch let error as TorchError {
-            throw LabelingError.wrongUse(
-                "train.collectives: nccl cannot be used (\(error)); gloo works everywhere")
+    ///
+    /// - Returns: on every process why not, when one of them cannot.
+    package func connect(_ device: Device) throws -> String? {
+        let places = try gather(device == .cpu ? "" : "\(ProcessInfo.processInfo.hostName) \(device)")
+        guard !places.contains(""), Set(places).count == count else {
+            return "not every process has a GPU of its own"
         }
+        var reason: String?
+        func attempted<Result>(_ body: () throws -> Result) -> Result? {
+            do { return try body() } catch {
+                reason = "\(error)"
+                return nil
+            }
+        }
+        let id = try fromFirst(isFirst ? attempted(DeviceGroup.makeID) ?? [] : [])
+        let made =
+            id.isEmpty
+            ? nil
+            : attempted { try DeviceGroup(id: id, rank: rank, count: count, device: device) }
+        let reasons = try gather(made == nil ? reason ?? "rank 0 cannot make a group" : "")
+        if let reason = reasons.first(where: { !$0.isEmpty }) { return reason }
+        deviceGroup = made
         vectorDevice = device
+        return nil
     }
 
     /// - Parameter tensor: on the CPU or on ``vectorDevice``.

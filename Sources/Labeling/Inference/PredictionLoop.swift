@@ -83,11 +83,11 @@ package func predict<Kept: Sendable>(
         if let pending { try keep(await pending.value) }
         profile?.add(.masks, ContinuousClock.now - read)
         profile?.endStep()
-        pending = Task.detached {
+        pending = Task.detached { [taskCount = predictor.pastingTaskCount] in
             try consume(
-                paste(
+                await paste(
                     batch, probabilities: probabilities, thresholds: thresholds, extras: extras,
-                    neighbours: neighbours))
+                    neighbours: neighbours, taskCount: taskCount))
         }
     }
     if let pending { try keep(await pending.value) }
@@ -95,20 +95,54 @@ package func predict<Kept: Sendable>(
     return !shouldStop()
 }
 
-/// - Parameter probabilities: n·S·S values of the batch's crops.
+/// - Parameters:
+///   - probabilities: n·S·S values of the batch's crops.
+///   - taskCount: crops that are worked on at a time; the result is the same for any number.
 private func paste(
     _ batch: CropBatch, probabilities: [Float], thresholds: [Float], extras: MaskExtras,
-    neighbours: BoxNeighbours?
-) -> PredictedBatch {
-    let cropSize = batch.cropSize
-    let stride = cropSize * cropSize
-    var sweeps: [[WindowMask]] = []
-    let masks = batch.items.enumerated().map { index, item in
-        probabilities.withUnsafeBufferPointer { values in
+    neighbours: BoxNeighbours?, taskCount: Int
+) async -> PredictedBatch {
+    let count = batch.items.count
+    let pasted = await withTaskGroup(of: [(index: Int, crop: PastedCrop)].self) { group in
+        for first in 0..<max(1, min(taskCount, count)) {
+            group.addTask {
+                stride(from: first, to: count, by: max(1, min(taskCount, count))).map { index in
+                    (
+                        index,
+                        batch.pasted(
+                            index, probabilities: probabilities, thresholds: thresholds,
+                            extras: extras, neighbours: neighbours)
+                    )
+                }
+            }
+        }
+        return await group.reduce(into: []) { $0 += $1 }
+    }.sorted { $0.index < $1.index }.map(\.crop)
+    return PredictedBatch(
+        index: batch.index,
+        masks: zip(batch.items, pasted).map { ($0, $1.mask, $1.notes) },
+        sweeps: pasted.map(\.sweep), failures: batch.failures)
+}
+
+/// What is made of one crop's probabilities.
+private struct PastedCrop: Sendable {
+    let mask: WindowMask
+    let sweep: [WindowMask]
+    let notes: MaskNotes
+}
+
+extension CropBatch {
+    fileprivate func pasted(
+        _ index: Int, probabilities: [Float], thresholds: [Float], extras: MaskExtras,
+        neighbours: BoxNeighbours?
+    ) -> PastedCrop {
+        let item = items[index]
+        let stride = cropSize * cropSize
+        // SPEC §8 leaves a mask of no bucket un-thresholded; its non-zero pixels are the mask.
+        let bucket = SizeBucket(area: Double(item.planned.area))
+        let threshold = bucket.map { thresholds[$0.rawValue] } ?? 0
+        return probabilities.withUnsafeBufferPointer { values in
             let crop = UnsafeBufferPointer(rebasing: values[index * stride..<(index + 1) * stride])
-            // SPEC §8 leaves a mask of no bucket un-thresholded; its non-zero pixels are the mask.
-            let bucket = SizeBucket(area: Double(item.planned.area))
-            let threshold = bucket.map { thresholds[$0.rawValue] } ?? 0
             func pasted(_ threshold: Float) -> WindowMask {
                 pasteMask(
                     probabilities: crop, cropSize: cropSize, window: item.window,
@@ -117,26 +151,21 @@ private func paste(
             func cleaned(_ mask: WindowMask) -> (mask: WindowMask, record: CleanupRecord)? {
                 extras.cleanup?.clean(mask, box: item.planned.box, imageSize: item.imageSize)
             }
-            var mask = pasted(threshold)
-            sweeps.append(
-                extras.sweep.map {
-                    let mask = pasted($0)
-                    return cleaned(mask)?.mask ?? mask
-                })
+            let mask = pasted(threshold)
+            let sweep = extras.sweep.map {
+                let mask = pasted($0)
+                return cleaned(mask)?.mask ?? mask
+            }
             var notes = MaskNotes()
             if let neighbours {
-                notes.features = batch.features(
+                notes.features = features(
                     of: index, probabilities: crop, threshold: threshold, neighbours: neighbours)
             }
-            if let cleaned = cleaned(mask) {
-                mask = cleaned.mask
-                notes.cleanup = cleaned.record
-            }
-            return (item, mask, notes)
+            let changed = cleaned(mask)
+            notes.cleanup = changed?.record
+            return PastedCrop(mask: changed?.mask ?? mask, sweep: sweep, notes: notes)
         }
     }
-    return PredictedBatch(
-        index: batch.index, masks: masks, sweeps: sweeps, failures: batch.failures)
 }
 
 extension CropBatch {

@@ -52,10 +52,10 @@ public struct EvaluateJob {
         let source: MaskSource =
             evaluate.usesMixedModel ? .mixed : evaluate.usesTeacher ? .teacher : .student
         predictor = MaskPredictor(
-            networks: try model.networks(source, on: runtime.device), source: source,
+            networks: try model.networks(source, runtime), source: source,
             device: runtime.device,
             arithmetic: runtime.arithmetic, flipTest: evaluate.usesFlip,
-            repairsBucketBorders: false, readsLate: spec.readsResultsLate)
+            repairsBucketBorders: false, readsLate: spec.readsResultsLate(onGPU: runtime.device != .cpu))
         let directory = spec.resultsDirectory(for: .evaluate)
         if rank?.isQuiet != true { try makeDirectory(directory) }
         status = StatusLog(directory: directory)

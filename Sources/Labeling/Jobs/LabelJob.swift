@@ -120,11 +120,11 @@ public struct LabelJob {
         }
         self.request = request
         predictor = MaskPredictor(
-            networks: [try model.network(.student, on: runtime.device)], source: .student,
+            networks: [try model.network(.student, runtime)], source: .student,
             device: runtime.device,
             arithmetic: runtime.arithmetic, flipTest: request.flipTest,
             repairsBucketBorders: specPath == nil && style == .lossless,
-            readsLate: spec.readsResultsLate)
+            readsLate: spec.readsResultsLate(onGPU: runtime.device != .cpu))
         if profiles { predictor.profile = StepProfile(device: runtime.device) }
         self.onEvent = onEvent
         let folder = URL(fileURLWithPath: outputPath).deletingLastPathComponent().path

@@ -184,7 +184,7 @@ public struct TrainJob {
         let step = TrainingStep(pair, optimizer, settings)
         if profiles { step.profile = StepProfile(device: runtime.device) }
         if let ranks = run.ranks {
-            if spec.train.collectives == .nccl { try ranks.connect(runtime.device) }
+            try connect(ranks)
             let exchange = TrainingExchange(
                 ranks, pair.studentParameters,
                 statistics: (pair.studentBuffers + pair.teacherBuffers).map(\.tensor),
@@ -196,16 +196,38 @@ public struct TrainJob {
             optimizer.ownPlaces = exchange.ownPlaces
             step.exchange = exchange
         }
-        step.guide = try guide?.network(.student, on: runtime.device)
-        if spec.train.meanFieldKernel == .nvrtc, runtime.device != .cpu {
-            let side =
-                model.configuration.logitsSide(cropSize: spec.dataset.cropSize)
-                * spec.train.crfSizeRatio
-            step.meanFieldKernel = try MeanFieldKernel(
-                settings.meanField, height: side, width: side, device: runtime.device)
-        }
+        step.guide = try guide?.network(.student, runtime)
+        step.meanFieldKernel = try meanFieldKernel(settings.meanField)
         step.scaler = LossScaler(scale: state.lossScale, goodStepCount: state.goodStepCount)
         return step
+    }
+
+    /// Lets sums go from GPU to GPU where the spec asks for it, or leaves the choice and every process has one.
+    private func connect(_ ranks: Ranks) throws {
+        let choice = spec.train.collectives
+        guard choice == .nccl || choice == .auto && runtime.device != .cpu,
+            let reason = try ranks.connect(runtime.device)
+        else { return }
+        guard choice == .auto else {
+            throw LabelingError.wrongUse(
+                "train.collectives: nccl cannot be used (\(reason)); gloo works everywhere")
+        }
+        onEvent(.run(.note("no NCCL (\(reason)): gradients cross through the hosts' memory")))
+    }
+
+    /// The mean field as one kernel; nil leaves it to libtorch's operators, or to mal's own code on a CPU.
+    private func meanFieldKernel(_ field: MeanField) throws(TorchError) -> MeanFieldKernel? {
+        let choice = spec.train.meanFieldKernel
+        guard runtime.device != .cpu, choice != .libtorch else { return nil }
+        let side =
+            model.configuration.logitsSide(cropSize: spec.dataset.cropSize) * spec.train.crfSizeRatio
+        do {
+            return try MeanFieldKernel(field, height: side, width: side, device: runtime.device)
+        } catch {
+            guard choice == .auto else { throw error }
+            onEvent(.run(.note("\(error); libtorch's operators do it instead")))
+            return nil
+        }
     }
 
     /// The checkpoint to go on from; nil starts a run.
@@ -349,7 +371,7 @@ public struct TrainJob {
             source: spec.evaluate.usesMixedModel
                 ? .mixed : spec.evaluate.usesTeacher ? .teacher : .student,
             usesFlip: spec.evaluate.usesFlip, arithmetic: runtime.arithmetic,
-            device: runtime.device, readsLate: spec.readsResultsLate)
+            device: runtime.device, readsLate: spec.readsResultsLate(onGPU: runtime.device != .cpu))
     }
 }
 

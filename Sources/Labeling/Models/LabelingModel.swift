@@ -82,23 +82,27 @@ struct LabelingModel {
         try configuration.validate(cropSize: cropSize)
     }
 
-    func networks(_ source: MaskSource, on device: Device) throws -> [MaskNetwork] {
+    func networks(_ source: MaskSource, _ runtime: Runtime) throws -> [MaskNetwork] {
         switch source {
-        case .student: [try network(.student, on: device)]
-        case .teacher: [try network(.teacher, on: device)]
-        case .mixed: [try network(.student, on: device), try network(.teacher, on: device)]
+        case .student: [try network(.student, runtime)]
+        case .teacher: [try network(.teacher, runtime)]
+        case .mixed: [try network(.student, runtime), try network(.teacher, runtime)]
         }
     }
 
-    func network(_ role: MaskCheckpoint.Role, on device: Device) throws(CheckpointError)
+    func network(_ role: MaskCheckpoint.Role, _ runtime: Runtime) throws(CheckpointError)
         -> MaskNetwork
     {
+        // On a CPU some layers compute in float32 under autocast too.
+        let factors = runtime.device == .cpu ? .float32 : runtime.arithmetic
         if role == .teacher, let teacherPath {
             // A model file of its own, whose network is called the student.
             return try MaskCheckpoint(path: teacherPath).network(
-                .student, configuration, architecture: architecture, device: device)
+                .student, configuration, architecture: architecture, device: runtime.device,
+                factors: factors)
         }
         return try checkpoint.network(
-            role, configuration, architecture: architecture, device: device)
+            role, configuration, architecture: architecture, device: runtime.device,
+            factors: factors)
     }
 }

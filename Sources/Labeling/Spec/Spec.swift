@@ -14,6 +14,11 @@ public struct Spec: Sendable, Equatable {
         public var shardsOptimizer: Bool { self != .auto && self != .ddp }
     }
 
+    /// When a step's or batch's results are read while the next one runs; `auto` is on a GPU.
+    public enum LateResults: String, Sendable, CaseIterable {
+        case auto, always = "true", never = "false"
+    }
+
     public let modelName: String
     public let encryptionKey: String?
     /// Results of a command without a folder of its own go to a folder in here, named like the
@@ -23,8 +28,8 @@ public struct Spec: Sendable, Equatable {
     /// Seconds.
     public let rankTimeout: Int
     public let device: DeviceChoice
-    /// A step's or batch's results are read while the next one runs.
-    public let readsResultsLate: Bool
+    /// Whether a step's or batch's results are read while the next one runs.
+    public let lateResults: LateResults
     /// Float32 products on a GPU may round their factors.
     public let allowsTF32: Bool
     public let wandb: WandBSpec
@@ -58,11 +63,11 @@ public struct Spec: Sendable, Equatable {
             "device", default: "auto", DeviceChoice.values, ours: true, usedBy: all,
             "Where the network runs. auto: the first GPU of gpu_ids if there is one, else the CPU.",
             DeviceChoice.init)
-        readsResultsLate = reader.flag(
-            "late_results", default: false, ours: true, usedBy: all,
+        lateResults = reader.choice(
+            "late_results", default: .auto, ours: true, usedBy: all,
             "Read the results of a step or batch while the next one runs, so that a GPU need not wait for "
-                + "the host; same results. A training step in fp16, or of several processes, is read at "
-                + "once.")
+                + "the host; same results. auto: on a GPU. A training step in fp16, or of several "
+                + "processes, is read at once.")
         allowsTF32 = reader.flag(
             "allow_tf32", default: false, ours: true, usedBy: all,
             "With fp32 on a GPU: round the factors of products and convolutions to TF32, which is faster."
@@ -115,6 +120,15 @@ extension Spec {
         case .train: train.gpus
         case .evaluate: evaluate.gpus
         case .inference: inference.gpus
+        }
+    }
+
+    /// Whether a step's or batch's results are read while the next one runs.
+    public func readsResultsLate(onGPU: Bool) -> Bool {
+        switch lateResults {
+        case .auto: onGPU
+        case .always: true
+        case .never: false
         }
     }
 

@@ -16,12 +16,12 @@ public struct TrainSpec: Sendable, Equatable {
 
     /// What sums over several processes' GPUs go through.
     public enum Collectives: String, Sendable, CaseIterable {
-        case gloo, nccl
+        case auto, gloo, nccl
     }
 
     /// What computes the mean field on a GPU.
     public enum MeanFieldKernelChoice: String, Sendable, CaseIterable {
-        case libtorch, nvrtc
+        case auto, libtorch, nvrtc
     }
 
     /// `train.cudnn.*`.
@@ -146,9 +146,9 @@ public struct TrainSpec: Sendable, Equatable {
             "gradient_transport", default: .fp32, ours: true,
             "Arithmetic of the sums of gradients over several processes. bf16 halves the bytes.")
         collectives = reader.choice(
-            "collectives", default: .gloo, ours: true,
+            "collectives", default: .auto, ours: true,
             "What sums over several processes go through: gloo (the hosts' memory, also for GPUs) or "
-                + "nccl (from GPU to GPU; not tried on one yet).")
+                + "nccl (from GPU to GPU). auto takes nccl where every process has a GPU of its own.")
         overlapsGradients = reader.flag(
             "gradient_overlap", default: false, ours: true,
             "Sum gradients over several processes while the backward pass still runs.")
@@ -253,9 +253,9 @@ public struct TrainSpec: Sendable, Equatable {
                 + "gradients. 0: some on the CPU, all on a GPU. Not with a FAN, whose batch norm needs "
                 + "all.")
         meanFieldKernel = reader.choice(
-            "mean_field_kernel", default: .libtorch, ours: true,
-            "On a GPU: libtorch's operators, or one kernel for all updates that NVRTC compiles at the "
-                + "start. On a CPU mal has its own code.")
+            "mean_field_kernel", default: .auto, ours: true,
+            "On a GPU: libtorch's operators, or nvrtc: one kernel for all updates, compiled at the start. "
+                + "auto takes nvrtc where it can. On a CPU mal has its own code.")
         gradientClipNorm = reader.number(
             "clip_grad_norm", default: 0, in: 0.0...1e9, ours: true,
             "Scale gradients down to this norm; 0 does not.")

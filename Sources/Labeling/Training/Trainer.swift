@@ -135,7 +135,8 @@ package final class Trainer {
     private func advance(_ batches: [TrainingBatch], objectCount: Int) throws {
         step.optimizer.learningRate = step.settings.schedule.rate(
             ofStep: state.stepInEpoch, epoch: state.epoch,
-            stepsPerEpoch: step.settings.stepsPerEpoch)
+            stepsPerEpoch: step.settings.stepsPerEpoch,
+            scheduleSteps: step.settings.stepsPerScheduleEpoch)
         func tensors() -> [TrainingTensors] {
             batches.filter { $0.count > 0 }.map {
                 TrainingTensors(
@@ -179,7 +180,7 @@ package final class Trainer {
     /// The scale of float16's next step follows from this one; several processes wait for each other's
     /// gradients in every step.
     private var readsLate: Bool {
-        run.spec.readsResultsLate && step.settings.options.arithmetic != .float16
+        run.spec.readsResultsLate(onGPU: run.device != .cpu) && step.settings.options.arithmetic != .float16
             && run.ranks == nil
     }
 

@@ -52,6 +52,14 @@ package struct TrainingRun {
         stepCount(ofSamples: set.count)
     }
 
+    /// What the learning rate's curve calls an epoch: TAO divides the batches of one process by the number of
+    /// processes and rounds down (SPEC §2.4), which can be fewer than the steps of an epoch.
+    var stepsPerScheduleEpoch: Int {
+        guard batchesPerStep == 1 else { return stepsPerEpoch }
+        return max(
+            1, EpochSampler.batchCount(of: set.count, batchSize: spec.train.batchSize) / rankCount)
+    }
+
     private func stepCount(ofSamples count: Int) -> Int {
         let batches = EpochSampler.batchCount(of: count, batchSize: batchSize)
         return (batches + batchesPerStep - 1) / batchesPerStep
@@ -120,10 +128,11 @@ package struct TrainingRun {
                 peak: train.scaledLearningRate(devices: rankCount),
                 minimum: train.scaledLearningRate(devices: rankCount) * train.minLearningRateRate,
                 warmupEpochCount: train.warmupStepCount.map {
-                    Double($0) / Double(stepsPerEpoch)
+                    Double($0) / Double(stepsPerScheduleEpoch)
                 } ?? Double(train.warmupEpochCount),
                 epochCount: Double(train.epochCount), waveCount: train.waveCount),
             stepsPerEpoch: stepsPerEpoch)
+        settings.stepsPerScheduleEpoch = stepsPerScheduleEpoch
         settings.teacherMomentum = spec.model.teacherMomentum
         settings.averagesBuffers = train.averagesBuffers
         settings.milWeight = train.milLossWeight

@@ -66,8 +66,10 @@ package struct TargetPrior: Sendable, Equatable {
 /// The numbers of the method that a step needs.
 package struct TrainingStepSettings: Sendable, Equatable {
     package var schedule: LearningRateSchedule
-    /// What the schedule calls an epoch; optimizer steps.
+    /// Optimizer steps.
     package var stepsPerEpoch: Int
+    /// What the schedule calls an epoch.
+    package var stepsPerScheduleEpoch: Int
     package var teacherMomentum = 0.996
     /// Whether the moving average covers running statistics too (`train.ema_buffers`).
     package var averagesBuffers = false
@@ -93,6 +95,7 @@ package struct TrainingStepSettings: Sendable, Equatable {
     package init(schedule: LearningRateSchedule, stepsPerEpoch: Int) {
         self.schedule = schedule
         self.stepsPerEpoch = stepsPerEpoch
+        stepsPerScheduleEpoch = stepsPerEpoch
     }
 
     /// What ``objectsAtOnce`` suits a device: on a CPU about 2,048 tokens, more of which make no
@@ -233,7 +236,7 @@ package final class TrainingStep {
             return numbers
         }
         optimizer.learningRate = settings.schedule.rate(
-            afterStep: step, epoch: epoch, stepsPerEpoch: settings.stepsPerEpoch)
+            afterStep: step, epoch: epoch, stepsPerEpoch: settings.stepsPerScheduleEpoch)
         return PendingStep(
             numbers: numbers, learningRate: rate, nextLearningRate: optimizer.learningRate,
             maps: sums.maps)

@@ -29,8 +29,9 @@ public struct Conv2d {
             case .uniform: (.uniform(inputs: inputs * area), .uniform(inputs: inputs * area))
             case .kaiming: (.kaimingNormal(outputs: sharedOutputs * area), .zeros)
             }
-        weight = scope.parameter("weight", [outputs, inputs, kernel, kernel], forWeight)
-        bias = hasBias ? scope.parameter("bias", [outputs], forBias) : nil
+        weight = scope.parameter(
+            "weight", [outputs, inputs, kernel, kernel], forWeight, isFactor: true)
+        bias = hasBias ? scope.parameter("bias", [outputs], forBias, isFactor: true) : nil
         self.stride = stride
         self.padding = padding
         self.groups = groups

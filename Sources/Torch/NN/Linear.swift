@@ -20,8 +20,8 @@ public struct Linear {
             case .transformer: (.truncatedNormal(standardDeviation: 0.02), .zeros)
             case .uniform: (.uniform(inputs: inputs), .uniform(inputs: inputs))
             }
-        weight = scope.parameter("weight", [outputs, inputs], forWeight)
-        bias = hasBias ? scope.parameter("bias", [outputs], forBias) : nil
+        weight = scope.parameter("weight", [outputs, inputs], forWeight, isFactor: true)
+        bias = hasBias ? scope.parameter("bias", [outputs], forBias, isFactor: true) : nil
     }
 
     /// - Parameter x: (…, inputs)

@@ -10,6 +10,8 @@ public final class ParameterStore {
     public private(set) var buffers: [(name: String, tensor: Tensor)] = []
     /// Where the parameters are.
     public let device: Device
+    /// What the factors of products and convolutions are kept as.
+    private let factors: DType
 
     private var names: Set<String> = []
     private var source: Source
@@ -27,12 +29,19 @@ public final class ParameterStore {
     public init(seed: UInt64, device: Device = .cpu) {
         source = .initializing(Generator(seed: seed))
         self.device = device
+        factors = .float32
     }
 
     /// A store that takes its parameters from `tensors`, as float32 on `device`, and its buffers.
-    public init(loading tensors: [String: Tensor], device: Device = .cpu) {
+    ///
+    /// - Parameter factors: what weights of linear layers and convolutions are kept as. For inference under
+    ///   autocast its own type saves the rounding in every pass, to the same result.
+    public init(
+        loading tensors: [String: Tensor], device: Device = .cpu, factors: DType = .float32
+    ) {
         source = .loading(tensors)
         self.device = device
+        self.factors = factors
     }
 
     /// The scope whose names have no prefix.
@@ -53,9 +62,9 @@ public final class ParameterStore {
     }
 
     fileprivate func parameter(
-        _ name: String, _ shape: [Int], _ initializer: Initializer
+        _ name: String, _ shape: [Int], _ initializer: Initializer, isFactor: Bool
     ) -> Tensor {
-        let tensor = made(name, shape, initializer, .float32)
+        let tensor = made(name, shape, initializer, isFactor ? factors : .float32)
         parameters.append((name, tensor))
         return tensor
     }
@@ -111,10 +120,12 @@ public struct ParameterScope {
     }
 
     /// Makes the parameter `name` here. Traps when there is one already.
+    ///
+    /// - Parameter isFactor: whether it goes into products and convolutions alone.
     public func parameter(
-        _ name: String, _ shape: [Int], _ initializer: Initializer
+        _ name: String, _ shape: [Int], _ initializer: Initializer, isFactor: Bool = false
     ) -> Tensor {
-        store.parameter(key(name), shape, initializer)
+        store.parameter(key(name), shape, initializer, isFactor: isFactor)
     }
 
     /// Makes the buffer `name` here. Traps when there is one already.

@@ -40,12 +40,14 @@ public struct LearningRateSchedule: Sendable, Equatable {
 
     /// The rate that step `step` of epoch `epoch` uses: set after the step before it, and the peak
     /// for the very first (SPEC §12, quirk 5).
-    public func rate(ofStep step: Int, epoch: Int, stepsPerEpoch: Int) -> Double {
-        if step > 0 {
-            return rate(afterStep: step - 1, epoch: epoch, stepsPerEpoch: stepsPerEpoch)
-        }
-        if epoch == 0 { return peak }
+    ///
+    /// - Parameter scheduleSteps: what the curve calls an epoch, when that is not `stepsPerEpoch`.
+    public func rate(
+        ofStep step: Int, epoch: Int, stepsPerEpoch: Int, scheduleSteps: Int? = nil
+    ) -> Double {
+        if step == 0, epoch == 0 { return peak }
+        let (last, itsEpoch) = step > 0 ? (step - 1, epoch) : (stepsPerEpoch - 1, epoch - 1)
         return rate(
-            afterStep: stepsPerEpoch - 1, epoch: epoch - 1, stepsPerEpoch: stepsPerEpoch)
+            afterStep: last, epoch: itsEpoch, stepsPerEpoch: scheduleSteps ?? stepsPerEpoch)
     }
 }
