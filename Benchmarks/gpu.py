@@ -1,10 +1,10 @@
 """The GPU goals, mal beside pytorch_baseline.py (eager and compiled) in one run; gpu.sh starts it.
 
 Programs run one after the other, mal and PyTorch in turns; a number is the median of a program's turns. Ratios below
-1 are faster, or smaller, than PyTorch at the same precision. mal is measured as it is by default and with what is off
-by default: `late` reads losses a step late (late_results), `nvrtc` is the mean field as one kernel
-(train.mean_field_kernel). Memory is what nvidia-smi says of the GPU while a program runs, less what it said before,
-the same for both.
+1 are faster, or smaller, than PyTorch at the same precision. mal is measured as it is by default (results read late,
+the mean field as one kernel) and with each of these off: `at once` is late_results: false, `operators` is
+train.mean_field_kernel: libtorch. Memory is what nvidia-smi says of the GPU while a program runs, less what it said
+before, the same for both.
 """
 import argparse
 import datetime
@@ -132,17 +132,17 @@ def train(o):
     rows = []
     for batch, amp in cases(o):
         arguments = shared(o, "train", o.arch, batch, amp)
-        programs = {"mal": [o.bench, *arguments]}
-        if amp != "fp16":
-            programs["mal late"] = [o.bench, *arguments, "--late"]
-        if o.device == "cuda":
-            programs["mal nvrtc"] = [o.bench, *arguments, "--nvrtc"]
-            if amp != "fp16":
-                programs["mal late nvrtc"] = [*programs["mal late"], "--nvrtc"]
+        late = [] if amp == "fp16" else ["--late"]
+        kernel = ["--nvrtc"] if o.device == "cuda" else []
+        programs = {"mal": [o.bench, *arguments, *late, *kernel]}
+        if late:
+            programs["mal at once"] = [o.bench, *arguments, *kernel]
+        if kernel:
+            programs["mal operators"] = [o.bench, *arguments, *late]
         programs.update(baseline(o, arguments, batch == 16 and amp == "bf16"))
         found = in_turns(programs, o, "seconds_per_step")
         found["mal profile"] = run(
-            [o.bench, *arguments, "--profile"], o.device != "cpu", profile=True)
+            [o.bench, *arguments, *kernel, "--profile"], o.device != "cpu", profile=True)
         work = flops.step(o.arch, o.crop, batch)
         for result in found.values():
             if "seconds_per_step" in result:
@@ -172,9 +172,9 @@ def meanfield(o):
         arguments = [
             "meanfield", f"--map={o.crop // 4}", f"--batch={batch}", f"--device={o.device}", f"--steps={o.steps}",
             f"--warm={o.warm}"]
-        programs = {"mal": [o.bench, *arguments, "--crop=64"]}
+        programs = {"mal": [o.bench, *arguments, "--crop=64", *(["--nvrtc"] if o.device == "cuda" else [])]}
         if o.device == "cuda":
-            programs["mal nvrtc"] = [o.bench, *arguments, "--crop=64", "--nvrtc"]
+            programs["mal operators"] = [o.bench, *arguments, "--crop=64"]
         programs.update(baseline(o, arguments, compiled=False))
         found = in_turns(programs, o, "seconds_per_step")
         rows.append({"what": "meanfield", "map": o.crop // 4, "batch": batch, "programs": found})
@@ -219,14 +219,14 @@ def label(o):
             o.mal, "label", folder, "--boxes", boxes, "--out", out, "--checkpoint", weights, "--fresh", "--quiet",
             "--device", o.device, "--precision", precision, "--batch-size", str(o.label_batch),
             "--crop-size", str(o.crop), f"model.arch=vit-mae-{o.arch}/16"]
-        late = [*ours, "late_results=true"]
+        at_once = [*ours, "late_results=false"]
         theirs = [
             o.python, script, "run", boxes, folder, f"--arch={o.arch}", f"--crop={o.crop}",
             f"--batch={o.label_batch}", f"--device={o.device}", f"--amp={amp}", f"--workers={o.workers}"]
-        rates = {"mal": [], "mal late": [], "PyTorch": []}
+        rates = {"mal": [], "mal at once": [], "PyTorch": []}
         failed = {}
         for _ in range(o.turns):
-            for name, command in (("mal", ours), ("mal late", late)):
+            for name, command in (("mal", ours), ("mal at once", at_once)):
                 start = time.perf_counter()
                 done = subprocess.run(command, capture_output=True, text=True)
                 if done.returncode != 0:
@@ -295,14 +295,14 @@ def main():
               "device": o.device, "quick": o.quick, "commit": report.commit()}
     print(f"{gpu or result['machine']['cpu']}\n")
     print(f"{'':24}{'':18}{'seconds':>12}{'/eager':>7}{'/comp.':>7}{'GPU MiB':>9}   (label: boxes/s; ratios of times)")
-    for part in o.only or PARTS:
-        result[part] = globals()[part](o)
     os.makedirs(o.out, exist_ok=True)
     machine = re.sub(r"[^a-z0-9]+", "-", (gpu or result["machine"]["cpu"]).split(",")[0].lower()).strip("-")
     path = os.path.join(o.out, f"gpu-{now:%Y-%m-%dT%H%M}-{machine}.json")
-    with open(path, "w") as file:
-        json.dump(result, file, indent=1)
-        file.write("\n")
+    for part in o.only or PARTS:
+        result[part] = globals()[part](o)
+        with open(path, "w") as file:  # after each part: what was measured outlives a machine that is taken away
+            json.dump(result, file, indent=1)
+            file.write("\n")
     print(f"\nEvery number: {path}")
     failures = json.dumps(result).count('"failed"')
     if failures:

@@ -38,4 +38,6 @@ bool reportsOutOfMemory(std::string_view message) noexcept {
 
 }  // namespace ct
 
+bool ct_means_out_of_memory(const char *message) { return ct::reportsOutOfMemory(message); }
+
 const char *ct_last_error(void) { return lastError.c_str(); }

@@ -70,9 +70,12 @@ final class TrainConsole: Sendable {
     }
 
     static func line(_ progress: TrainingProgress) -> String {
-        let losses = String(
-            format: "loss %.4f (mil %.4f, crf %.4f)", progress.loss, progress.lossMIL,
-            progress.lossCRF)
+        let losses =
+            String(
+                format: "loss %.4f (mil %.4f, crf %.4f", progress.loss, progress.lossMIL,
+                progress.lossCRF)
+            + (progress.lossComposite == 0
+                ? ")" : String(format: ", composite %.4f)", progress.lossComposite))
         let speed = String(
             format: "%.2f s/step, %.1f boxes/s", progress.secondsPerStep, progress.boxesPerSecond)
         return "epoch \(progress.epoch + 1)/\(progress.epochCount) "

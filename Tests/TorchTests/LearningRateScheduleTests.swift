@@ -48,6 +48,15 @@ import Torch
         #expect(first == schedule.rate(at: 1.75))
     }
 
+    @Test("a curve whose epoch is shorter than the run's is TAO's on several devices")
+    func scheduleEpoch() {
+        // 9 boxes in batches of 3 on 2 devices: 2 steps an epoch, of which TAO counts 3 // 2 = 1.
+        let rates = [(0, 1), (1, 1), (0, 2)].map {
+            schedule.rate(ofStep: $0, epoch: $1, stepsPerEpoch: 2, scheduleSteps: 1)
+        }
+        #expect(rates == [1, 1, 2].map { schedule.rate(at: Double($0)) })
+    }
+
     @Test("a run that is all warm-up ends at the peak")
     func onlyWarmup() {
         let schedule = LearningRateSchedule(

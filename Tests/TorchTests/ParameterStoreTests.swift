@@ -25,6 +25,29 @@ import Torch
         }
     }
 
+    @Test("factors are kept in the type of the products, to the same result under autocast")
+    func factors() {
+        var generator = Generator(seed: 5)
+        func drawn(_ shape: Int...) -> Tensor {
+            .drawn(shape) { Double(generator.next() >> 40) / 1e7 - 0.8 }
+        }
+        let values = [
+            "fc.weight": drawn(3, 5), "fc.bias": drawn(3), "norm.weight": drawn(3),
+            "norm.bias": drawn(3),
+        ]
+        let x = drawn(2, 5)
+        let results = [DType.float32, .bfloat16].map { factors in
+            let store = ParameterStore(loading: values, factors: factors)
+            let fc = Linear(store.root / "fc", inputs: 5, outputs: 3)
+            let norm = LayerNorm(store.root / "norm", width: 3)
+            #expect(fc.weight.dtype == factors && norm.weight.dtype == .float32)
+            return withoutGradients {
+                autocast(.bfloat16, on: .cpu) { norm(fc(x)) }.to(.float32).floats()
+            }
+        }
+        #expect(results[0] == results[1])
+    }
+
     @Test("the same seed gives the same parameters")
     func seeds() {
         func weight(_ seed: UInt64) -> [Float] {

@@ -14,6 +14,19 @@ import Torch
         #expect(error?.description.contains("frame #") == false)
     }
 
+    @Test(
+        "every library's words for lost memory are known",
+        arguments: [
+            "CUDA out of memory. Tried to allocate 2.00 GiB", "CUDA error: out of memory",
+            "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+            "cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
+            "CUDA driver error: out of memory",
+        ])
+    func words(message: String) {
+        #expect(meansOutOfMemory(message))
+        #expect(!meansOutOfMemory("CUDA error: an illegal memory access was encountered"))
+    }
+
     /// Shapes that our operators give for a map of shape (2, 4, 8, 8).
     private func shapes(_ map: Tensor) -> [[Int]] {
         let ones = Tensor.ones([8])

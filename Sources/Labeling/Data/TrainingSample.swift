@@ -7,6 +7,10 @@ package struct TrainingSampleSettings: Sendable, Equatable {
     package var cropSize: Int
     /// `margin_rate`, in half sides of the box.
     package var marginRate: ClosedRange<Double>
+    /// Share of crops that have the margins of test crops.
+    package var testCropShare = 0.0
+    /// `test_margin_rate`, for these.
+    package var testMarginRate = 0.6
     package var mirrorProbability: Double
     package var augmentation: Augmentation
     package var decoding: DecodeOptions
@@ -28,6 +32,8 @@ package struct TrainingSampleSettings: Sendable, Equatable {
             marginRate: spec.train.marginRate[0]...spec.train.marginRate[1],
             decoding: DecodeOptions(
                 maxPixels: spec.dataset.maxPixelCount, applyEXIF: spec.dataset.appliesEXIF))
+        testCropShare = spec.train.testCropShare
+        testMarginRate = spec.train.testMarginRate
     }
 }
 
@@ -58,6 +64,9 @@ package struct TrainingDraw: Sendable, Equatable {
             sides: sides, gates: gates)
         isMirrored = generator.unitNumber() < settings.mirrorProbability
         augmentation = settings.augmentation.draw(using: &generator)
+        if generator.unitNumber() < settings.testCropShare {
+            margins = .test(rate: settings.testMarginRate)
+        }
     }
 }
 

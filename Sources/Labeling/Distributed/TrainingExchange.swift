@@ -134,9 +134,10 @@ package final class TrainingExchange {
         }
     }
 
-    /// Makes gradients and losses the sums over all processes. A parameter has a gradient afterwards
-    /// when it had one anywhere. Running statistics become rank 0's.
-    package func reduce(mil: inout Double, crf: inout Double) {
+    /// Makes gradients the sums over all processes, and gives those of the losses. A parameter has a gradient
+    /// afterwards when it had one anywhere. Running statistics become rank 0's.
+    package func reduced(_ losses: [Double]) -> [Double] {
+        var sums = losses
         attempt {
             try startAll(from: .min)
             moved = [Bool](repeating: false, count: parameters.count)
@@ -145,10 +146,10 @@ package final class TrainingExchange {
                 take(vector, places)
             }
             pending = []
-            let sums = try ranks.sums([mil, crf])
-            (mil, crf) = (sums[0], sums[1])
+            sums = try ranks.sums(losses)
             try Self.shareFromFirst(statistics, ranks)
         }
+        return sums
     }
 
     /// Replaces gradients by what came of all processes.

@@ -1,4 +1,3 @@
-import Foundation
 package import MaskModel
 package import Torch
 
@@ -22,10 +21,6 @@ package final class MaskPredictor {
     private let repairsBucketBorders: Bool
     /// Whether a batch is to be read when the next one has been started.
     let readsLate: Bool
-    /// Crops whose masks are pasted at a time. On a CPU the network has the other cores.
-    var pastingTaskCount: Int {
-        device == .cpu ? 1 : ProcessInfo.processInfo.activeProcessorCount
-    }
     /// Told where the time of batches goes.
     var profile: StepProfile?
     /// Crops the network takes at once; halved when memory runs out.

@@ -1,4 +1,5 @@
 import COCO
+import Foundation
 package import Imaging
 
 /// What to make of a crop's probabilities besides its mask.
@@ -83,11 +84,11 @@ package func predict<Kept: Sendable>(
         if let pending { try keep(await pending.value) }
         profile?.add(.masks, ContinuousClock.now - read)
         profile?.endStep()
-        pending = Task.detached { [taskCount = predictor.pastingTaskCount] in
+        pending = Task.detached {
             try consume(
                 await paste(
                     batch, probabilities: probabilities, thresholds: thresholds, extras: extras,
-                    neighbours: neighbours, taskCount: taskCount))
+                    neighbours: neighbours))
         }
     }
     if let pending { try keep(await pending.value) }
@@ -95,18 +96,19 @@ package func predict<Kept: Sendable>(
     return !shouldStop()
 }
 
-/// - Parameters:
-///   - probabilities: n·S·S values of the batch's crops.
-///   - taskCount: crops that are worked on at a time; the result is the same for any number.
+/// Pastes on all cores: on a GPU one of them cannot keep up with the network.
+///
+/// - Parameter probabilities: n·S·S values of the batch's crops.
 private func paste(
     _ batch: CropBatch, probabilities: [Float], thresholds: [Float], extras: MaskExtras,
-    neighbours: BoxNeighbours?, taskCount: Int
+    neighbours: BoxNeighbours?
 ) async -> PredictedBatch {
     let count = batch.items.count
+    let taskCount = max(1, min(ProcessInfo.processInfo.activeProcessorCount, count))
     let pasted = await withTaskGroup(of: [(index: Int, crop: PastedCrop)].self) { group in
-        for first in 0..<max(1, min(taskCount, count)) {
+        for first in 0..<taskCount {
             group.addTask {
-                stride(from: first, to: count, by: max(1, min(taskCount, count))).map { index in
+                stride(from: first, to: count, by: taskCount).map { index in
                     (
                         index,
                         batch.pasted(

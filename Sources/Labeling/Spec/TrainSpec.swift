@@ -75,6 +75,12 @@ public struct TrainSpec: Sendable, Equatable {
     public let warmupStepCount: Int?
     /// Lowest and highest margin of a training crop, in half sides.
     public let marginRate: [Double]
+    /// Share of the training crops that have the margins of test crops.
+    public let testCropShare: Double
+    /// 0 is without composites.
+    public let compositeWeight: Double
+    /// Steps of the run before composites.
+    public let compositeStartStep: Int
     /// Only the first counts.
     public let testMarginRates: [Double]
     /// As given: one threshold, or one each for small, medium and large.
@@ -189,6 +195,17 @@ public struct TrainSpec: Sendable, Equatable {
         marginRate = reader.numbers(
             "margin_rate", default: [0, 1.2], in: 0.0...100, counts: [2],
             "Lowest and highest random margin around a box, in half sides.")
+        testCropShare = reader.number(
+            "test_crop_share", default: 0, in: 0.0...1, ours: true,
+            "Share of the training crops that have the margins of test crops, from which the network "
+                + "learns where the box ends. 0 is TAO's.")
+        compositeWeight = reader.number(
+            "composite_weight", default: 0, in: 0.0...1e6, ours: true,
+            "Weight of the loss on composites: crops into which an object that the teacher is sure of is "
+                + "pasted, so that its mask, and what it hides, are known. 0, as TAO, is without.")
+        compositeStartStep = reader.int(
+            "composite_start_step", default: 500, in: 0...1_000_000_000, ours: true,
+            "Step of the run from which composites gain their weight, within as many steps again.")
         testMarginRates = reader.numbers(
             "test_margin_rate", default: [0.6, 0.6], in: 0.0...100, counts: [1, 2], usedBy: all,
             "Margin around a box when not training; the first counts, and half of it is added.")

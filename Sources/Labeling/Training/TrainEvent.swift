@@ -22,6 +22,8 @@ public struct TrainingProgress: Sendable, Equatable {
     public var loss: Double
     public var lossMIL: Double
     public var lossCRF: Double
+    /// 0 without composites.
+    public var lossComposite: Double
     /// What the step used.
     public var learningRate: Double
     /// Loss scaling found an overflow and left the weights alone (SPEC §7).

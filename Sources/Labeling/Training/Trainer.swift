@@ -206,7 +206,9 @@ package final class Trainer {
         let annotationIDs = work.batches.flatMap(\.annotationIDs)
         let ids = annotationIDs.map { "\($0)" }
         let terms =
-            "loss_mil \(result.lossMIL), loss_crf \(result.lossCRF), gradient norm "
+            "loss_mil \(result.lossMIL), loss_crf \(result.lossCRF), "
+            + (result.lossComposite == 0 ? "" : "loss_composite \(result.lossComposite), ")
+            + "gradient norm "
             + "\(result.gradientNorm)"
         let record = directory.path + "/nonfinite_step_\(number).json"
         guard logs != nil else {
@@ -246,7 +248,8 @@ package final class Trainer {
             TrainingProgress(
                 step: work.step, stepCount: run.stepCount, epoch: work.epoch,
                 epochCount: run.spec.train.epochCount, loss: result.loss, lossMIL: result.lossMIL,
-                lossCRF: result.lossCRF, learningRate: result.learningRate,
+                lossCRF: result.lossCRF, lossComposite: result.lossComposite,
+                learningRate: result.learningRate,
                 isSkipped: result.isSkipped, boxCount: work.objectCount,
                 seconds: 0, secondsPerStep: 0, boxesPerSecond: 0, secondsLeft: 0,
                 memory: residentMemory()))

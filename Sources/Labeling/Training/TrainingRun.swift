@@ -146,6 +146,10 @@ package struct TrainingRun {
         if train.featurePriorStepCount > 0 {
             settings.prior = TargetPrior(endStep: train.featurePriorStepCount)
         }
+        if train.compositeWeight > 0 {
+            settings.composites = CompositePlan(
+                weight: train.compositeWeight, startStep: train.compositeStartStep)
+        }
         settings.crfSizeRatio = train.crfSizeRatio
         settings.gradientNormLimit = train.gradientClipNorm > 0 ? train.gradientClipNorm : nil
         // Drop path leaves out other branches on each process.

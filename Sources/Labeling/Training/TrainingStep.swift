@@ -63,6 +63,23 @@ package struct TargetPrior: Sendable, Equatable {
     func share(atStep step: Int) -> Double { max(0, 1 - Double(step) / Double(endStep)) }
 }
 
+/// When composites count, and how much.
+package struct CompositePlan: Sendable, Equatable {
+    package var composites = Composites()
+    package var weight: Double
+    /// Steps of the run that are without them, and then those in which they gain their weight.
+    package var startStep: Int
+
+    package init(weight: Double, startStep: Int) {
+        self.weight = weight
+        self.startStep = startStep
+    }
+
+    func weight(atStep step: Int) -> Double {
+        weight * min(1, max(0, Double(step - startStep) / Double(max(startStep, 1))))
+    }
+}
+
 /// The numbers of the method that a step needs.
 package struct TrainingStepSettings: Sendable, Equatable {
     package var schedule: LearningRateSchedule
@@ -79,6 +96,8 @@ package struct TrainingStepSettings: Sendable, Equatable {
     package var milWarmupSteps = 1000
     package var crfWarmupSteps = 4000
     package var meanField = MeanField()
+    /// Crops whose masks are known, beside those of boxes; nil, as TAO, is without them.
+    package var composites: CompositePlan?
     /// What the mean field begins from at first; nil, as TAO, begins from the networks.
     package var prior: TargetPrior?
     /// t / o (`train.crf_size_ratio`).
@@ -122,6 +141,8 @@ package struct StepResult {
     /// With their weights, as they were summed.
     package let lossMIL: Double
     package let lossCRF: Double
+    /// 0 without composites.
+    package let lossComposite: Double
     /// The rate this step used, and the one set for the next.
     package let learningRate: Double
     package let nextLearningRate: Double
@@ -133,7 +154,7 @@ package struct StepResult {
     /// Of the last batch, or part of one, that went through, when asked for.
     package let maps: StepMaps?
 
-    package var loss: Double { lossMIL + lossCRF }
+    package var loss: Double { lossMIL + lossCRF + lossComposite }
     /// Whether the losses and the gradients are numbers. With float16 arithmetic single steps that are
     /// not are part of the method, which then lowers its scale.
     package var isFinite: Bool { loss.isFinite && gradientNorm.isFinite }
@@ -146,8 +167,8 @@ package final class PendingStep {
     private let nextLearningRate: Double
     private let maps: StepMaps?
 
-    /// - Parameter numbers: both losses, the gradients' norm, whether the step was skipped, whether float16
-    ///   overflowed: float64.
+    /// - Parameter numbers: MIL and CRF loss, the gradients' norm, whether the step was skipped, whether float16
+    ///   overflowed, the composites' loss: float64.
     fileprivate init(
         numbers: Tensor, learningRate: Double, nextLearningRate: Double, maps: StepMaps?
     ) {
@@ -161,7 +182,8 @@ package final class PendingStep {
     package func result() -> StepResult {
         let numbers = readback.doubles()
         return StepResult(
-            lossMIL: numbers[0], lossCRF: numbers[1], learningRate: learningRate,
+            lossMIL: numbers[0], lossCRF: numbers[1], lossComposite: numbers[5],
+            learningRate: learningRate,
             nextLearningRate: nextLearningRate, gradientNorm: numbers[2],
             isSkipped: numbers[3] != 0, maps: maps)
     }
@@ -231,7 +253,7 @@ package final class TrainingStep {
         let rate = optimizer.learningRate
         let numbers = timed(.optimizer) {
             defer { optimizer.clearGradients() }
-            let numbers = withoutGradients { update(mil: sums.mil, crf: sums.crf) }
+            let numbers = withoutGradients { update(sums) }
             exchange?.shareParameters()
             return numbers
         }
@@ -244,10 +266,12 @@ package final class TrainingStep {
 
     /// Makes gradients and losses those of all processes, which waits for them.
     private func add(_ sums: inout Sums, over exchange: TrainingExchange) {
-        var losses = Losses(mil: sums.mil.doubles()[0], crf: sums.crf.doubles()[0])
-        exchange.reduce(mil: &losses.mil, crf: &losses.crf)
-        sums.mil = .zeros([], .float64, device: pair.device) + losses.mil
-        sums.crf = .zeros([], .float64, device: pair.device) + losses.crf
+        let losses = exchange.reduced(
+            [sums.mil, sums.crf, sums.composite].map { $0.doubles()[0] })
+        func scalar(_ value: Double) -> Tensor { .zeros([], .float64, device: pair.device) + value }
+        sums.mil = scalar(losses[0])
+        sums.crf = scalar(losses[1])
+        sums.composite = scalar(losses[2])
     }
 
     private func moveTeacher() {
@@ -273,6 +297,7 @@ package final class TrainingStep {
     private struct Sums {
         var mil: Tensor
         var crf: Tensor
+        var composite: Tensor
         var maps: StepMaps?
     }
 
@@ -280,8 +305,10 @@ package final class TrainingStep {
         _ batches: [TrainingTensors], epoch: Int, step: Int, wantsMaps: Bool
     ) -> Sums {
         let weights = lossWeights(epoch: epoch, step: step)
+        let runStep = epoch * settings.stepsPerEpoch + step
+        let compositeWeight = settings.composites?.weight(atStep: runStep) ?? 0
         let priorShare =
-            settings.prior?.share(atStep: epoch * settings.stepsPerEpoch + step) ?? 0
+            settings.prior?.share(atStep: runStep) ?? 0
         let batches = batches.flatMap { batch in
             settings.objectsAtOnce.map { batch.parts(of: $0) } ?? [batch]
         }
@@ -291,10 +318,11 @@ package final class TrainingStep {
         optimizer.clearGradients()
         var sums = Sums(
             mil: .zeros([], .float64, device: pair.device),
-            crf: .zeros([], .float64, device: pair.device))
+            crf: .zeros([], .float64, device: pair.device),
+            composite: .zeros([], .float64, device: pair.device))
         for (index, batch) in batches.enumerated() {
             accumulate(
-                batch, of: total, weights, priorShare, &sums, &generator,
+                batch, of: total, weights, priorShare, compositeWeight, &sums, &generator,
                 isLast: index == batches.count - 1, wantsMaps: wantsMaps)
         }
         return sums
@@ -314,11 +342,16 @@ package final class TrainingStep {
     /// Adds one batch's losses and gradients, as its share of `total` objects.
     private func accumulate(
         _ batch: TrainingTensors, of total: Int, _ weights: Losses, _ priorShare: Double,
-        _ sums: inout Sums, _ generator: inout Generator, isLast: Bool, wantsMaps: Bool
+        _ compositeWeight: Double, _ sums: inout Sums, _ generator: inout Generator, isLast: Bool, wantsMaps: Bool
     ) {
         // First, while no activations of the student are held.
         let (teacher, features) = timed(.teacher) { teacherProbabilities(batch) }  // (B, o, o)
         let guess = timed(.teacher) { firstGuess(batch, features, priorShare) }
+        if compositeWeight > 0, batch.areas.count > 1 {
+            accumulateComposites(
+                of: batch, teacher: teacher, weight: compositeWeight / Double(total), &sums,
+                &generator)
+        }
         // The gradients of earlier batches go with the last one's.
         let exchange = isLast && exchange?.overlaps == true ? exchange : nil
         let pass = timed(.student) {
@@ -350,6 +383,28 @@ package final class TrainingStep {
         if isLast, wantsMaps {
             sums.maps = StepMaps(student: student.detached(), teacher: teacher, target: target)
         }
+    }
+
+    /// Adds the loss and gradients of composites of a batch's crops.
+    private func accumulateComposites(
+        of batch: TrainingTensors, teacher: Tensor, weight: Double, _ sums: inout Sums,
+        _ generator: inout Generator
+    ) {
+        guard let composites = settings.composites?.composites else { return }
+        let made = composites(
+            image: batch.image, probabilities: teacher, mask: batch.mask, using: &generator)
+        let pass = timed(.student) {
+            TrainingPass(
+                pair, image: made.image, areas: batch.areas, settings.options, using: &generator)
+        }
+        let student = probabilities(pass.logits)
+        let loss = timed(.losses) {
+            composites.loss(
+                student, made, box: resized(batch.mask, student.size(1)).selecting(1, 0)
+            ).sum() * weight
+        }
+        timed(.backward) { pass.backward(isScaled ? loss * scaler.scale : loss) }
+        sums.composite = sums.composite + loss.detached()
     }
 
     private func timed<Result>(_ part: StepProfile.Part, _ body: () -> Result) -> Result {
@@ -419,16 +474,18 @@ package final class TrainingStep {
     }
 
     /// Moves the student, unless a number is not finite; the device decides. Gives what ``PendingStep`` reads.
-    private func update(mil: Tensor, crf: Tensor) -> Tensor {
+    private func update(_ sums: Sums) -> Tensor {
         let gradients = optimizer.gradients
+        let device = pair.device
         let overflow =
             isScaled && !gradients.isEmpty
-            ? scaler.unscale(gradients) : .zeros([], device: mil.device)
-        let norm = gradients.isEmpty ? .zeros([], device: mil.device) : norm(of: gradients)
-        let isSkipped = 1 - (mil + crf + norm).finiteness
+            ? scaler.unscale(gradients) : .zeros([], device: device)
+        let norm = gradients.isEmpty ? .zeros([], device: device) : norm(of: gradients)
+        let isSkipped = 1 - (sums.mil + sums.crf + sums.composite + norm).finiteness
         if let limit = settings.gradientNormLimit { clip(gradients, norm: norm, to: limit) }
         optimizer.step(unless: isSkipped)
-        return .stacked([mil, crf, norm, isSkipped, overflow].map { $0.to(.float64) })
+        return .stacked(
+            [sums.mil, sums.crf, norm, isSkipped, overflow, sums.composite].map { $0.to(.float64) })
     }
 
     /// Bilinear (B, C, ·, ·) to `side` × `side`; itself when it is that already.

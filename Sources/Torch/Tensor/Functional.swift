@@ -153,6 +153,22 @@ public func interpolate(
     return call(op, .tensor(x), .ints([height, width]), .bool(false), .none)
 }
 
+/// Where ``sampled(_:grid:)`` looks, (B, H, W, 2) from −1 to 1 over the image, for affine maps (B, 2, 3).
+///
+/// - Parameter shape: (B, C, H, W)
+package func affineGrid(_ maps: Tensor, shape: [Int]) -> Tensor {
+    call(ops.affineGrid, .tensor(maps), .ints(shape), .bool(false)) {
+        [shape[0], shape[2], shape[3], 2]
+    }
+}
+
+/// x (B, C, ·, ·) at the places of a grid (B, H, W, 2), bilinear, zeros outside: (B, C, H, W).
+package func sampled(_ x: Tensor, grid: Tensor) -> Tensor {
+    call(ops.gridSampler, .tensor(x), .tensor(grid), .int(0), .int(0), .bool(false)) {
+        [x.size(0), x.size(1), grid.size(1), grid.size(2)]
+    }
+}
+
 /// The kernel × kernel neighbourhood of every position of x (B, C, H, W), zeros outside:
 /// (B, C · kernel², H · W).
 public func unfold(_ x: Tensor, kernel: Int) -> Tensor {

@@ -41,6 +41,9 @@ public func withRecoverableMemory<Result>(_ body: () throws -> Result) throws ->
 /// computed now must not be kept.
 public var isMemoryLost: Bool { ct_recovery_lost() }
 
+/// Whether a message of libtorch, cuDNN, cuBLAS or CUDA's driver says that memory ran out.
+package func meansOutOfMemory(_ message: String) -> Bool { ct_means_out_of_memory(message) }
+
 /// The library underneath.
 public enum Libtorch {
     /// Checks that the libtorch found at run time fits this program.
