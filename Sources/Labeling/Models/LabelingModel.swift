@@ -90,15 +90,15 @@ struct LabelingModel {
         }
     }
 
-    func network(_ role: MaskCheckpoint.Role, on device: Device) throws(CheckpointError)
-        -> MaskNetwork
-    {
-        if role == .teacher, let teacherPath {
-            // A model file of its own, whose network is called the student.
-            return try MaskCheckpoint(path: teacherPath).network(
-                .student, configuration, architecture: architecture, device: device)
+    func network(_ role: MaskCheckpoint.Role, on device: Device) throws -> MaskNetwork {
+        try withRecoverableMemory {
+            if role == .teacher, let teacherPath {
+                // A model file of its own, whose network is called the student.
+                return try MaskCheckpoint(path: teacherPath).network(
+                    .student, configuration, architecture: architecture, device: device)
+            }
+            return try checkpoint.network(
+                role, configuration, architecture: architecture, device: device)
         }
-        return try checkpoint.network(
-            role, configuration, architecture: architecture, device: device)
     }
 }
