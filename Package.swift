@@ -57,6 +57,8 @@ let package = Package(
             ]),
         .target(name: "CKernels", cSettings: [.unsafeFlags(strictC)]),
         .target(
+            name: "CProgram", cSettings: [.unsafeFlags(strictC)], cxxSettings: [.unsafeFlags(strictC)]),
+        .target(
             name: "Torch", dependencies: ["CTorch", "CKernels"], swiftSettings: swiftSettings),
         .target(
             name: "CImaging",
@@ -87,7 +89,7 @@ let package = Package(
         .executableTarget(
             name: "mal",
             dependencies: [
-                "Labeling",
+                "CProgram", "Labeling",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Subprocess", package: "swift-subprocess"),

@@ -103,7 +103,8 @@ struct Compiler {
     void check(int error, const char *what) const {
         const char *reason = nullptr;
         if (error != 0) errorText(error, &reason);
-        TORCH_CHECK(error == 0, what, ": ", reason ? reason : "an unknown error");
+        TORCH_CHECK(
+            error == 0, "CUDA error: ", reason ? reason : "an unknown one", " (", what, ")");
     }
 
     std::vector<char> binary(const char *source, const std::vector<std::string> &options) const {

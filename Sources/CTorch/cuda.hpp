@@ -59,7 +59,7 @@ struct Runtime {
     }
 
     void check(int error, const char *what) const {
-        TORCH_CHECK(error == 0, what, ": ", errorText(error));
+        TORCH_CHECK(error == 0, "CUDA error: ", errorText(error), " (", what, ")");
     }
 
     void *stream(int32_t device) const {

@@ -30,6 +30,7 @@ namespace {
 // Whether the calling thread may lose memory, and whether it did (see ct_recovery_begin).
 enum Recovery : int32_t { off = 0, armed = 1, lost = 2 };
 thread_local int32_t recovery = off;
+thread_local ct_status recoveryCause = CT_OK;
 thread_local std::string recoveryMessage;
 
 at::Tensor borrowed(ct_tensor t) {
@@ -245,9 +246,7 @@ ct_status ct_call(
     auto &found = *reinterpret_cast<ct::Op *>(op);
     ct::useThreadCount();
     ct_status status = call(found, args, nargs, rets, nrets, count);
-    if (status == CT_OUT_OF_MEMORY && recovery == armed) {
-        recovery = lost;
-        ct::guard([] { recoveryMessage = ct_last_error(); });
+    if (status != CT_OK && recovery == armed && ct_recovery_lose(status, nullptr)) {
         status = call(found, args, nargs, rets, nrets, count);
     }
     if (status != CT_OK && recovery == lost) {
@@ -270,10 +269,19 @@ int32_t ct_recovery_begin(void) {
     return previous;
 }
 
-bool ct_recovery_end(int32_t previous) {
-    const bool wasLost = recovery == lost;
+ct_status ct_recovery_end(int32_t previous) {
+    const ct_status cause = recovery == lost ? recoveryCause : CT_OK;
     recovery = previous;
-    return wasLost;
+    return cause;
+}
+
+bool ct_recovery_lose(ct_status status, const char *message) {
+    if (recovery == off || (status != CT_OUT_OF_MEMORY && status != CT_DEVICE_FAILED)) return false;
+    if (recovery == lost) return true;
+    recovery = lost;
+    recoveryCause = status;
+    ct::guard([&] { recoveryMessage = message ? message : ct_last_error(); });
+    return true;
 }
 
 const char *ct_recovery_message(void) { return recoveryMessage.c_str(); }

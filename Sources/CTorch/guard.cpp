@@ -23,7 +23,7 @@ ct_status failed(std::string_view message, ct_status status) noexcept {
     return status;
 }
 
-bool reportsOutOfMemory(std::string_view message) noexcept {
+ct_status statusOf(std::string_view message) noexcept {
     for (std::string_view sign :
          {"DefaultCPUAllocator: can't allocate memory", "DefaultCPUAllocator: not enough memory",
           "CUDA out of memory", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED",
@@ -31,9 +31,15 @@ bool reportsOutOfMemory(std::string_view message) noexcept {
           "CUDNN_STATUS_INTERNAL_ERROR_HOST_ALLOCATION_FAILED", "CUBLAS_STATUS_NOT_INITIALIZED",
           "CUDA_ERROR_OUT_OF_MEMORY", "CUDA driver error: out of memory",
           "CUSOLVER_STATUS_ALLOC_FAILED", "cudaErrorMemoryAllocation"}) {
-        if (message.find(sign) != std::string_view::npos) return true;
+        if (message.find(sign) != std::string_view::npos) return CT_OUT_OF_MEMORY;
     }
-    return false;
+    for (std::string_view sign :
+         {"CUDA error", "CUDA driver", "CUDA-capable device", "CUBLAS_STATUS_", "CUDNN_STATUS_",
+          "CUSOLVER_STATUS_", "CUFFT_", "NVRTC", "No CUDA GPUs", "support for cuda",
+          "from the 'CUDA' backend", "not compiled with CUDA"}) {
+        if (message.find(sign) != std::string_view::npos) return CT_DEVICE_FAILED;
+    }
+    return CT_FAILED;
 }
 
 }  // namespace ct

@@ -13,8 +13,9 @@ namespace ct {
 // Stores the message of a failure for ct_last_error; says which status it means.
 ct_status failed(std::string_view message, ct_status status = CT_FAILED) noexcept;
 
-// Whether a libtorch message reports failed allocation. Allocators differ in the type they throw.
-bool reportsOutOfMemory(std::string_view message) noexcept;
+// What a message of libtorch or CUDA reports: failed allocation, a failed device, or a mistake of ours. The types
+// that are thrown do not tell.
+ct_status statusOf(std::string_view message) noexcept;
 
 template <class Body>
 ct_status guard(Body &&body) noexcept {
@@ -26,8 +27,7 @@ ct_status guard(Body &&body) noexcept {
     } catch (const std::bad_alloc &) {
         return failed("out of host memory", CT_OUT_OF_MEMORY);
     } catch (const std::exception &error) {
-        std::string_view message = error.what();
-        return failed(message, reportsOutOfMemory(message) ? CT_OUT_OF_MEMORY : CT_FAILED);
+        return failed(error.what(), statusOf(error.what()));
     } catch (...) {
         return failed("unknown C++ exception");
     }

@@ -119,6 +119,7 @@ Outcome start() noexcept {
     ct::loadCUDA();
     ct_status status = ct::guard(selfTest);
     if (status == CT_OK) return {CT_OK, ""};
+    if (status == CT_OUT_OF_MEMORY) return {status, std::string("libtorch cannot start: ") + ct_last_error()};
     return {CT_FAILED, std::string("libtorch ") + ct_version() +
                            " does not fit this program, which was built for libtorch " +
                            ct_build_version() + ": " + ct_last_error()};

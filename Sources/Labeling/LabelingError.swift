@@ -19,6 +19,8 @@ public enum LabelingError: Error, Equatable, Sendable, CustomStringConvertible {
     case trainingStopped(step: Int, stepCount: Int, checkpoint: String)
     /// `terms` in words; `record` is the file that holds more.
     case lossNotFinite(step: Int, terms: String, annotationIDs: [String], record: String)
+    /// Weights or activations of the network are not finite for these boxes.
+    case outputNotFinite(annotationIDs: [String])
     /// More than one sample in a hundred.
     case tooManyBrokenImages(broken: Int, total: Int, reasons: [String])
     /// The run folder belongs to a run with another spec; each key that differs is named.
@@ -62,6 +64,11 @@ public enum LabelingError: Error, Equatable, Sendable, CustomStringConvertible {
                 + ids.prefix(20).joined(separator: ", ") + (ids.count > 20 ? ", …" : "")
                 + ". Written aside: \(record). A lower train.lr or train.clip_grad_norm may help; "
                 + "the last checkpoint is as it was"
+        case .outputNotFinite(let ids):
+            return "the network's output is not finite for annotations "
+                + ids.prefix(20).joined(separator: ", ") + (ids.count > 20 ? ", …" : "")
+                + "; nothing of their batch was kept. In fp16 the arithmetic may overflow: --precision "
+                + "fp32 or bf16 does not. Else the model file is damaged"
         case .tooManyBrokenImages(let broken, let total, let reasons):
             return "\(broken) of \(total) boxes have an image that cannot be used, more than 1 %:\n"
                 + reasons.prefix(5).map { "  " + $0 }.joined(separator: "\n")

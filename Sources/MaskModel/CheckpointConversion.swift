@@ -40,6 +40,7 @@ public enum CheckpointConversion {
             try Self.heads(path, for: source)
         }
         var tensors = parameters(source, heads: added)
+        try tensors.requireFinite(file: input)
         if let elementType {
             for index in tensors.indices {
                 tensors[index] = try tensors[index].converted(to: elementType, file: input)

@@ -85,7 +85,8 @@ extension MaskCheckpoint {
     /// A network for inference with the parameters of this file. Loading is strict: the file must
     /// have each parameter of the network in its shape, and no others but a classifier.
     /// - Parameter architecture: what `configuration` is, for the error.
-    /// - Throws: `CheckpointError` with all missing, unexpected and mis-shaped parameters.
+    /// - Throws: `CheckpointError` with all missing, unexpected and mis-shaped parameters, or with those
+    ///   that hold values that are not finite.
     public func network(
         _ role: Role, _ configuration: MaskNetworkConfiguration, architecture: String,
         device: Device = .cpu, factors: DType = .float32
@@ -97,6 +98,7 @@ extension MaskCheckpoint {
                 file: info.file, kind: .mismatch,
                 message: "has no \(role.rawValue); it is: \(info.what)")
         }
+        try found.values.requireFinite(file: info.file)
         do throws(TorchError) {
             return try MaskNetwork(
                 configuration, parameters: found.mapValues { $0.tensor() }, device: device,
@@ -113,7 +115,8 @@ extension MaskCheckpoint {
     /// What a pretrained file has of a network, for `pretrained_model_path` (SPEC §10): the
     /// student's parameters of a MAL checkpoint, or a backbone's. They go into the student and the
     /// teacher alike.
-    /// - Throws: `CheckpointError` for parameters of another shape, and when nothing fits.
+    /// - Throws: `CheckpointError` for parameters of another shape or with values that are not finite, and when
+    ///   nothing fits.
     public func pretrainedParameters(
         expected: [String: [Int]], architecture: String
     ) throws(CheckpointError) -> PartialParameters {
@@ -126,6 +129,7 @@ extension MaskCheckpoint {
                 misshaped: mismatch.misshaped)
             throw failure(listed, architecture: architecture)
         }
+        try parameters.values.requireFinite(file: info.file)
         return PartialParameters(
             parameters: parameters, missing: mismatch.missing,
             unused: (mismatch.unexpected + info.ignored).sorted())

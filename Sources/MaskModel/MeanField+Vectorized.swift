@@ -43,6 +43,7 @@ extension MeanField {
                 }
             }
         }
+        if !fields.isComplete, !isMemoryLost { loseMemory(for: "a mean field") }
         fields.run(iterationCount, threads: threads)
         return Tensor([batch, height, width], .float32) { memory in
             let values = memory.bindMemory(to: Float.self)
@@ -88,11 +89,10 @@ private struct Fields: @unchecked Sendable {
 
     subscript(sample: Int) -> OpaquePointer? {
         get { places[sample] }
-        nonmutating set {
-            guard newValue != nil else { fatalError("no memory for a mean field") }
-            places[sample] = newValue
-        }
+        nonmutating set { places[sample] = newValue }
     }
+
+    var isComplete: Bool { places.allSatisfy { $0 != nil } }
 
     func run(_ count: Int, threads: Int) {
         if places.count >= threads {

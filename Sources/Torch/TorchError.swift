@@ -2,6 +2,8 @@
 public enum TorchError: Error, Equatable, Sendable, CustomStringConvertible {
     /// libtorch could not allocate tensor memory; its message says how much and where.
     case outOfMemory(String)
+    /// A device, its driver or its libraries failed, or are not there; libtorch's or CUDA's words.
+    case deviceFailed(String)
     /// The libtorch that was found does not fit the one this program was compiled for.
     case unusableLibrary(String)
     /// A device's name that is not `auto`, `cpu`, `cuda` or `cuda:N`.
@@ -18,6 +20,7 @@ public enum TorchError: Error, Equatable, Sendable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .outOfMemory(let message): "out of memory: \(message)"
+        case .deviceFailed(let message): "the device failed: \(message)"
         case .unusableLibrary(let message): message
         case .invalidDeviceName(let name):
             "device must be auto, cpu, cuda or cuda:N, is \"\(name)\""

@@ -22,7 +22,9 @@ struct CheckpointCommand: ParsableCommand {
         @Flag(help: "List every tensor with its shape and type.")
         var keys = false
 
-        func run() throws { print(try CheckpointReport(file: file, listsKeys: keys).text) }
+        func run() throws {
+            try StandardStreams.show(CheckpointReport(file: file, listsKeys: keys).text)
+        }
     }
 
     struct Convert: ParsableCommand {
@@ -66,7 +68,7 @@ struct CheckpointCommand: ParsableCommand {
             let report = try CheckpointReport(
                 converting: input, to: output, heads: heads,
                 halves: dtype.map { $0 == .fp16 }, metadata: texts)
-            print(report.text)
+            try StandardStreams.show(report.text)
         }
     }
 }

@@ -94,5 +94,5 @@ final class ConsoleProgress: Sendable {
             : String(format: "%d:%02d", minutes, whole % 60)
     }
 
-    private func write(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
+    private func write(_ text: String) { StandardStreams.say(text) }
 }

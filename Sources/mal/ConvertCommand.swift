@@ -154,7 +154,7 @@ private func convert(
             reading: reading.options, onEvent: console.handle)
         let summary = try job.run(shouldStop: { StopSignal.isRequested })
         console.finish()
-        print(summary.text)
+        try StandardStreams.show(summary.text)
     } catch let error as LabelingError {
         console.finish()
         guard case .interrupted(let done, let total) = error else { throw error }

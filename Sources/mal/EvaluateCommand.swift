@@ -89,7 +89,7 @@ struct EvaluateCommand: AsyncParsableCommand {
         do {
             let results = try await job.run(shouldStop: { StopSignal.isRequested })
             console.finish()
-            if rank?.rank ?? 0 == 0 { print(results.text) }
+            if rank?.rank ?? 0 == 0 { try StandardStreams.show(results.text) }
         } catch let error as LabelingError {
             console.finish()
             guard case .interrupted(let done, let total) = error else { throw error }
@@ -106,7 +106,7 @@ struct EvaluateCommand: AsyncParsableCommand {
         ).run()
         console.finish()
         if let json, json != "-" { try results.writeJSON(to: json) }
-        print(
+        try StandardStreams.show(
             json == "-" ? results.json : results.text, terminator: json == "-" ? "" : "\n")
     }
 }

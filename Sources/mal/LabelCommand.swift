@@ -176,13 +176,14 @@ private func label(
             let (journal, count) = try await job.run(
                 shard, shouldStop: { StopSignal.isRequested })
             console.finish()
-            print("\(journal): \(count) boxes, part \(shard); `mal merge` puts all parts together")
+            try StandardStreams.show(
+                "\(journal): \(count) boxes, part \(shard); `mal merge` puts all parts together")
             return
         }
         let found = try await job.runWithOthers(shouldStop: { StopSignal.isRequested })
         console.finish()
         guard let summary = found else { return }
-        print(summary.text(outputPath: job.outputPath))
+        try StandardStreams.show(summary.text(outputPath: job.outputPath))
         if output.strict, !summary.unlabelled.isEmpty { throw ExitCode(1) }
     } catch let error as LabelingError {
         console.finish()

@@ -1,4 +1,6 @@
 import ArgumentParser
+import CProgram
+import Foundation
 import Labeling
 
 @main
@@ -26,4 +28,36 @@ struct MAL: AsyncParsableCommand {
             SemanticCommand.self, ReportCommand.self, ValidateCommand.self,
             CheckpointCommand.self, SpecCommand.self,
         ])
+
+    /// ArgumentParser's own, but that what can't be printed is known.
+    static func main() async {
+        StandardStreams.prepare()
+        program_explain_lost_memory()
+        do {
+            var command = try parseAsRoot()
+            if var waiting = command as? any AsyncParsableCommand {
+                try await waiting.run()
+            } else {
+                try command.run()
+            }
+        } catch {
+            end(with: error)
+        }
+    }
+
+    /// Help and version come as errors too, of exit code 0.
+    private static func end(with error: any Error) -> Never {
+        let code = exitCode(for: error)
+        let text = fullMessage(for: error)
+        guard code == .success else {
+            if !text.isEmpty { StandardStreams.say(text + "\n") }
+            Foundation.exit(code.rawValue)
+        }
+        do {
+            try StandardStreams.show(text)
+            Foundation.exit(0)
+        } catch {
+            end(with: error)
+        }
+    }
 }

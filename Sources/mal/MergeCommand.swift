@@ -47,6 +47,6 @@ struct MergeCommand: ParsableCommand {
             onEvent: console.handle)
         let summary = try job.run()
         console.finish()
-        print(summary.text(outputPath: out))
+        try StandardStreams.show(summary.text(outputPath: out))
     }
 }

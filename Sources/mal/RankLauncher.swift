@@ -135,7 +135,7 @@ struct RankLauncher {
     }
 
     private func note(_ text: String) {
-        FileHandle.standardError.write(Data("mal: \(text)\n".utf8))
+        StandardStreams.say("mal: \(text)\n")
     }
 }
 
@@ -159,7 +159,7 @@ private final class StartedProcesses: Sendable {
     func copy(_ lines: SubprocessOutputSequence, _ prefix: String) async throws {
         for try await line in lines.strings(bufferingPolicy: .unbounded) {
             let isNew = errors.withLock { !line.hasPrefix("Error: ") || $0.insert(line).inserted }
-            if isNew { FileHandle.standardError.write(Data((prefix + line + "\n").utf8)) }
+            if isNew { StandardStreams.say(prefix + line + "\n") }
         }
     }
 }

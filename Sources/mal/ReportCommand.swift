@@ -48,7 +48,7 @@ struct ReportCommand: AsyncParsableCommand {
         do {
             let summary = try await job.run(shouldStop: { StopSignal.isRequested })
             console.finish()
-            print(summary.text)
+            try StandardStreams.show(summary.text)
         } catch let error as LabelingError {
             console.finish()
             guard case .interrupted(let done, let total) = error else { throw error }

@@ -17,6 +17,7 @@ struct SpecCommand: ParsableCommand {
 
     func run() throws {
         let command = Spec.Command(rawValue: command.rawValue)
-        print(command.map(SpecText.template) ?? SpecText.markdown(), terminator: "")
+        try StandardStreams.show(
+            command.map(SpecText.template) ?? SpecText.markdown(), terminator: "")
     }
 }

@@ -50,12 +50,12 @@ struct TrainCommand: AsyncParsableCommand {
             if dryRun {
                 let report = try await job.dryRun()
                 console.finish()
-                print(report.text)
+                try StandardStreams.show(report.text)
                 return
             }
             let summary = try await job.run(shouldStop: { StopSignal.isRequested })
             console.finish()
-            if rank?.rank ?? 0 == 0 { print(summary.text) }
+            if rank?.rank ?? 0 == 0 { try StandardStreams.show(summary.text) }
         } catch let error as LabelingError {
             console.finish()
             guard case .trainingStopped = error else { throw error }

@@ -86,5 +86,5 @@ final class TrainConsole: Sendable {
             + (progress.isSkipped ? "  (overflow, skipped)" : "")
     }
 
-    private func write(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
+    private func write(_ text: String) { StandardStreams.say(text) }
 }

@@ -43,7 +43,7 @@ struct ValidateCommand: ParsableCommand {
             appliesEXIF: appliesEXIF, limit: limit, input: input.options,
             onEvent: console.handle)
         console.finish()
-        print(report.text)
+        try StandardStreams.show(report.text)
         if report.findingCount > 0 { throw ExitCode(1) }
     }
 }

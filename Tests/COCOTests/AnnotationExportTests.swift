@@ -373,6 +373,17 @@ import Testing
         #expect(drawn == rows)
     }
 
+    @Test(
+        "MOTS: a track that is no number below 1000 gets one", arguments: ["1e18", "9e18", "-9e18"])
+    func absurdTrack(track: String) throws {
+        let more = #"""
+            , {"id": 5, "image_id": 1, "category_id": 5, "bbox": [4, 0, 1, 1], "track_id": \#(track),
+               "segmentation": {"size": [4, 6], "counts": [16, 1, 7]}}
+            """#
+        _ = try export(try small(more), .motsPNG)
+        #expect(try labels("instances/in/000000.png")[0][4] == 5001)
+    }
+
     @Test("a PNG a mask loses nothing; the annotations keep their keys")
     func png() throws {
         let report = try export(try small(), .png)

@@ -69,6 +69,9 @@ import Testing
         #expect(RLE.boundaryDistance(imageSize: Size(height: 10, width: 10)) == 1)
         // 0.02 · 125 = 2.5, which Python rounds to even.
         #expect(RLE.boundaryDistance(imageSize: Size(height: 75, width: 100)) == 2)
+        // Its square is beyond 64 bits.
+        let widest = Size(height: 1, width: RLE.pixelLimit)
+        #expect(RLE.boundaryDistance(imageSize: widest) == 85_899_346)
     }
 
     @Test("an image too wide for columns is refused, not unpacked")

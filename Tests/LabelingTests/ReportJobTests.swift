@@ -105,6 +105,54 @@ struct ReportJobTests {
         #expect(page.contains("default-src 'none'"))
     }
 
+    @Test("Images without a size have it from the mask, or from their own header")
+    func sizes() async throws {
+        let folder = try TemporaryFolder()
+        let masks = try input(folder, count: 3)
+        var text = try String(contentsOfFile: masks, encoding: .utf8)
+        text = text.replacing(", \"width\": 80, \"height\": 60", with: "")
+        let mask = RLE(
+            window: [1], windowSize: Size(square: 1), originX: 70, originY: 50,
+            imageSize: Size(height: 60, width: 80))
+        text = text.replacing(
+            "[[1,10,11,10,11,40,1,40]]",
+            with: "{\"size\": [60, 80], \"counts\": \"\(mask.compressedString)\"}")
+        _ = try folder.file("masks.json", text)
+        let summary = try await job(folder, masks: masks).run(shouldStop: { false })
+        #expect(summary.boxCount == 3 && summary.unlabelledCount == 0)
+        let records = try chunk(folder, 0).map { try #require($0 as? [Any]) }
+        #expect(records.allSatisfy { $0[4] is String })
+    }
+
+    @Test("Any id that a file may have is shown")
+    func extremeIDs() async throws {
+        let folder = try TemporaryFolder()
+        let masks = try input(folder, count: 2)
+        var text = try String(contentsOfFile: masks, encoding: .utf8)
+        text = text.replacing(
+            "{\"id\": 1, \"image_id\"", with: "{\"id\": \(Int64.min), \"image_id\"")
+        text = text.replacing(
+            "{\"id\": 2, \"image_id\"", with: "{\"id\": \(Int64.max), \"image_id\"")
+        _ = try folder.file("masks.json", text)
+        _ = try await job(folder, masks: masks).run(shouldStop: { false })
+        #expect(try index(folder)["id"] as? [String] == ["\(Int64.min)", "\(Int64.max)"])
+    }
+
+    @Test("An image that is too large to draw has no picture, and takes no memory")
+    func hugeImage() async throws {
+        let folder = try TemporaryFolder()
+        let masks = try input(folder, count: 7)
+        var text = try String(contentsOfFile: masks, encoding: .utf8)
+        // The second image is not there.
+        let end = try #require(text.range(of: "\"width\": 80", options: .backwards))
+        text.replaceSubrange(end, with: "\"width\": 4000000000")
+        text = text.replacing(
+            "\"bbox\": [6, 10, 20, 30]", with: "\"bbox\": [0, 0, 4000000000, 60]")
+        _ = try folder.file("masks.json", text)
+        let summary = try await job(folder, masks: masks).run(shouldStop: { false })
+        #expect(summary.pictureless == 1)
+    }
+
     @Test("With a truth every mask has its IoU, and the lowest is first")
     func truth() async throws {
         let folder = try TemporaryFolder()

@@ -36,6 +36,37 @@ struct SerializationSafetensorsTests {
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder).count == 2)
     }
 
+    @Test("values that are not finite are counted in every type, and refused by name")
+    func finite() throws {
+        func tensor(_ type: StoredTensor.ElementType, _ bytes: [[UInt8]]) -> StoredTensor {
+            StoredTensor(
+                name: type.rawValue, elementType: type, shape: [bytes.count],
+                data: Data(bytes.flatMap { $0 }))
+        }
+        let largest = StoredTensor(
+            name: "largest", shape: [3],
+            floats: [.greatestFiniteMagnitude, -.greatestFiniteMagnitude, .leastNonzeroMagnitude])
+        #expect(largest.nonFiniteCount == 0)
+        let floats = StoredTensor(name: "F32", shape: [4], floats: [1, .nan, -.infinity, 0])
+        #expect(floats.nonFiniteCount == 2)
+        // NaN, the largest number, minus infinity.
+        let halves = tensor(.float16, [[1, 0x7E], [0xFF, 0x7B], [0, 0xFC]])
+        #expect(halves.nonFiniteCount == 2)
+        #expect(tensor(.bfloat16, [[0xC0, 0x7F], [0x7F, 0x7F]]).nonFiniteCount == 1)
+        // A finite number that is too large for float32, and one that is not.
+        let doubles = tensor(
+            .float64, [1e300, 1e30].map { little(Int(truncatingIfNeeded: $0.bitPattern), 8) })
+        #expect(doubles.nonFiniteCount == 1)
+        #expect(tensor(.int32, [[255, 255, 255, 127]]).nonFiniteCount == 0)
+        try [largest].requireFinite(file: "f")
+        #expect(
+            message { () throws(CheckpointError) in
+                try [largest, floats, halves].requireFinite(file: "f")
+            }
+                == "f: its weights are not all finite numbers, so that no mask could be right: "
+                + "F16: 2 of 3 values are NaN or infinite; F32: 2 of 4 values are NaN or infinite")
+    }
+
     @Test("a failed write leaves the old file and nothing else")
     func failedWrite() throws {
         let folder = try temporaryFolder()

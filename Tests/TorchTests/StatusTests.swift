@@ -112,6 +112,42 @@ import Torch
         }
     }
 
+    @Test("a device that is not there is thrown too", .enabled(if: !Device.cudaIsAvailable))
+    func deviceFailed() throws {
+        let error = #expect(throws: TorchError.self) {
+            try withRecoverableMemory {
+                let lost = Tensor.zeros([2, 3], device: .cuda(0))
+                #expect(isMemoryLost && lost.floats() == [0, 0, 0, 0, 0, 0])
+            }
+        }
+        guard case .deviceFailed(let reason) = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+        #expect(reason.contains("CUDA") || reason.contains("cuda"))
+        #expect(!reason.contains("\n"))
+    }
+
+    @Test("a tensor without memory can be stored, as zeros, and the closure throws")
+    func storesNothing() {
+        #expect(throws: TorchError.self) {
+            try withRecoverableMemory {
+                _ = Tensor.zeros(absurd)
+                let stored = StoredTensor(name: "x", Tensor.zeros([2, 3]))
+                #expect(stored.floats() == [0, 0, 0, 0, 0, 0])
+            }
+        }
+    }
+
+    @Test("memory that libtorch knows nothing of is lost in the same way")
+    func lostElsewhere() async {
+        let error = #expect(throws: TorchError.self) {
+            try withRecoverableMemory { loseMemory(for: "a test") }
+        }
+        #expect(error == .outOfMemory("no memory for a test"))
+        await #expect(processExitsWith: .failure) { loseMemory(for: "a test") }
+    }
+
     @Test("a failed allocation outside a closure ends the process")
     func trap() async {
         await #expect(processExitsWith: .failure) { _ = Tensor.zeros([1 << 45]) }

@@ -18,6 +18,7 @@ import checkpoints
 import formats
 import images
 import specs
+import surroundings
 import training
 from sandbox import Sandbox
 
@@ -26,6 +27,8 @@ MEGABYTES = 1500
 LAST_RESORT_MEGABYTES = 4000  # killed there, to spare the machine
 OUTPUT_BYTES = 1_000_000
 TRAPS = re.compile(r"Fatal error|Precondition failed|terminate called|Traceback|Illegal instruction|AddressSanitizer")
+
+LOADER = re.compile(r"error while loading shared libraries: \S+ (failed to map|cannot (map|allocate|create))")
 
 
 class Result:
@@ -48,7 +51,12 @@ def resident(pid):
         return 0
 
 
-def run(mal, arguments, sandbox):
+def run(mal, arguments, sandbox, prepare=None):
+    def ready():
+        limit()
+        if prepare:
+            prepare()
+
     environment = {
         "PATH": os.environ["PATH"], "HOME": str(sandbox.root / "home"), "TMPDIR": str(sandbox.root / "tmp"),
         "LANG": "C.UTF-8", "SWIFT_BACKTRACE": "enable=no",
@@ -58,7 +66,7 @@ def run(mal, arguments, sandbox):
         start = time.monotonic()
         child = subprocess.Popen(
             [mal, *arguments], cwd=sandbox.work, env=environment, stdin=subprocess.DEVNULL,
-            stdout=file, stderr=subprocess.STDOUT, preexec_fn=limit)
+            stdout=file, stderr=subprocess.STDOUT, preexec_fn=ready)
         while True:
             pid, status, usage = os.wait4(child.pid, os.WNOHANG)
             if pid:
@@ -86,6 +94,8 @@ def faults(case, result, changed):
         yield f"exit code {result.code} where 0 is due"
     elif case.expect == "usage" and result.code != 64:
         yield f"exit code {result.code} where 64 is due"
+    elif result.code == 127 and LOADER.search(result.output):
+        return  # the system's loader, before there is a program
     elif result.code not in (0, 1, 64):
         yield f"exit code {result.code}"
     if result.code in (1, 64) and not result.output.strip():
@@ -127,7 +137,7 @@ def main():
         "crop": os.environ.get("CROP", "224"),
         "jpeg": here / "Demo" / "images" / "rocket.jpg",
     }
-    cases = [c for m in (annotations, formats, images, checkpoints, specs, training) for c in m.cases(settings)]
+    cases = [c for m in (annotations, formats, images, checkpoints, specs, training, surroundings) for c in m.cases(settings)]
     assert len({c.name for c in cases}) == len(cases), "two cases have one name"
     if options.only:
         cases = [c for c in cases if options.only in c.name]
@@ -147,7 +157,7 @@ def main():
         try:
             arguments = case.build(sandbox)
             before = sandbox.snapshot()
-            result = run(mal, arguments, sandbox)
+            result = run(mal, arguments, sandbox, case.prepare)
             problems = list(faults(case, result, sandbox.changes(before)))
         finally:
             if not options.keep:

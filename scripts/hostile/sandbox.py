@@ -9,11 +9,12 @@ from png import png
 
 
 class Case:
-    """`build(sandbox)` writes the inputs and returns the arguments; `expect` is error, usage, done, or any (all but a crash)."""
+    """`build(sandbox)` writes the inputs and returns the arguments; `expect` is error, usage, done, or any (all but a crash).
+    `prepare` runs in the program's process before it starts."""
 
-    def __init__(self, name, expect, build):
+    def __init__(self, name, expect, build, prepare=None):
         assert expect in ("error", "usage", "done", "any")
-        self.name, self.expect, self.build = name, expect, build
+        self.name, self.expect, self.build, self.prepare = name, expect, build, prepare
 
 
 class Sandbox:

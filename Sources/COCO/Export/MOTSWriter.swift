@@ -66,7 +66,8 @@ struct MOTSWriter: ImageWriter {
     private func ids(of image: ExportImage, _ report: inout ExportReport) -> [Int?] {
         var taken: Set<Int> = []
         for instance in image.instances {
-            guard let track = instance.track, let number = legend.numbers[instance.category ?? 0]
+            guard let track = instance.track, (0..<1000).contains(track),
+                let number = legend.numbers[instance.category ?? 0]
             else { continue }
             taken.insert(1000 * number + track)
         }

@@ -16,7 +16,8 @@ extension RLE {
 
     /// The distance that Boundary IoU takes for an image: a share of its diagonal, at least a pixel.
     public static func boundaryDistance(imageSize size: Size, ratio: Double = 0.02) -> Int {
-        let diagonal = (Double(size.height * size.height + size.width * size.width)).squareRoot()
+        let (height, width) = (Double(size.height), Double(size.width))
+        let diagonal = (height * height + width * width).squareRoot()
         return max(1, Int((ratio * diagonal).rounded(.toNearestOrEven)))
     }
 

@@ -166,7 +166,7 @@ package struct Evaluator {
         var done = 0
         let confidence = request.confidence.model
         let completed = try await predict(
-            plan: plan, settings: request.settings, predictor: predictor,
+            plan: plan, file: file, settings: request.settings, predictor: predictor,
             thresholds: request.thresholds,
             extras: MaskExtras(
                 cleanup: request.cleanup, measuresFeatures: true, sweep: request.sweep),

@@ -20,8 +20,8 @@ func makeDirectory(_ path: String) throws(LabelingError) {
         if isFolder.boolValue { return }
         throw .fileSystem(path: path, action: "be a folder", errno: EEXIST)
     }
-    let parent = (path as NSString).deletingLastPathComponent
-    if !parent.isEmpty, parent != path { try makeDirectory(parent) }
+    let parent = URL(fileURLWithPath: path).deletingLastPathComponent().path
+    if parent != path { try makeDirectory(parent) }
     guard mkdir(path, 0o777) == 0 || errno == EEXIST else {
         throw .fileSystem(path: path, action: "create the folder", errno: errno)
     }

@@ -113,6 +113,8 @@ public struct LabelSummary: Sendable {
     public var clippedCount = 0
     /// In file order; the id is the annotation's, as text.
     public var unlabelled: [(id: String, image: String, reason: String)] = []
+    /// Of those, boxes whose mask came out empty.
+    public var emptyCount = 0
     /// Boxes that `--compat tao` leaves out, as the reference does.
     public var filteredCount = 0
     public var seconds = 0.0
@@ -161,7 +163,8 @@ extension LabelSummary {
         if overlayCount > 0 { lines.append("\(overlayCount) overlays drawn") }
         if !unlabelled.isEmpty {
             let shown = 5
-            lines.append("\(unlabelled.count) boxes have no mask:")
+            let empty = emptyCount > 0 ? " (\(emptyCount) came out empty)" : ""
+            lines.append("\(unlabelled.count) boxes have no mask\(empty):")
             lines += unlabelled.prefix(shown).map { "  annotation \($0.id): \($0.reason)" }
             let more = unlabelled.count > shown ? "\(unlabelled.count - shown) more, " : ""
             lines.append("  \(more)all in \(Labeler.reportPath(forOutput: outputPath))")
@@ -238,7 +241,7 @@ package struct Labeler {
     ) async throws -> Bool {
         let measuresIoU = request.measuresIoU
         let completed = try await predict(
-            plan: plan,
+            plan: plan, file: file,
             settings: request.cropSettings,
             predictor: predictor, thresholds: request.thresholds,
             extras: MaskExtras(
@@ -289,6 +292,9 @@ struct OutputFiles {
         return summary
     }
 
+    private static let emptyReason =
+        "the mask is empty: no pixel of the box reaches the threshold (train.mask_thres)"
+
     private func writeMasks(
         plan: BoxPlan, file: AnnotationFile, journal: JournalSet
     ) throws -> LabelSummary {
@@ -304,6 +310,13 @@ struct OutputFiles {
         ) throws -> (mask: AnnotationResult, iou: Double?, score: Double?)? {
             switch try journal.outcome(annotation: annotation) {
             case .mask(let counts, let area, let size, let iou, let found):
+                if area == 0 {
+                    summary.emptyCount += 1
+                    reasons[annotation] = Self.emptyReason
+                    // The reference writes it like any other.
+                    return request.style == .tao
+                        ? (AnnotationResult(size: size, counts: counts, area: area), iou, nil) : nil
+                }
                 summary.labelledCount += 1
                 let score = notes.add(found, annotation: annotation, size: size, iou: iou)
                 return (AnnotationResult(size: size, counts: counts, area: area), iou, score)

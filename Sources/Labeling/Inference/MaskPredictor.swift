@@ -45,7 +45,7 @@ package final class MaskPredictor {
     package let summary: String
 
     /// P = sigmoid(bilinear(logits → S×S)) · box mask (SPEC §8).
-    /// - Returns: n·S·S values.
+    /// - Returns: n·S·S values; all of a crop are NaN when one of its logits is not finite.
     /// - Throws: `LabelingError.outOfMemory` when not even one crop fits.
     package func probabilities(of batch: CropBatch) throws -> [Float] {
         try start(batch).values()
@@ -63,10 +63,10 @@ package final class MaskPredictor {
                         probabilities(of: batch, range: start..<start + count)
                     })
                 start += count
-            } catch {
+            } catch TorchError.outOfMemory(let reason) {
                 guard count > 1 else {
                     throw LabelingError.outOfMemory(
-                        batchSize: 1, cropSize: batch.cropSize, reason: "\(error)")
+                        batchSize: 1, cropSize: batch.cropSize, reason: reason)
                 }
                 largestBatch = (count + 1) / 2
             }
@@ -91,6 +91,8 @@ package final class MaskPredictor {
                 let flipped = meanLogits(image.flipped(3), areas: areas).flipped(3)
                 logits = (logits + flipped) * 0.5
             }
+            // Zero, or NaN for a crop with a logit that is not finite: a sigmoid hides infinity.
+            logits = logits + (logits * 0).sum(1, 2, 3, keeping: true)
             return measured(.probabilities) {
                 let masks = Tensor(
                     bytes: batch.boxMasks, from: range.lowerBound * perCrop,
@@ -133,8 +135,10 @@ struct Prediction {
     let parts: [Readback]
 
     /// Waits for them: n·S·S values.
-    func values() -> [Float] {
-        parts.count == 1 ? parts[0].floats() : parts.flatMap { $0.floats() }
+    func values() throws -> [Float] {
+        try withRecoverableMemory {
+            parts.count == 1 ? parts[0].floats() : parts.flatMap { $0.floats() }
+        }
     }
 }
 

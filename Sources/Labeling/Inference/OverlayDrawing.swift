@@ -24,7 +24,9 @@ func drawOverlays(
         for planned in plan.boxes[start..<end] {
             guard
                 case .mask(let counts, _, let size, _, _)? = try journal.outcome(
-                    annotation: planned.annotation)
+                    annotation: planned.annotation),
+                // The image may have changed since.
+                size == picture.size
             else { continue }
             let mask = try RLE(size: size, compressed: counts).mask(maxPixels: decoding.maxPixels)
             overlay.draw(mask, index: planned.annotation)

@@ -1,4 +1,4 @@
-import COCO
+package import COCO
 import Foundation
 package import Imaging
 
@@ -45,6 +45,7 @@ package struct PredictedBatch: Sendable {
 /// network, pasting and `consume` behind it.
 ///
 /// - Parameters:
+///   - file: whose annotations the plan's boxes are.
 ///   - extras: what to do with the masks besides.
 ///   - completed: batches whose results are there already.
 ///   - more: gives the next batches instead; see ``CropBatchLoader``.
@@ -52,8 +53,9 @@ package struct PredictedBatch: Sendable {
 ///   - consume: turns a batch into what is kept of it, off the network's thread.
 ///   - keep: takes that, in batch order, on the caller's side.
 /// - Returns: false when `shouldStop` ended it.
+/// - Throws: `LabelingError.outputNotFinite` for a batch that the network gave no numbers for.
 package func predict<Kept: Sendable>(
-    plan: BoxPlan, settings: CropSettings, predictor: MaskPredictor, thresholds: [Float],
+    plan: BoxPlan, file: AnnotationFile, settings: CropSettings, predictor: MaskPredictor, thresholds: [Float],
     extras: MaskExtras = MaskExtras(), skipping completed: Set<Int> = [],
     more: (() -> [Int])? = nil, isolation: isolated (any Actor)? = #isolation,
     shouldStop: () -> Bool,
@@ -79,11 +81,19 @@ package func predict<Kept: Sendable>(
         guard !started.isEmpty else { continue }
         let (batch, prediction) = started.removeFirst()
         let probabilities =
-            profile?.measure(.probabilities, prediction.values) ?? prediction.values()
+            try profile?.measure(.probabilities, prediction.values) ?? prediction.values()
         let read = ContinuousClock.now
         if let pending { try keep(await pending.value) }
         profile?.add(.masks, ContinuousClock.now - read)
         profile?.endStep()
+        let stride = batch.cropSize * batch.cropSize
+        let lost = batch.items.indices.filter { probabilities[$0 * stride].isNaN }
+        guard lost.isEmpty else {
+            throw LabelingError.outputNotFinite(
+                annotationIDs: lost.map {
+                    "\(file.annotations[batch.items[$0].planned.annotation].id)"
+                })
+        }
         pending = Task.detached {
             try consume(
                 await paste(

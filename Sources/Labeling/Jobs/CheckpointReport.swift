@@ -8,10 +8,12 @@ public struct CheckpointReport: Sendable {
     /// - Parameter file: a path, or the name of a model that ships.
     /// - Throws: `CheckpointError` for what is no checkpoint.
     public init(file: String, listsKeys: Bool) throws {
-        let info = try MaskCheckpoint(path: try ModelFiles.path(for: file)).info
+        let stored = try StoredCheckpoint(path: try ModelFiles.path(for: file))
+        let info = try MaskCheckpoint(stored).info
+        let faults = stored.tensors.nonFinite.map { "not finite: \($0)" }
         let keys =
             listsKeys ? info.parameters.map { "\($0.name) \($0.shape) \($0.elementType)" } : []
-        text = ([info.description] + keys).joined(separator: "\n")
+        text = ([info.description] + faults + keys).joined(separator: "\n")
     }
 
     /// Converts, and describes what was written.

@@ -85,8 +85,10 @@ public struct LabelJob {
                     + settings.map(\.key))
             if !given.contains("dataset.crop_size"), let size = model.cropSize {
                 let stride = model.configuration.backbone.tokenStride
+                // A file may say anything; what is too large is refused below.
                 request.cropSize =
-                    inference.quality == .best ? size * 3 / 2 / stride * stride : size
+                    inference.quality == .best && size < 1 << 20
+                    ? size * 3 / 2 / stride * stride : size
             }
             if !given.contains("train.mask_thres"), let thresholds = model.thresholds {
                 request.thresholds = thresholds

@@ -15,7 +15,7 @@ struct Runtime {
         spec: Spec, command: Spec.Command, isFromFile: Bool, threads: Int?,
         followsTAO: Bool = false, rank: RankEnvironment? = nil,
         onEvent: RunEventHandler
-    ) throws(TorchError) {
+    ) throws {
         try Libtorch.start()
         if let threads { Libtorch.threadCount = threads }
         switch spec.device {
@@ -39,9 +39,10 @@ struct Runtime {
             }
         }
         Libtorch.allowTF32(spec.allowsTF32)
+        let device = device
+        let hasUnits = try withRecoverableMemory { device.hasBFloat16Units }
         let choice = spec.arithmetic(
-            for: command, onGPU: device != .cpu,
-            prefersBFloat16: device.hasBFloat16Units && !followsTAO)
+            for: command, onGPU: device != .cpu, prefersBFloat16: hasUnits && !followsTAO)
         arithmetic =
             switch choice {
             case .fp32: .float32

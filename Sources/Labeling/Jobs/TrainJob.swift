@@ -132,7 +132,7 @@ public struct TrainJob {
             validation: validation, metadata: model.metadata, ranks: ranks,
             rankCount: ranks?.count ?? 1, state: state)
         state.stepInEpoch = run.firstStepInEpoch
-        let step = try trainingStep(run, state, checkpoint)
+        let step = try withRecoverableMemory { try trainingStep(run, state, checkpoint) }
         onEvent(
             .run(
                 .note(
@@ -156,7 +156,9 @@ public struct TrainJob {
             seed: UInt64(max(spec.train.seed, 0)), validation: validation,
             metadata: model.metadata,
             rankCount: rank?.worldSize ?? spec.train.gpus.count * spec.train.gpus.nodeCount)
-        let pair = try model.freshPair(seed: run.seed, device: .cpu, onEvent: onEvent)
+        let pair = try withRecoverableMemory {
+            try model.freshPair(seed: run.seed, device: .cpu, onEvent: onEvent)
+        }
         return try await DryRunReport(
             run: run, pair: pair, broken: broken.map(\.reason),
             directory: spec.resultsDirectory(for: .train))

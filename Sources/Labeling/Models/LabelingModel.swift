@@ -90,19 +90,19 @@ struct LabelingModel {
         }
     }
 
-    func network(_ role: MaskCheckpoint.Role, _ runtime: Runtime) throws(CheckpointError)
-        -> MaskNetwork
-    {
+    func network(_ role: MaskCheckpoint.Role, _ runtime: Runtime) throws -> MaskNetwork {
         // On a CPU some layers compute in float32 under autocast too.
         let factors = runtime.device == .cpu ? .float32 : runtime.arithmetic
-        if role == .teacher, let teacherPath {
-            // A model file of its own, whose network is called the student.
-            return try MaskCheckpoint(path: teacherPath).network(
-                .student, configuration, architecture: architecture, device: runtime.device,
+        return try withRecoverableMemory {
+            if role == .teacher, let teacherPath {
+                // A model file of its own, whose network is called the student.
+                return try MaskCheckpoint(path: teacherPath).network(
+                    .student, configuration, architecture: architecture, device: runtime.device,
+                    factors: factors)
+            }
+            return try checkpoint.network(
+                role, configuration, architecture: architecture, device: runtime.device,
                 factors: factors)
         }
-        return try checkpoint.network(
-            role, configuration, architecture: architecture, device: runtime.device,
-            factors: factors)
     }
 }

@@ -16,7 +16,8 @@ struct ReportIndex {
         }
         let ids = records.map { record in
             switch record.id {
-            case .integer(let number) where abs(number) < 1 << 53: "\(number)"
+            // Browsers' numbers are exact up to there.
+            case .integer(let number) where number.magnitude < 1 << 53: "\(number)"
             case .text(let text): scriptText(text)
             default: scriptText("\(record.id)")
             }

@@ -12,12 +12,17 @@ struct ReportInput: Sendable {
     /// What clean-up changed, by the annotation's place.
     let changes: [Int: RLE]
     private let truths: [RecordID: AnnotationRecord]
+    private let images: ImageHeaders
 
+    /// - Parameter images: the folder of images, for sizes that the annotations do not give.
     init(
-        masks: AnnotationSource, truth: AnnotationSource?, onEvent: RunEventHandler
+        masks: AnnotationSource, truth: AnnotationSource?, images directory: String,
+        decoding: DecodeOptions, onEvent: RunEventHandler
     ) throws {
         let masks = try readAnnotations(masks, onEvent: onEvent)
         self.masks = masks
+        let images = ImageHeaders(directory: directory, decoding: decoding)
+        self.images = images
         self.truth = try truth.map { try readAnnotations($0, onEvent: onEvent) }
         truths = Dictionary(
             (self.truth?.annotations ?? []).map { ($0.id, $0) },
@@ -35,9 +40,7 @@ struct ReportInput: Sendable {
         }
         var entries: [ReportEntry] = []
         for annotation in masks.annotations {
-            guard let size = annotation.imageIndex.flatMap({ masks.images[$0].size }),
-                let mask = try masks.truth(of: annotation, imageSize: size)
-            else {
+            guard let mask = try Self.mask(of: annotation, in: masks, images) else {
                 let reason =
                     known[annotation.id.description] ?? annotation.obstacle?.description
                     ?? "it has no mask"
@@ -48,7 +51,7 @@ struct ReportInput: Sendable {
                 continue
             }
             let right = try Self.truth(
-                of: annotation, imageSize: size, in: self.truth, truths)
+                of: annotation, imageSize: mask.size, in: self.truth, truths)
             entries.append(
                 ReportEntry(
                     annotation: annotation.index,
@@ -60,6 +63,28 @@ struct ReportInput: Sendable {
             ($0.quality, $0.annotation) < ($1.quality, $1.annotation)
         }
         self.reasons = reasons
+    }
+
+    /// The mask of an annotation; nil where it has none, or none in an image.
+    func mask(of annotation: AnnotationRecord) throws -> RLE? {
+        try Self.mask(of: annotation, in: masks, images)
+    }
+
+    /// Where the file does not give its image's size, run lengths have their own, and polygons that of the
+    /// image.
+    private static func mask(
+        of annotation: AnnotationRecord, in file: AnnotationFile, _ images: ImageHeaders
+    ) throws -> RLE? {
+        guard let image = annotation.imageIndex.map({ file.images[$0] }) else { return nil }
+        if let size = image.size { return try file.truth(of: annotation, imageSize: size) }
+        switch try file.segmentation(of: annotation) {
+        case .none: return nil
+        case .rle(let rle): return rle
+        case .polygons:
+            return try images.size(of: image).flatMap {
+                try file.truth(of: annotation, imageSize: $0)
+            }
+        }
     }
 
     /// The true mask of an annotation; nil where the truth file has none of the image's size.
@@ -118,7 +143,7 @@ struct ReportInput: Sendable {
                 if let text = line["id"] as? String { .text(text) } else {
                     (line["id"] as? Int).map { .integer(Int64($0)) }
                 }
-            guard let place = id.flatMap({ places[$0] }),
+            guard let id, let place = places[id],
                 let changed = line["changed"] as? [String: Any],
                 let size = changed["size"] as? [Int], size.count == 2,
                 let counts = changed["counts"] as? String
@@ -127,9 +152,23 @@ struct ReportInput: Sendable {
                 changes[place] = try RLE(
                     size: Size(height: size[0], width: size[1]), compressed: counts)
             } catch {
-                throw LabelingError.wrongUse("\(path): annotation \(id!): changed: \(error)")
+                throw LabelingError.wrongUse("\(path): annotation \(id): changed: \(error)")
             }
         }
         return changes
+    }
+}
+
+/// What images say of their own size.
+private struct ImageHeaders: Sendable {
+    let directory: String
+    let decoding: DecodeOptions
+
+    /// Nil where the image cannot be read.
+    func size(of record: ImageRecord) -> Size? {
+        guard let name = try? record.relativePath(),
+            let header = try? ImageCodec.header(path: directory + "/" + name)
+        else { return nil }
+        return decoding.applyEXIF ? header.orientedSize : header.size
     }
 }

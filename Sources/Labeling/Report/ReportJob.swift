@@ -63,7 +63,7 @@ public struct ReportJob: Sendable {
             truth: truthPath.map {
                 AnnotationSource(
                     path: $0, imagesDirectory: imagesDirectory, appliesEXIF: appliesEXIF)
-            }, onEvent: onEvent)
+            }, images: imagesDirectory, decoding: decoding, onEvent: onEvent)
     }
 
     /// Refuses a folder that is something else than a report, so that a mistyped name costs nothing.
@@ -166,7 +166,9 @@ public struct ReportJob: Sendable {
         let picture = (try? record.relativePath()).flatMap {
             try? ImageCodec.decode(path: imagesDirectory + "/" + $0, options: decoding)
         }
-        guard let size = picture?.size ?? record.size else { return result }
+        guard let size = picture?.size ?? record.size,
+            size.pixelCount.map({ $0 <= decoding.maxPixels }) ?? false
+        else { return result }
         for rank in ranks {
             let entry = input.entries[rank]
             let annotation = input.masks.annotations[entry.annotation]
@@ -192,13 +194,7 @@ public struct ReportJob: Sendable {
         _ size: Size, hasPicture: Bool
     ) throws -> String {
         var mask: RLE?
-        if entry.state != .unlabelled,
-            let imageSize = annotation.imageIndex.flatMap({
-                input.masks.images[$0].size
-            })
-        {
-            mask = try input.masks.truth(of: annotation, imageSize: imageSize)
-        }
+        if entry.state != .unlabelled { mask = try input.mask(of: annotation) }
         var before: RLE?
         if let mask, let changed = input.changes[annotation.index],
             let all = RLE.union([mask, changed]), let both = RLE.intersection([mask, changed])

@@ -9,7 +9,9 @@ func pictureGrid(_ tensors: TrainingTensors, maps: StepMaps) -> RGBImage {
     let side = tensors.image.size(2)
     let images = pixels(of: tensors.image)
     let layers = [maps.student, maps.teacher, maps.target].map { map in
+        // A network that has lost itself gives NaN, which has no colour.
         interpolate(map.unsqueezed(1), height: side, width: side, .bilinear).floats()
+            .map { $0.isNaN ? 0 : $0 }
     }
     let boxes = tensors.mask.floats()
     let gap = 4

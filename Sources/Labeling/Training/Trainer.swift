@@ -115,8 +115,12 @@ package final class Trainer {
         }
         let sums = try ranks.sums([Double(count), Double(failures.count)])
         try note(sums[1] > 0 ? ranks.gathered(failures) : [])
-        step.exchange?.objectCount = Int(sums[0])
-        return Int(sums[0])
+        guard let total = Int(exactly: sums[0]), total >= count else {
+            throw LabelingError.rankLost(
+                "the processes counted \(sums[0]) boxes, at least \(count) were expected")
+        }
+        step.exchange?.objectCount = total
+        return total
     }
 
     /// A step as messages and logs know it.
@@ -137,14 +141,13 @@ package final class Trainer {
             ofStep: state.stepInEpoch, epoch: state.epoch,
             stepsPerEpoch: step.settings.stepsPerEpoch,
             scheduleSteps: step.settings.stepsPerScheduleEpoch)
-        func tensors() -> [TrainingTensors] {
+        func makeTensors() -> [TrainingTensors] {
             batches.filter { $0.count > 0 }.map {
                 TrainingTensors(
                     image: $0.image, teacherImage: $0.teacherImage, mask: $0.mask,
                     areas: $0.areas, cropSize: $0.cropSize, device: run.device)
             }
         }
-        let tensors = step.profile?.measure(.copies, tensors) ?? tensors()
         let (epoch, number) = (state.epoch, state.stepInEpoch)
         let endsEpoch = batches.last?.endsEpoch ?? false
         let work = StepWork(
@@ -152,6 +155,9 @@ package final class Trainer {
             batches: batches, objectCount: objectCount)
         if objectCount > 0 {
             do {
+                let tensors = try withRecoverableMemory {
+                    step.profile?.measure(.copies, makeTensors) ?? makeTensors()
+                }
                 if readsLate {
                     let pending = try withRecoverableMemory {
                         step.start(tensors, epoch: epoch, step: number)
@@ -188,7 +194,7 @@ package final class Trainer {
     private func readLateResult() throws {
         guard let (work, pending) = unread else { return }
         unread = nil
-        try settle(work, pending.result())
+        try settle(work, withRecoverableMemory(pending.result))
     }
 
     /// Checks and reports what a step did.
@@ -296,10 +302,11 @@ package final class Trainer {
         try logs?.status.write(
             .running, "Validation metrics generated.",
             kpi: (state.meanLoss.map { [("train_loss", $0)] } ?? []) + results.kpi)
-        if let logs, let tensors = await validation.pictureTensors(device: run.device) {
-            try logs.board.write(
-                pictureGrid(tensors, maps: step.maps(of: tensors)), tag: "val/masks",
-                step: state.step)
+        if let logs, let tensors = try await validation.pictureTensors(device: run.device) {
+            let picture = try withRecoverableMemory {
+                pictureGrid(tensors, maps: step.maps(of: tensors))
+            }
+            try logs.board.write(picture, tag: "val/masks", step: state.step)
         }
         onEvent(.validation(scores))
         state.validatedStep = state.step
@@ -322,15 +329,18 @@ package final class Trainer {
         state.lossScale = step.scaler.scale
         state.goodStepCount = step.scaler.goodStepCount
         let epoch = state.stepInEpoch == 0 ? max(state.epoch - 1, 0) : state.epoch
-        let optimizer =
+        let optimizer = try withRecoverableMemory {
             try step.exchange?.wholeState(of: step.optimizer) ?? step.optimizer.exportState()
+        }
         savedStep = state.step
         guard logs != nil else { return }
         newest = try directory.save(epoch: epoch, step: state.step) { folder in
-            try TrainingCheckpoint.write(
-                to: folder, state: state, spec: run.spec, metadata: run.metadata,
-                student: step.pair.studentTensors, teacher: step.pair.teacherTensors,
-                optimizer: optimizer)
+            try withRecoverableMemory {
+                try TrainingCheckpoint.write(
+                    to: folder, state: state, spec: run.spec, metadata: run.metadata,
+                    student: step.pair.studentTensors, teacher: step.pair.teacherTensors,
+                    optimizer: optimizer)
+            }
         }
         if let best = state.best, best.step == state.step {
             try directory.link(

@@ -29,8 +29,13 @@ package struct TrainingCheckpoint {
                 "\(statePath): of format \(state.format) by mal \(state.version); this is mal "
                     + "\(Product.version), which reads format 1")
         }
-        guard state.step >= 0, state.epoch >= 0, state.stepInEpoch >= 0, state.lossCount >= 0,
-            max(state.step, state.epoch, state.stepInEpoch) < 1 << 50
+        let counts = [
+            state.step, state.stepInEpoch, state.samplesInEpoch ?? 0, state.sampleCount,
+            state.validatedStep, state.lossCount, state.goodStepCount,
+        ]
+        guard (0...1_000_000).contains(state.epoch),
+            counts.allSatisfy((0..<1 << 50).contains), (state.broken.min() ?? 0) >= 0,
+            state.lossScale > 0, state.lossScale.isFinite
         else {
             throw Self.damaged(
                 path, "\(statePath): step \(state.step), epoch \(state.epoch) cannot be")
@@ -42,6 +47,8 @@ package struct TrainingCheckpoint {
             student = try Self.tensors(path + "/student.safetensors")
             teacher = try Self.tensors(path + "/teacher.safetensors")
             optimizer = try Self.tensors(path + "/optimizer.safetensors")
+            try student.values.requireFinite(file: path + "/student.safetensors")
+            try teacher.values.requireFinite(file: path + "/teacher.safetensors")
         } catch {
             throw Self.damaged(path, "\(error)")
         }

@@ -189,7 +189,7 @@ package struct TrainingValidation {
     /// The first few crops of the validation set, always the same, for pictures.
     func pictureTensors(
         isolation: isolated (any Actor)? = #isolation, device: Device
-    ) async -> TrainingTensors? {
+    ) async throws -> TrainingTensors? {
         var settings = request.settings
         settings.batchSize = 4
         var plan = BoxPlan(
@@ -198,8 +198,10 @@ package struct TrainingValidation {
         plan.keepFirst(settings.batchSize)
         var loader = CropBatchLoader(plan: plan, settings: settings)
         guard let batch = await loader.next(), !batch.items.isEmpty else { return nil }
-        return TrainingTensors(
-            image: batch.pixels, teacherImage: batch.pixels, mask: batch.boxMasks,
-            areas: batch.items.map(\.planned.area), cropSize: settings.cropSize, device: device)
+        return try withRecoverableMemory {
+            TrainingTensors(
+                image: batch.pixels, teacherImage: batch.pixels, mask: batch.boxMasks,
+                areas: batch.items.map(\.planned.area), cropSize: settings.cropSize, device: device)
+        }
     }
 }

@@ -13,10 +13,10 @@ package struct AtomicFile: ~Copyable {
     private var isFinished = false
 
     package init(path: String) throws(CheckpointError) {
-        let folder = (path as NSString).deletingLastPathComponent
-        let name = (path as NSString).lastPathComponent
+        let folder = Self.folder(of: path)
+        let name = Substring(path.utf8.dropFirst(folder.utf8.count))
         let temporaryPath =
-            (folder.isEmpty ? "" : folder + "/")
+            folder
             + ".\(name.prefix(50)).\(UInt64.random(in: 0...UInt64.max)).tmp"
         descriptor = try Self.create(temporaryPath, for: path, name: name)
         self.path = path
@@ -24,9 +24,9 @@ package struct AtomicFile: ~Copyable {
     }
 
     private static func create(
-        _ temporaryPath: String, for path: String, name: String
+        _ temporaryPath: String, for path: String, name: Substring
     ) throws(CheckpointError) -> Int32 {
-        guard !path.utf8.contains(0), !name.isEmpty, name != "/" else {
+        guard !path.utf8.contains(0), !name.isEmpty else {
             throw CheckpointError(
                 file: path, kind: .unwritable, message: "is not a file name to write to")
         }
@@ -67,12 +67,17 @@ package struct AtomicFile: ~Copyable {
         }
         isFinished = true
         close(descriptor)
-        let folder = (path as NSString).deletingLastPathComponent
+        let folder = Self.folder(of: path)
         let handle = open(folder.isEmpty ? "." : folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         if handle >= 0 {
             fsync(handle)
             close(handle)
         }
+    }
+
+    /// What comes before the name, with its slash. `NSString` traps on paths of one letter.
+    private static func folder(of path: String) -> String {
+        path.utf8.lastIndex(of: UInt8(ascii: "/")).map { String(path[...$0]) } ?? ""
     }
 
     private static func failure(_ path: String, _ what: String) -> CheckpointError {

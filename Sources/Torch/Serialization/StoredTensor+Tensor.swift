@@ -36,6 +36,9 @@ extension StoredTensor {
         guard let type else { preconditionFailure("\(name): no file holds \(tensor.dtype)") }
         self.init(
             name: name, elementType: type, shape: tensor.shape,
-            data: tensor.withBytes { Data($0) })
+            // A placeholder of lost memory has no bytes (see ``withRecoverableMemory(_:)``).
+            data: tensor.withBytes {
+                $0.isEmpty ? Data(count: tensor.count * type.size) : Data($0)
+            })
     }
 }

@@ -30,6 +30,28 @@ extension StoredTensor {
         }
     }
 
+    /// How many values are NaN, infinite, or infinite once they are float32; 0 for other kinds than floating point.
+    public var nonFiniteCount: Int {
+        withContiguousBytes { bytes in
+            // A number is none when all bits of its exponent are set.
+            func count<Bits: FixedWidthInteger & BitwiseCopyable>(exponent: Bits) -> Int {
+                var found = 0
+                for offset in stride(from: 0, to: bytes.count, by: MemoryLayout<Bits>.size) {
+                    let bits = bytes.loadUnaligned(fromByteOffset: offset, as: Bits.self)
+                    found &+= bits & exponent == exponent ? 1 : 0
+                }
+                return found
+            }
+            return switch elementType {
+            case .float32: count(exponent: 0x7F80_0000 as UInt32)
+            case .float16: count(exponent: 0x7C00 as UInt16)
+            case .bfloat16: count(exponent: 0x7F80 as UInt16)
+            case .float64: floats().count { !$0.isFinite }
+            default: 0
+            }
+        }
+    }
+
     /// The tensor as float16 or float32; other kinds than floating point are left as they are.
     /// - Throws: `CheckpointError` when a finite value is too large for float16.
     public func converted(
@@ -67,5 +89,29 @@ extension StoredTensor {
         var data = Data(capacity: parts.reduce(0) { $0 + $1.byteCount })
         for part in parts { part.withContiguousBytes { data.append(contentsOf: $0) } }
         return StoredTensor(name: name, elementType: first.elementType, shape: shape, data: data)
+    }
+}
+
+extension Sequence where Element == StoredTensor {
+    /// One pass over the values of weights that are to be used.
+    ///
+    /// - Throws: `CheckpointError` that names the first tensors with values that are not finite.
+    public func requireFinite(file: String) throws(CheckpointError) {
+        let lines = nonFinite
+        guard !lines.isEmpty else { return }
+        throw CheckpointError(
+            file: file, kind: .damaged,
+            message: "its weights are not all finite numbers, so that no mask could be right: "
+                + lines.prefix(4).joined(separator: "; ")
+                + (lines.count > 4 ? "; … (\(lines.count) tensors)" : ""))
+    }
+
+    /// `NAME: 3 of 768 values are NaN or infinite` for each tensor that has some.
+    public var nonFinite: [String] {
+        compactMap { tensor in
+            let count = tensor.nonFiniteCount
+            guard count > 0 else { return nil }
+            return "\(tensor.name.printable): \(count) of \(tensor.count) values are NaN or infinite"
+        }.sorted()
     }
 }

@@ -2,12 +2,19 @@ import CTorch
 
 /// The one place where a status of the shim becomes a trap or an error.
 ///
-/// A failing operator is our mistake and traps with its name and libtorch's message. Memory is the
-/// exception: inside ``withRecoverableMemory(_:)`` the shim reports no failure but gives
+/// A failing operator is our mistake and traps with its name and libtorch's message. Memory and devices
+/// are the exception: inside ``withRecoverableMemory(_:)`` the shim reports no failure but gives
 /// placeholders, and the closure's end throws.
 @inline(__always)
 func check(_ status: ct_status, _ what: @autoclosure () -> String) {
-    if status != CT_OK { trap(what()) }
+    if status != CT_OK, !ct_recovery_lose(status, nil) { trap(what()) }
+}
+
+/// Notes that there was no memory for `what`, which libtorch knows nothing of: the
+/// ``withRecoverableMemory(_:)`` around it throws. Traps outside of one.
+package func loseMemory(for what: String) {
+    let reason = "no memory for \(what)"
+    if !ct_recovery_lose(CT_OUT_OF_MEMORY, reason) { trap("memory", reason: reason) }
 }
 
 /// Ends the process with what failed and why, which is libtorch's reason unless it is given.
@@ -22,7 +29,8 @@ func trapUnresolved(_ name: String) -> Never {
 }
 
 /// Runs `body`, in which a failed allocation of tensor memory ends in
-/// ``TorchError/outOfMemory(_:)`` instead of a trap.
+/// ``TorchError/outOfMemory(_:)`` instead of a trap, and a failed device in
+/// ``TorchError/deviceFailed(_:)``.
 ///
 /// After the failure `body` runs on to its end: its operators then give tensors of the right shape
 /// without memory, cost next to nothing, and read out as zeros. So whatever `body` computed or wrote
@@ -33,8 +41,13 @@ public func withRecoverableMemory<Result>(_ body: () throws -> Result) throws ->
     let result: Swift.Result<Result, any Error>
     do { result = .success(try body()) } catch { result = .failure(error) }
     let message = String(cString: ct_recovery_message())
-    guard !ct_recovery_end(previous) else { throw TorchError.outOfMemory(message) }
-    return try result.get()
+    switch ct_recovery_end(previous) {
+    case CT_OUT_OF_MEMORY: throw TorchError.outOfMemory(message)
+    case CT_DEVICE_FAILED:
+        // What follows is advice to programmers.
+        throw TorchError.deviceFailed(String(message.prefix { $0 != "\n" }))
+    default: return try result.get()
+    }
 }
 
 /// Whether memory was lost inside the ``withRecoverableMemory(_:)`` this thread is in. What is
