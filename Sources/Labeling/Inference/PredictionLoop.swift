@@ -38,6 +38,8 @@ package struct PredictedBatch: Sendable {
     /// For each of `masks`, one at each threshold of the sweep.
     package let sweeps: [[WindowMask]]
     package let failures: [(annotation: Int, reason: String)]
+    /// Its images as they were read.
+    package let images: [(image: Int, identity: ImageIdentity)]
 }
 
 /// Runs every batch of a plan through the network, in order. Decoding and cropping run ahead of the
@@ -136,7 +138,8 @@ private func paste(
         }
     }
     return PredictedBatch(
-        index: batch.index, masks: masks, sweeps: sweeps, failures: batch.failures)
+        index: batch.index, masks: masks, sweeps: sweeps, failures: batch.failures,
+        images: batch.images)
 }
 
 extension CropBatch {
