@@ -12,10 +12,11 @@
 #include <malloc.h>
 #endif
 
-// Declared here: ATen/Parallel.h is heavy. Both have plain values only.
+// Declared here: ATen/Parallel.h and ATen/Version.h are heavy.
 namespace at {
 void set_num_threads(int);
 int get_num_threads();
+std::string get_cpu_capability();
 }  // namespace at
 
 namespace {
@@ -83,6 +84,15 @@ const char *ct_cuda_problem(void) {
     if (ct_start() != CT_OK) return ct_last_error();
     if (!cudaProblem.empty()) return cudaProblem.c_str();
     return ct_cuda_count() > 0 ? "" : "no CUDA driver or no device was found";
+}
+
+const char *ct_cpu_capability(void) {
+    static const std::string text = [] {
+        std::string found;
+        ct::guard([&] { found = at::get_cpu_capability(); });
+        return found;
+    }();
+    return text.c_str();
 }
 
 void ct_set_thread_count(int32_t count) {

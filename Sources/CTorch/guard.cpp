@@ -44,6 +44,6 @@ ct_status statusOf(std::string_view message) noexcept {
 
 }  // namespace ct
 
-bool ct_means_out_of_memory(const char *message) { return ct::reportsOutOfMemory(message); }
+bool ct_means_out_of_memory(const char *message) { return ct::statusOf(message) == CT_OUT_OF_MEMORY; }
 
 const char *ct_last_error(void) { return lastError.c_str(); }

@@ -42,14 +42,18 @@ public enum ImageCodec {
     ///
     /// Of a JPEG image no more is decoded than that, if `windows` leave much of it out. It is then
     /// not seen whether the rest is damaged; a file that ends too early is found out all the same.
+    ///
+    /// - Parameter onRead: called with the file's bytes before they are decoded.
     public static func decode(
-        path: String, covering windows: [CropWindow], options: DecodeOptions = DecodeOptions()
+        path: String, covering windows: [CropWindow], options: DecodeOptions = DecodeOptions(),
+        onRead: (UnsafeRawBufferPointer) -> Void = { _ in }
     ) throws(ImageError) -> ImageRegion {
         let file = try OpenFile(path: path)
         let found = try checkedHeader(of: file.source, name: path, options: options)
         guard let bytes = file.source.bytes(at: 0, count: file.source.count) else {
             throw .unreadable(file: path, reason: "it changed or failed while it was read")
         }
+        bytes.withUnsafeBytes(onRead)
         return try bytes.withUnsafeBytes { raw in
             Result { () throws(ImageError) in
                 try decode(raw, found, covering: windows, name: path, options: options)

@@ -9,6 +9,8 @@ public enum LabelingError: Error, Equatable, Sendable, CustomStringConvertible {
     /// The journal was written with other inputs or options; each difference is named.
     case journalChanged(path: String, differences: [String])
     case journalUnreadable(path: String, reason: String)
+    /// From this byte on there is something else than was written.
+    case journalDamaged(path: String, offset: Int)
     case noJournal(path: String)
     /// The input failed validation; the problems are in printing order, `total` counts them all.
     case invalidInput(summary: String, problems: [String], total: Int)
@@ -42,6 +44,9 @@ public enum LabelingError: Error, Equatable, Sendable, CustomStringConvertible {
                 + ". Repeat the first command to continue it, or add --fresh to start over"
         case .journalUnreadable(let path, let reason):
             return "\(path): not a journal of mal (\(reason)); remove it or add --fresh"
+        case .journalDamaged(let path, let offset):
+            return "\(path): damaged from byte \(offset) on, so no output was written; repeat the "
+                + "command: what was there is labelled anew"
         case .noJournal(let path):
             return "\(path): nothing to resume there; leave --resume out to start"
         case .invalidInput(let summary, let problems, let total):

@@ -13,7 +13,8 @@ struct CheckpointCommand: ParsableCommand {
             abstract: "Says what a model file is: source, architecture, parameters.",
             discussion: """
                 Reads .safetensors, .pth and .ckpt (TAO, Lightning, MAE, timm, Hugging Face ViT \
-                and Dinov2). Nothing in the file is ever executed.
+                and Dinov2). Nothing in the file is ever executed. Of a checkpoint of `mal train`, \
+                folder or file in it, all files are compared with their checksums.
                 """)
 
         @Argument(help: "Model file, or the name of one that comes with mal (default, tiny).")

@@ -10,7 +10,7 @@ struct LabelCommand: AsyncParsableCommand {
             The output holds every annotation of the input as it came, with `segmentation` \
             (compressed RLE) and `area` set. A box that can't be labelled keeps its record; the \
             reason is in OUT.unlabelled.jsonl. An interrupted run continues when the same command \
-            is given again.
+            is given again; images that changed in between are labelled anew, and named.
 
             `score` estimates each mask's IoU with the truth (`mask_score` where the input has a \
             `score` of its own). Islands, pin-holes and pixels outside the box are removed; \
@@ -166,7 +166,8 @@ private func label(
     let job = try LabelJob(
         specPath: specPath, overrides: overrides, settings: settings + output.settings,
         threads: run.threads,
-        journalMode: output.journalMode, style: output.compat == .tao ? .tao : .lossless,
+        journalMode: output.journalMode, isStrict: output.strict,
+        style: output.compat == .tao ? .tao : .lossless,
         overlaysDirectory: output.overlays, reportDirectory: output.report,
         profiles: output.profile,
         featuresPath: output.features, exports: targets, exportSettings: export,

@@ -121,7 +121,11 @@ struct OutputOptions: ParsableArguments {
     @Flag(help: "Tell at the end where the batches' time went.")
     var profile = false
 
-    @Flag(help: "Exit with 1 when a box could not be labelled.")
+    @Flag(
+        help: """
+            Exit with 1 when a box could not be labelled, and don't continue what another version, \
+            thread count or instruction set began.
+            """)
     var strict = false
 
     @Option(

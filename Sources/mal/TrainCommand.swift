@@ -9,7 +9,7 @@ struct TrainCommand: AsyncParsableCommand {
         discussion: """
             Reads TAO's train spec. Checkpoints, metrics.jsonl, status.json and TensorBoard files go \
             to results_dir/train. The same command given again continues a run that was stopped, \
-            exactly; --dry-run only looks at spec and data. train.num_gpus above 1 starts a process \
+            exactly and with as many threads; --dry-run only looks at spec and data. train.num_gpus above 1 starts a process \
             for each GPU; torchrun and the like start them too (docs/scale.md).
 
               mal train -e spec.yaml --dry-run

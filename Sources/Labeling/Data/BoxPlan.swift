@@ -105,6 +105,9 @@ package struct BoxPlan: Sendable {
         for place in boxes.indices { boxes[place].place = place }
     }
 
+    /// Whether each image, by position, has boxes and can be used.
+    package var usableImages: [Bool] { imageSizes.map { $0 != nil } }
+
     /// Of which boxes there are and in which order.
     package var hash: UInt64 {
         var hash = FNV1a()

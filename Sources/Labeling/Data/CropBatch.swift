@@ -38,6 +38,8 @@ package struct CropBatch: Sendable {
     package let items: [CropItem]
     /// Boxes of this batch whose image could not be decoded.
     package let failures: [(annotation: Int, reason: String)]
+    /// Its images, by position in the file, as they were read.
+    package let images: [(image: Int, identity: ImageIdentity)]
     /// n·S·S·3, RGB rows.
     package let pixels: [UInt8]
     /// n·S·S, 0/1: the box inside its crop, 0 outside the image (SPEC §3.2).
@@ -48,11 +50,14 @@ package struct CropBatch: Sendable {
         settings: CropSettings
     ) async {
         var loaded: [(planned: PlannedBox, image: Result<ImageRegion, ImageError>)] = []
+        var identities: [Int: ImageIdentity] = [:]
         for planned in boxes {
             guard let loading = images[planned.image] else {
                 preconditionFailure("image \(planned.image) of batch \(index) was not loaded")
             }
-            loaded.append((planned, await loading.value))
+            let image = await loading.value
+            loaded.append((planned, image.region))
+            identities[planned.image] = image.identity
         }
         let side = Size(square: cropSize)
         let pixelCount = side.height * side.width
@@ -85,6 +90,7 @@ package struct CropBatch: Sendable {
         self.cropSize = cropSize
         self.items = items
         self.failures = failures
+        self.images = identities.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
         self.pixels = pixels
         self.boxMasks = boxMasks
     }
@@ -96,7 +102,36 @@ extension CropSettings {
     }
 }
 
-typealias DecodedImage = Task<Result<ImageRegion, ImageError>, Never>
+/// An image as it was read.
+struct LoadedImage: Sendable {
+    let region: Result<ImageRegion, ImageError>
+    let identity: ImageIdentity
+
+    /// - Parameter expected: its size when the run was planned.
+    init(path: String, covering windows: [CropWindow], options: DecodeOptions, expected: Size?) {
+        // The times first: a file that is replaced while it is read has later ones.
+        var identity = ImageIdentity(stampOf: path)
+        var hash: UInt64?
+        region = Result { () throws(ImageError) in
+            let decoded = try ImageCodec.decode(
+                path: path, covering: windows, options: options,
+                onRead: { hash = ContentHash.hash($0) })
+            guard decoded.imageSize == expected else {
+                // Not what the run was planned for: no result of it is to last.
+                identity = .absent
+                throw ImageError.unreadable(
+                    file: path, reason: "its size changed while the run was going on")
+            }
+            return decoded
+        }
+        if identity.byteCount >= 0 {
+            identity.hash = hash ?? (try? ContentHash.hash(file: path)) ?? 0
+        }
+        self.identity = identity
+    }
+}
+
+typealias DecodedImage = Task<LoadedImage, Never>
 
 /// Decodes and crops ahead of the network. Each image is decoded once for all its boxes, as far as
 /// they reach; what is held at a time is bounded by a few batches of crops and `pixelBudget` of
@@ -196,17 +231,7 @@ package struct CropBatchLoader {
         let decoding = settings.decoding
         let windows = plan.boxes[boxesOfImage[image] ?? 0..<0].map { settings.window(of: $0.box) }
         return Task.detached {
-            do throws(ImageError) {
-                let decoded = try ImageCodec.decode(
-                    path: path, covering: windows, options: decoding)
-                guard decoded.imageSize == expected else {
-                    throw ImageError.unreadable(
-                        file: path, reason: "its size changed while the run was going on")
-                }
-                return .success(decoded)
-            } catch {
-                return .failure(error)
-            }
+            LoadedImage(path: path, covering: windows, options: decoding, expected: expected)
         }
     }
 }

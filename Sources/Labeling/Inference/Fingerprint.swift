@@ -1,8 +1,8 @@
 package import COCO
 import Foundation
-import Glibc
 
-/// 64-bit FNV-1a: tells changed inputs and torn journal frames from whole ones. Not a defence against forgery.
+/// 64-bit FNV-1a: tells changed annotations, in training checkpoints of before too; all else has
+/// ``ContentHash``. Not a defence against forgery.
 package struct FNV1a: Sendable {
     package private(set) var value: UInt64 = 0xcbf2_9ce4_8422_2325
 
@@ -29,26 +29,6 @@ package struct FNV1a: Sendable {
             return hasher.value
         }
     }
-
-    /// Hash of a file's content, read in pieces.
-    package static func hash(file path: String) throws(LabelingError) -> UInt64 {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw .fileSystem(path: path, action: "open", errno: errno) }
-        defer { close(descriptor) }
-        var hasher = FNV1a()
-        var buffer = [UInt8](repeating: 0, count: 1 << 20)
-        while true {
-            let count = buffer.withUnsafeMutableBytes { read(descriptor, $0.baseAddress, $0.count) }
-            if count < 0 {
-                if errno == EINTR { continue }
-                throw .fileSystem(path: path, action: "read", errno: errno)
-            }
-            if count == 0 { return hasher.value }
-            buffer.withUnsafeBytes {
-                hasher.combine(UnsafeRawBufferPointer(rebasing: $0[..<count]))
-            }
-        }
-    }
 }
 
 /// What a labelling run depends on, by name. Two runs with equal values give the same masks.
@@ -56,6 +36,14 @@ package struct RunFingerprint: Equatable, Sendable {
     package private(set) var entries: [(name: String, value: String)] = []
 
     package init() {}
+
+    package init(_ values: [String: String]) {
+        entries = values.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+    }
+
+    package var values: [String: String] {
+        Dictionary(entries.map { ($0.name, $0.value) }, uniquingKeysWith: { a, _ in a })
+    }
 
     package mutating func add(_ name: String, _ value: some CustomStringConvertible) {
         entries.append((name, String(describing: value)))
@@ -66,13 +54,11 @@ package struct RunFingerprint: Equatable, Sendable {
 
     /// "batch size (was 4, is 8)" for every entry that differs.
     package func differences(from old: RunFingerprint) -> [String] {
-        let before = Dictionary(
-            old.entries.map { ($0.name, $0.value) }, uniquingKeysWith: { a, _ in a })
-        let after = Dictionary(entries.map { ($0.name, $0.value) }, uniquingKeysWith: { a, _ in a })
+        let (before, after) = (old.values, values)
         return Set(before.keys).union(after.keys).sorted().compactMap { name in
             let was = before[name] ?? "absent"
             let now = after[name] ?? "absent"
-            return was == now ? nil : "\(name) (was \(was), is \(now))"
+            return was == now ? nil : printable("\(name) (was \(was), is \(now))", limit: 300)
         }
     }
 

@@ -19,122 +19,210 @@ public enum JournalMode: Sendable {
 }
 
 /// The results so far, beside the output file: framed, checksummed, append-only. A frame holds one
-/// batch, so a resumed run repeats whole batches and the network sees the same batches as in an
-/// undisturbed run: that is what makes the final files equal byte for byte.
+/// batch and says of which boxes and images, so that it counts only where the same boxes go through
+/// the network together again and their images are what they were: that is what makes the final files
+/// of resumed and undisturbed runs equal byte for byte.
 ///
-/// File: the magic line, then frames of (payload length UInt32, FNV-1a UInt64, payload), all little
-/// endian. The first payload is the fingerprint as text; each further one is a batch.
+/// A payload of its ``JournalFile`` begins with its ``Kind``; all numbers are little endian.
 package final class LabelJournal {
-    private static let magic = Array("mal journal 2\n".utf8)
-    /// A frame is one batch; anything larger than this is damage.
-    private static let largestFrame = 1 << 30
+    private enum Kind: UInt8 {
+        /// The fingerprint as text; first in every journal.
+        case fingerprint = 1
+        /// What computes, as text: one when the journal is begun, one whenever it changes.
+        case environment
+        /// A bit for each image of the boxes file: whether it could be used. Likewise.
+        case usableImages
+        /// Images with their identities, then results.
+        case batch
+    }
+
+    /// A batch's place in the file and its part of `identities`.
+    private struct Frame {
+        let payload: Range<Int>
+        let entryCount: Int
+        let identities: Range<Int>
+    }
 
     package let path: String
-    private let descriptor: Int32
-    private var end: Int
+    private var file: JournalFile
     private var lastSync = ContinuousClock.now
     /// Entry offset by annotation index; 0 = none.
     private var offsets: [Int]
-    package private(set) var completedBatches: Set<Int> = []
+    /// By annotation index: the frame of that entry; -1 = none.
+    private var frameOfAnnotation: [Int32]
+    private var frames: [Frame] = []
+    private var identities: [(image: Int, identity: ImageIdentity)] = []
     /// What the results depend on.
     package private(set) var fingerprint: RunFingerprint
+    /// What computed the latest results.
+    package private(set) var environment: RunFingerprint?
+    /// How what computes now differs from what did before.
+    package private(set) var environmentDifferences: [String] = []
+    /// Which images the run that wrote last could use; nil before ``continueWith(usableImages:)``.
+    package private(set) var usableImages: [Bool]?
+    /// Where batches were found damaged when the journal was opened; they count as not done.
+    package private(set) var damagedPlaces: [Int] = []
 
     /// Opens or creates the journal at `path`; one process at a time (flock).
+    ///
+    /// - Parameters:
+    ///   - environment: what computes from here on.
+    ///   - isStrict: refuses a journal of another environment.
     package init(
-        path: String, fingerprint: RunFingerprint, mode: JournalMode, annotationCount: Int
+        path: String, fingerprint: RunFingerprint, environment now: RunFingerprint,
+        mode: JournalMode, isStrict: Bool = false, annotationCount: Int
     ) throws(LabelingError) {
         self.path = path
         self.fingerprint = fingerprint
         offsets = [Int](repeating: 0, count: annotationCount)
-        end = 0
+        frameOfAnnotation = [Int32](repeating: -1, count: annotationCount)
         if mode == .resume, access(path, F_OK) != 0 { throw .noJournal(path: path) }
-        descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+        let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else {
             throw .fileSystem(path: path, action: "create the journal", errno: errno)
         }
+        file = JournalFile(path: path, descriptor: descriptor)
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else { throw .journalBusy(path: path) }
-        if mode == .fresh { try truncate(to: 0) }
-        if try readExisting(expecting: fingerprint) { try truncate(to: end) }
-        if end == 0 {
-            try truncate(to: 0)
-            try writeAll(Self.magic)
-            try appendFrame(Array(fingerprint.text.utf8))
+        if mode == .fresh { try file.truncate(to: 0) }
+        if try readExisting(expecting: fingerprint) {
+            try file.truncate(to: file.end)
+        } else {
+            try file.begin()
+            try append(.fingerprint, Array(fingerprint.text.utf8))
         }
+        environmentDifferences = environment.map { now.differences(from: $0) } ?? []
+        guard !isStrict || environmentDifferences.isEmpty else {
+            throw .journalChanged(path: path, differences: environmentDifferences)
+        }
+        if environment != now { try append(.environment, Array(now.text.utf8)) }
+        environment = now
     }
 
     /// Opens a journal for reading: what a run, which may be going on, has put into it so far.
     package init(reading path: String, annotationCount: Int) throws(LabelingError) {
         self.path = path
         offsets = [Int](repeating: 0, count: annotationCount)
-        end = 0
-        descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        frameOfAnnotation = [Int32](repeating: -1, count: annotationCount)
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw .fileSystem(path: path, action: "open", errno: errno) }
+        file = JournalFile(path: path, descriptor: descriptor)
         fingerprint = RunFingerprint()
         guard try readExisting(expecting: nil) else {
             throw .journalUnreadable(path: path, reason: "it has no whole beginning")
         }
     }
 
-    deinit { close(descriptor) }
+    deinit { close(file.descriptor) }
 
+    /// Notes which images of the boxes file can be used from here on.
+    ///
+    /// - Returns: which could be used before; nil in a new journal.
+    package func continueWith(usableImages now: [Bool]) throws(LabelingError) -> [Bool]? {
+        let before = usableImages
+        if before != now {
+            var bits = ByteWriter()
+            bits.put(UInt32(now.count))
+            bits.bytes += stride(from: 0, to: now.count, by: 8).map { start in
+                now[start..<min(start + 8, now.count)].reversed()
+                    .reduce(0) { $0 << 1 | ($1 ? 1 : 0) }
+            }
+            try append(.usableImages, bits.bytes)
+        }
+        usableImages = now
+        return before
+    }
+
+    /// Whether there is a result, of whichever batch.
     package func hasResult(annotation: Int) -> Bool { offsets[annotation] != 0 }
 
+    /// The images of the batch that gave `annotation` its result, as they were then; empty without one.
+    package func images(
+        ofBatchOf annotation: Int
+    ) -> ArraySlice<(image: Int, identity: ImageIdentity)> {
+        let frame = frameOfAnnotation[annotation]
+        return frame < 0 ? [] : identities[frames[Int(frame)].identities]
+    }
+
+    /// Whether `annotations`, and no others, went through the network together for their results.
+    package func holds(batchOf annotations: some Collection<Int>) -> Bool {
+        guard let first = annotations.first else { return true }
+        let frame = frameOfAnnotation[first]
+        return frame >= 0 && frames[Int(frame)].entryCount == annotations.count
+            && annotations.allSatisfy { frameOfAnnotation[$0] == frame }
+    }
+
     /// Adds a batch. It survives the process from here on, and the machine within a second.
+    ///
+    /// - Parameter images: those of its boxes, as they were read.
     package func append(
-        batch: Int, results: [(annotation: Int, outcome: BoxOutcome)]
+        results: [(annotation: Int, outcome: BoxOutcome)],
+        images: [(image: Int, identity: ImageIdentity)]
     ) throws(LabelingError) {
         var payload = ByteWriter()
-        payload.put(UInt32(batch))
+        payload.put(UInt32(images.count))
+        for (image, identity) in images {
+            payload.put(UInt32(image))
+            payload.put(identity)
+        }
         payload.put(UInt32(results.count))
-        var entryOffsets: [(Int, Int)] = []
         for (annotation, outcome) in results {
-            entryOffsets.append((annotation, payload.bytes.count))
-            payload.put(UInt32(annotation))
+            var entry = ByteWriter()
+            entry.put(UInt32(annotation))
             switch outcome {
             case .mask(let counts, let area, let size, let iou, let notes):
-                payload.put(UInt8(0))
-                payload.put(UInt32(size.height))
-                payload.put(UInt32(size.width))
-                payload.put(UInt64(area))
-                payload.put((iou ?? .nan).bitPattern)
+                entry.put(UInt8(0))
+                entry.put(UInt32(size.height))
+                entry.put(UInt32(size.width))
+                entry.put(UInt64(area))
+                entry.put((iou ?? .nan).bitPattern)
                 var body = ByteWriter()
                 body.put(counts)
                 body.put(notes)
-                payload.put(body.bytes)
+                entry.put(body.bytes)
             case .unlabelled(let reason):
-                payload.put(UInt8(1))
-                payload.put(UInt32(0))
-                payload.put(UInt32(0))
-                payload.put(UInt64(0))
-                payload.put(Double.nan.bitPattern)
-                payload.put(Array(reason.utf8))
+                entry.put(UInt8(1))
+                entry.put(UInt32(0))
+                entry.put(UInt32(0))
+                entry.put(UInt64(0))
+                entry.put(Double.nan.bitPattern)
+                entry.put(Array(reason.utf8))
             }
+            payload.put(ContentHash.hash(entry.bytes))
+            payload.bytes += entry.bytes
         }
-        let start = end + Self.frameHeader
-        try appendFrame(payload.bytes)
-        for (annotation, offset) in entryOffsets { offsets[annotation] = start + offset }
-        completedBatches.insert(batch)
+        let start = try append(.batch, payload.bytes)
+        index([Kind.batch.rawValue] + payload.bytes, at: start)
         if ContinuousClock.now - lastSync > .milliseconds(900) { try sync() }
     }
 
     package func sync() throws(LabelingError) {
-        guard fdatasync(descriptor) == 0 else {
-            throw .fileSystem(path: path, action: "flush", errno: errno)
-        }
+        try file.sync()
         lastSync = .now
     }
 
     /// The stored outcome, read back from the file; nil when there is none yet.
+    ///
+    /// - Throws: ``LabelingError/journalDamaged(path:offset:)`` for other bytes than were written.
     package func outcome(annotation: Int) throws(LabelingError) -> BoxOutcome? {
-        guard offsets[annotation] != 0 else { return nil }
-        var reader = ByteReader(try read(at: offsets[annotation], count: Self.entryHeader))
-        _ = reader.take(UInt32.self)
+        let offset = offsets[annotation]
+        guard offset != 0 else { return nil }
+        let frame = frames[Int(frameOfAnnotation[annotation])]
+        let damaged = LabelingError.journalDamaged(path: path, offset: offset)
+        guard offset + Self.entryHeader <= frame.payload.upperBound else { throw damaged }
+        let header = try file.read(at: offset, count: Self.entryHeader)
+        var reader = ByteReader(header)
+        let hash = reader.take(UInt64.self)
+        let owner = Int(reader.take(UInt32.self))
         let kind = reader.take(UInt8.self)
         let size = Size(height: Int(reader.take(UInt32.self)), width: Int(reader.take(UInt32.self)))
         let area = Int(clamping: reader.take(UInt64.self))
         let iou = Double(bitPattern: reader.take(UInt64.self))
         let length = Int(reader.take(UInt32.self))
-        let bytes = try read(at: offsets[annotation] + Self.entryHeader, count: length)
+        guard owner == annotation,
+            offset + Self.entryHeader + length <= frame.payload.upperBound
+        else { throw damaged }
+        let bytes = try file.read(at: offset + Self.entryHeader, count: length)
+        guard ContentHash.hash(header[8...] + bytes) == hash else { throw damaged }
         guard kind == 0 else { return .unlabelled(reason: String(decoding: bytes, as: UTF8.self)) }
         var body = ByteReader(bytes)
         return .mask(
@@ -142,195 +230,119 @@ package final class LabelJournal {
             notes: body.takeNotes())
     }
 
+    /// Reads all batches again, for whatever happened to the file meanwhile; damaged ones are forgotten.
+    ///
+    /// - Returns: where they were.
+    package func recheck() throws(LabelingError) -> [Int] {
+        var damaged: Set<Int32> = []
+        for (index, frame) in frames.enumerated()
+        where try file.frame(at: frame.payload.lowerBound - JournalFile.header)?.isWhole != true {
+            damaged.insert(Int32(index))
+        }
+        guard !damaged.isEmpty else { return [] }
+        for annotation in offsets.indices where damaged.contains(frameOfAnnotation[annotation]) {
+            offsets[annotation] = 0
+            frameOfAnnotation[annotation] = -1
+        }
+        return damaged.sorted().map { frames[Int($0)].payload.lowerBound - JournalFile.header }
+    }
+
     /// The output is in place: the journal has done its work.
     package func remove() { unlink(path) }
 
     // MARK: file
 
-    private static let frameHeader = 4 + 8
-    private static let entryHeader = 4 + 1 + 4 + 4 + 8 + 8 + 4
+    private static let entryHeader = 8 + 4 + 1 + 4 + 4 + 8 + 8 + 4
 
-    private func appendFrame(_ payload: [UInt8]) throws(LabelingError) {
-        var frame = ByteWriter()
-        frame.put(UInt32(payload.count))
-        frame.put(FNV1a.hash(payload))
-        frame.bytes += payload
-        try writeAll(frame.bytes)
+    @discardableResult
+    private func append(_ kind: Kind, _ content: [UInt8]) throws(LabelingError) -> Int {
+        try file.append([kind.rawValue] + content)
     }
 
-    private func writeAll(_ bytes: [UInt8]) throws(LabelingError) {
-        var done = 0
-        while done < bytes.count {
-            let count = bytes.withUnsafeBytes {
-                pwrite(descriptor, $0.baseAddress! + done, $0.count - done, off_t(end + done))
-            }
-            if count < 0 {
-                if errno == EINTR { continue }
-                throw .fileSystem(path: path, action: "write", errno: errno)
-            }
-            done += count
-        }
-        end += bytes.count
-    }
-
-    private func truncate(to length: Int) throws(LabelingError) {
-        guard ftruncate(descriptor, off_t(length)) == 0 else {
-            throw .fileSystem(path: path, action: "truncate", errno: errno)
-        }
-    }
-
-    private func read(at offset: Int, count: Int) throws(LabelingError) -> [UInt8] {
-        var bytes = [UInt8](repeating: 0, count: count)
-        var done = 0
-        while done < count {
-            let got = bytes.withUnsafeMutableBytes {
-                pread(descriptor, $0.baseAddress! + done, count - done, off_t(offset + done))
-            }
-            if got < 0, errno == EINTR { continue }
-            guard got > 0 else {
-                throw .fileSystem(path: path, action: "read", errno: got < 0 ? errno : EIO)
-            }
-            done += got
-        }
-        return bytes
-    }
-
-    /// Reads whole frames; what follows the last whole one was being written when the process died,
-    /// and is left out.
+    /// Reads whole frames. What follows the last whole one was being written when the process died, and
+    /// is left out; damaged ones before it are stepped over.
     ///
     /// - Parameter expected: nil takes the fingerprint that is there.
     /// - Returns: whether there is a whole beginning.
     private func readExisting(expecting expected: RunFingerprint?) throws(LabelingError) -> Bool {
-        var status = stat()
-        guard fstat(descriptor, &status) == 0 else {
-            throw .fileSystem(path: path, action: "stat", errno: errno)
-        }
-        let length = Int(status.st_size)
+        let length = try file.length()
         if length == 0 { return false }
-        let magicLength = min(length, Self.magic.count)
-        let begin = try read(at: 0, count: magicLength)
-        guard begin == Array(Self.magic.prefix(magicLength)) else {
-            let isOurs = begin.starts(with: "mal journal ".utf8)
-            throw .journalUnreadable(
-                path: path,
-                reason: isOurs ? "another version of mal wrote it" : "it does not begin like one")
-        }
-        var position = Self.magic.count
-        var isHeader = true
-        while let payload = try frame(at: position, fileLength: length) {
-            if isHeader {
-                let old = RunFingerprint(text: String(decoding: payload, as: UTF8.self))
-                let differences = expected?.differences(from: old) ?? []
-                guard differences.isEmpty else {
-                    throw .journalChanged(path: path, differences: differences)
-                }
-                fingerprint = old
-                isHeader = false
-            } else {
-                index(payload, at: position + Self.frameHeader)
+        try file.requireMagic(length: length)
+        var position = JournalFile.magic.count
+        var skipped: [Int] = []
+        while let (payload, isWhole) = try file.frame(at: position, fileLength: length) {
+            let start = position + JournalFile.header
+            // Without a whole header nothing is known of the rest: begin anew.
+            let isHeader = isWhole && payload.first == Kind.fingerprint.rawValue
+            if file.end == 0, !isHeader {
+                damagedPlaces = [position]
+                return false
             }
-            position += Self.frameHeader + payload.count
+            if isWhole {
+                try take(payload, at: start, expecting: expected)
+                damagedPlaces += skipped
+                skipped = []
+                file.end = start + payload.count
+            } else {
+                skipped.append(position)
+            }
+            position = start + payload.count
         }
-        // Without a whole header nothing was recorded: begin anew.
-        if isHeader { return false }
-        end = position
-        return true
+        return file.end > 0
     }
 
-    private func frame(at position: Int, fileLength: Int) throws(LabelingError) -> [UInt8]? {
-        guard position + Self.frameHeader <= fileLength else { return nil }
-        var header = ByteReader(try read(at: position, count: Self.frameHeader))
-        let length = Int(header.take(UInt32.self))
-        let hash = header.take(UInt64.self)
-        guard length <= Self.largestFrame, position + Self.frameHeader + length <= fileLength else {
-            return nil
+    private func take(
+        _ payload: [UInt8], at start: Int, expecting expected: RunFingerprint?
+    ) throws(LabelingError) {
+        let content = payload.dropFirst()
+        switch payload.first.flatMap(Kind.init) {
+        case .fingerprint:
+            let old = RunFingerprint(text: String(decoding: content, as: UTF8.self))
+            let differences = expected?.differences(from: old) ?? []
+            guard differences.isEmpty else {
+                throw .journalChanged(path: path, differences: differences)
+            }
+            fingerprint = old
+        case .environment:
+            environment = RunFingerprint(text: String(decoding: content, as: UTF8.self))
+        case .usableImages:
+            var reader = ByteReader(Array(content))
+            let count = min(Int(reader.take(UInt32.self)), 8 * content.count)
+            let bits = content.dropFirst(4)
+            usableImages = (0..<count).map { place in
+                let byte = bits.startIndex + place / 8
+                return byte < bits.endIndex && bits[byte] >> UInt8(place % 8) & 1 == 1
+            }
+        case .batch: index(payload, at: start)
+        case nil: return
         }
-        let payload = try read(at: position + Self.frameHeader, count: length)
-        return FNV1a.hash(payload) == hash ? payload : nil
     }
 
+    /// - Parameter payload: of a batch, its kind first.
     private func index(_ payload: [UInt8], at base: Int) {
         var reader = ByteReader(payload)
-        let batch = Int(reader.take(UInt32.self))
+        reader.position = 1
+        let firstIdentity = identities.count
+        for _ in 0..<reader.take(UInt32.self) {
+            guard reader.position < payload.count else { return }
+            identities.append((Int(reader.take(UInt32.self)), reader.takeIdentity()))
+        }
         let count = Int(reader.take(UInt32.self))
+        let frame = Int32(frames.count)
+        frames.append(
+            Frame(
+                payload: base..<base + payload.count, entryCount: count,
+                identities: firstIdentity..<identities.count))
         for _ in 0..<count {
             let offset = reader.position
+            reader.position += 8
             let annotation = Int(reader.take(UInt32.self))
-            reader.position += Self.entryHeader - 8
+            reader.position += Self.entryHeader - 8 - 4 - 4
             let length = Int(reader.take(UInt32.self))
             reader.position += length
             guard reader.position <= payload.count, annotation < offsets.count else { return }
             offsets[annotation] = base + offset
+            frameOfAnnotation[annotation] = frame
         }
-        completedBatches.insert(batch)
-    }
-}
-
-/// Little-endian writing of the journal's few types.
-private struct ByteWriter {
-    var bytes: [UInt8] = []
-
-    mutating func put(_ value: some FixedWidthInteger) {
-        withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
-    }
-
-    mutating func put(_ value: [UInt8]) {
-        put(UInt32(value.count))
-        bytes += value
-    }
-
-    mutating func put(_ notes: MaskNotes) {
-        put(UInt32(notes.features?.values.count ?? 0))
-        for value in notes.features?.values ?? [] { put(value.bitPattern) }
-        put(UInt8(notes.cleanup == nil ? 0 : 1))
-        guard let cleanup = notes.cleanup else { return }
-        put(UInt64(cleanup.outsidePixels))
-        put(UInt64(cleanup.islands))
-        put(UInt64(cleanup.holes))
-        put(UInt64(cleanup.changedPixels))
-        put(cleanup.changedCounts)
-    }
-}
-
-/// Reading of what `ByteWriter` wrote. Past the end it gives zeros: a forged file must not trap.
-private struct ByteReader {
-    let bytes: [UInt8]
-    var position = 0
-
-    init(_ bytes: [UInt8]) { self.bytes = bytes }
-
-    mutating func take<T: FixedWidthInteger>(_ type: T.Type) -> T {
-        let size = MemoryLayout<T>.size
-        guard position >= 0, position <= bytes.count - size else {
-            position = bytes.count
-            return 0
-        }
-        defer { position += size }
-        return bytes.withUnsafeBytes {
-            T(littleEndian: $0.loadUnaligned(fromByteOffset: position, as: T.self))
-        }
-    }
-
-    mutating func takeBytes() -> [UInt8] {
-        let length = min(Int(take(UInt32.self)), bytes.count - position)
-        defer { position += length }
-        return Array(bytes[position..<position + length])
-    }
-
-    mutating func takeNotes() -> MaskNotes {
-        var notes = MaskNotes()
-        let count = Int(take(UInt32.self))
-        if count == MaskFeatures.names.count {
-            notes.features = MaskFeatures(
-                values: (0..<count).map { _ in Float(bitPattern: take(UInt32.self)) })
-        }
-        guard take(UInt8.self) == 1 else { return notes }
-        notes.cleanup = CleanupRecord(
-            outsidePixels: Int(clamping: take(UInt64.self)),
-            islands: Int(clamping: take(UInt64.self)), holes: Int(clamping: take(UInt64.self)),
-            changedCounts: [])
-        notes.cleanup?.changedPixels = Int(clamping: take(UInt64.self))
-        notes.cleanup?.changedCounts = takeBytes()
-        return notes
     }
 }

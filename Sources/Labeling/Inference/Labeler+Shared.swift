@@ -32,23 +32,27 @@ extension Labeler {
         let plan = plan(of: file)
         let path = JournalKind.shard.path(
             "\(shard.number)-of-\(shard.count)", forOutput: request.outputPath)
-        let journal = try LabelJournal(
-            path: path, fingerprint: try request.fingerprint(file, sharing: plan),
-            mode: request.journalMode, annotationCount: file.annotations.count)
+        let journal = try openJournal(path, file)
+        try note(plan, of: file, in: journal, tells: true)
         let batches = BatchPlan(plan, request.cropSettings)
         let own = (0..<batches.count).filter { $0 % shard.count == shard.number - 1 }
         let total = batches.boxCount(ofBatches: own)
-        var finished = batches.boxCount(ofBatches: journal.completedBatches)
-        if finished > 0 { onEvent(.note("continuing: \(finished) of \(total) boxes are done")) }
+        let progress = progress([journal], plan, batches, file)
+        tell(progress, file)
+        var finished = batches.boxCount(ofBatches: progress.completed.intersection(own))
+        tellContinuing(finished, of: total)
         let others = Set(0..<batches.count).subtracting(own)
         let completed = try await label(
-            file, plan, into: journal, skipping: others.union(journal.completedBatches),
+            file, plan, into: journal, skipping: others.union(progress.completed),
             shouldStop: shouldStop
         ) { _, count in
             finished += count
             onEvent(.progress(stage: "labelling", done: finished, total: total, unit: "boxes"))
         }
         guard completed else { throw LabelingError.interrupted(done: finished, total: total) }
+        if let place = try journal.recheck().first {
+            throw LabelingError.journalDamaged(path: path, offset: place)
+        }
         return (path, total)
     }
 
@@ -62,21 +66,17 @@ extension Labeler {
         let start = ContinuousClock.now
         let rank = meeting.environment.rank
         let plan = plan(of: file)
-        let fingerprint = try request.fingerprint(file, sharing: plan)
-        let journal = try LabelJournal(
-            path: JournalKind.rank.path("\(rank)", forOutput: request.outputPath),
-            fingerprint: fingerprint,
-            mode: rank == 0 || request.journalMode != .resume ? request.journalMode : .automatic,
-            annotationCount: file.annotations.count)
-        let before = try agree(meeting, journal, fingerprint, file)
+        let journal = try openJournal(
+            JournalKind.rank.path("\(rank)", forOutput: request.outputPath), file,
+            mode: rank == 0 || request.journalMode != .resume ? request.journalMode : .automatic)
+        try note(plan, of: file, in: journal, tells: rank == 0)
         let batches = BatchPlan(plan, request.cropSettings)
+        let before = try agree(meeting, journal, plan, batches, file)
         let board = LeaseBoard(
             meeting, batches: (0..<batches.count).filter { !before.contains($0) })
         let total = plan.boxes.count
         let finishedBefore = batches.boxCount(ofBatches: before)
-        if finishedBefore > 0 {
-            onEvent(.note("continuing: \(finishedBefore) of \(total) boxes are done"))
-        }
+        tellContinuing(finishedBefore, of: total)
         var finished = finishedBefore
         var taken = board.take()
         while !taken.isEmpty {
@@ -103,10 +103,12 @@ extension Labeler {
             throw LabelingError.interrupted(done: min(finished, total), total: total)
         }
         guard rank == 0 else { return nil }
-        let journals = JournalSet(
-            [journal] + (try others(than: journal, file).filter { $0.fingerprint == fingerprint }))
-        try requireComplete(journals, batchCount: batches.count)
-        var summary = try finish(file, plan, journals, start: start)
+        tellDamage(at: try journal.recheck(), in: journal)
+        let all = self.progress(
+            [journal] + (try others(than: journal, file)), plan, batches, file)
+        tell(all, file)
+        try requireComplete(all, batchCount: batches.count)
+        var summary = try finish(file, plan, all, start: start)
         summary.newlyLabelledCount = total - finishedBefore
         return summary
     }
@@ -115,10 +117,14 @@ extension Labeler {
     /// puts that together, so that all know the same, also when a process is lost meanwhile. Throws
     /// when a process would label something else.
     private func agree(
-        _ meeting: RankMeeting, _ own: LabelJournal, _ fingerprint: RunFingerprint,
+        _ meeting: RankMeeting, _ own: LabelJournal, _ plan: BoxPlan, _ batches: BatchPlan,
         _ file: AnnotationFile
     ) throws -> Set<Int> {
         let (store, keys, rank) = (meeting.store, meeting.keys, meeting.environment.rank)
+        // Each process numbers the batches by its own plan.
+        var fingerprint = own.fingerprint
+        fingerprint.add("boxes in usable images", String(plan.hash, radix: 16))
+        let found = progress([own], plan, batches, file)
         func give(_ batches: Set<Int>, as key: String) throws {
             let part = Part(fingerprint: fingerprint.text, batches: batches.sorted())
             try store.set(key, Array(JSONEncoder().encode(part)))
@@ -135,10 +141,15 @@ extension Labeler {
             return Set(part.batches)
         }
         guard rank == 0 else {
-            try give(own.completedBatches, as: keys.part(rank))
+            try give(found.completed, as: keys.part(rank))
             return try read(keys.allParts, of: 0)
         }
-        var done = own.completedBatches.union(try found(by: meeting, own, fingerprint, file))
+        var done = found.completed
+        if request.journalMode == .fresh {
+            try removeOthers(than: own, meeting, file)
+        } else {
+            done = progress([own] + (try others(than: own, file)), plan, batches, file).completed
+        }
         for other in 1..<meeting.environment.worldSize
         where try meeting.isThere(keys.part(other), of: other) {
             done.formUnion(try read(keys.part(other), of: other))
@@ -147,22 +158,17 @@ extension Labeler {
         return done
     }
 
-    /// What other journals in rank 0's folder have; starting afresh removes them, those of running
-    /// processes aside.
-    private func found(
-        by meeting: RankMeeting, _ own: LabelJournal, _ fingerprint: RunFingerprint,
-        _ file: AnnotationFile
-    ) throws -> Set<Int> {
-        let others = try others(than: own, file)
-        guard request.journalMode == .fresh else {
-            return JournalSet(others.filter { $0.fingerprint == fingerprint }).completedBatches
-        }
+    /// Starting afresh removes other journals in rank 0's folder, those of running processes aside.
+    private func removeOthers(
+        than own: LabelJournal, _ meeting: RankMeeting, _ file: AnnotationFile
+    ) throws {
         let running = Set(
             (0..<meeting.environment.worldSize).map {
                 JournalKind.rank.path("\($0)", forOutput: request.outputPath)
             })
-        for journal in others where !running.contains(journal.path) { journal.remove() }
-        return []
+        for journal in try openOthers(than: own, file) where !running.contains(journal.path) {
+            journal.remove()
+        }
     }
 
     private struct Part: Codable {
@@ -170,8 +176,15 @@ extension Labeler {
         let batches: [Int]
     }
 
+    /// The other journals of this run that are in the folder.
     private func others(than own: LabelJournal, _ file: AnnotationFile) throws -> [LabelJournal] {
-        try JournalSet.paths(besides: request.outputPath, kind: .rank).filter { $0 != own.path }
+        try openOthers(than: own, file).filter { $0.fingerprint == own.fingerprint }
+    }
+
+    private func openOthers(
+        than own: LabelJournal, _ file: AnnotationFile
+    ) throws -> [LabelJournal] {
+        try JournalKind.rank.paths(besides: request.outputPath).filter { $0 != own.path }
             .compactMap { path in
                 do {
                     return try LabelJournal(
@@ -183,12 +196,10 @@ extension Labeler {
             }
     }
 
-    private func requireComplete(_ journals: JournalSet, batchCount: Int) throws {
-        let completed = journals.completedBatches
-        let missing = (0..<batchCount).count { !completed.contains($0) }
-        guard missing == 0 else {
+    private func requireComplete(_ progress: LabelProgress, batchCount: Int) throws {
+        guard progress.isComplete else {
             throw LabelingError.wrongUse(
-                "\(missing) of \(batchCount) batches are in journals that are not in "
+                "\(progress.missingBatchCount) of \(batchCount) batches are in journals that are not in "
                     + "this folder: copy \(request.outputPath).rank-*.journal of the other "
                     + "machines here and give `mal merge`, or repeat the command to label them here"
             )

@@ -43,6 +43,10 @@ package struct LabelRequest: Sendable {
     /// Nil gives every box a crop of `cropSize`.
     package var adaptiveCrop: AdaptiveCrop?
     package var journalMode = JournalMode.automatic
+    /// CPU threads of an operator.
+    package var threadCount = 1
+    /// Refuses to go on where something else computes now.
+    package var isStrict = false
     /// Names of the overrides and options that shape the network, for the fingerprint.
     package var modelDescription = ""
 
@@ -68,14 +72,12 @@ package struct LabelRequest: Sendable {
 
     var selection: BoxPlan.Selection { style == .tao ? .tao(.validation) : .all }
 
-    /// - Parameter plan: of several processes, each of which numbers the batches by its own plan.
-    func fingerprint(
-        _ file: AnnotationFile, sharing plan: BoxPlan? = nil
-    ) throws(LabelingError) -> RunFingerprint {
+    /// What a journal must have been begun with for its results to be of this run.
+    func fingerprint(_ file: AnnotationFile) throws(LabelingError) -> RunFingerprint {
         var print = RunFingerprint()
         print.add("boxes file", hex(FNV1a.hash(file)))
         print.add("images folder", imagesDirectory)
-        print.add("checkpoint", hex(try FNV1a.hash(file: checkpointPath)))
+        print.add("checkpoint", hex(try ContentHash.hash(file: checkpointPath)))
         print.add("model", modelDescription)
         print.add("networks", "\(source.rawValue)\(flipTest ? ", flip" : "")")
         print.add("crop size", cropSize)
@@ -83,13 +85,8 @@ package struct LabelRequest: Sendable {
         print.add("margin rate", marginRate)
         print.add("thresholds", thresholds)
         print.add("batch size", batchSize)
-        if let plan {
-            // Which of a machine's GPUs it is makes no difference.
-            print.add("device", device == .cpu ? "cpu" : "cuda")
-            print.add("boxes in usable images", hex(plan.hash))
-        } else {
-            print.add("device", device)
-        }
+        // Which of a machine's GPUs it is makes no difference.
+        print.add("device", device == .cpu ? "cpu" : "cuda")
         print.add("precision", "\(arithmetic)")
         print.add("output style", style.rawValue)
         print.add("load_mask", measuresIoU)
@@ -198,28 +195,47 @@ package struct Labeler {
         shouldStop: () -> Bool
     ) async throws -> LabelSummary {
         let start = ContinuousClock.now
-        let journal = try LabelJournal(
-            path: Self.journalPath(forOutput: request.outputPath),
-            fingerprint: try request.fingerprint(file), mode: request.journalMode,
-            annotationCount: file.annotations.count)
-        let plan = plan(of: file)
-        let done = journal.completedBatches
-        let total = plan.boxes.count
-        let batches = BatchPlan(plan, request.cropSettings)
-        var finished = batches.boxCount(ofBatches: done)
-        let before = finished
-        if before > 0 { onEvent(.note("continuing: \(before) of \(total) boxes are done")) }
-        let completed = try await label(
-            file, plan, into: journal, skipping: done, shouldStop: shouldStop
-        ) { _, count in
-            finished += count
-            onEvent(.progress(stage: "labelling", done: finished, total: total, unit: "boxes"))
+        let journal = try openJournal(Self.journalPath(forOutput: request.outputPath), file)
+        var plan = plan(of: file)
+        try note(plan, of: file, in: journal, tells: true)
+        var batches = BatchPlan(plan, request.cropSettings)
+        var progress = progress([journal], plan, batches, file)
+        tell(progress, file)
+        let before = batches.boxCount(ofBatches: progress.completed)
+        tellContinuing(before, of: plan.boxes.count)
+        var rounds = 0
+        while !progress.isComplete {
+            rounds += 1
+            guard rounds <= Self.roundLimit else {
+                throw LabelingError.wrongUse(
+                    "\(journal.path) or images in \(request.imagesDirectory) changed during each of "
+                        + "\(Self.roundLimit) rounds; repeat the command when nothing writes there")
+            }
+            let total = plan.boxes.count
+            var finished = batches.boxCount(ofBatches: progress.completed)
+            let completed = try await label(
+                file, plan, into: journal, skipping: progress.completed, shouldStop: shouldStop
+            ) { _, count in
+                finished += count
+                onEvent(.progress(stage: "labelling", done: finished, total: total, unit: "boxes"))
+            }
+            guard completed else { throw LabelingError.interrupted(done: finished, total: total) }
+            tellDamage(at: try journal.recheck(), in: journal)
+            progress = self.progress([journal], plan, batches, file)
+            if !progress.changedImages.isEmpty {
+                plan = self.plan(of: file)
+                batches = BatchPlan(plan, request.cropSettings)
+                progress = self.progress([journal], plan, batches, file)
+            }
+            tell(progress, file)
         }
-        guard completed else { throw LabelingError.interrupted(done: finished, total: total) }
-        var summary = try finish(file, plan, JournalSet([journal]), start: start)
-        summary.newlyLabelledCount = finished - before
+        var summary = try finish(file, plan, progress, start: start)
+        summary.newlyLabelledCount = plan.boxes.count - before
         return summary
     }
+
+    /// How often what was lost or changed while a run was going on is labelled anew.
+    private static let roundLimit = 3
 
     func plan(of file: AnnotationFile) -> BoxPlan {
         BoxPlan(
@@ -251,7 +267,7 @@ package struct Labeler {
                 try outcomes(of: batch, file: file, measuresIoU: measuresIoU)
             },
             keep: { (batch: BatchOutcomes) in
-                try journal.append(batch: batch.index, results: batch.results)
+                try journal.append(results: batch.results, images: batch.images)
                 try recorded(batch.index, batch.results.count)
             })
         try journal.sync()
@@ -261,12 +277,12 @@ package struct Labeler {
 
     /// Writes all files from complete journals, and removes those.
     func finish(
-        _ file: AnnotationFile, _ plan: BoxPlan, _ journals: JournalSet,
+        _ file: AnnotationFile, _ plan: BoxPlan, _ progress: LabelProgress,
         start: ContinuousClock.Instant
     ) throws -> LabelSummary {
         let summary = try OutputFiles(request: request, onEvent: onEvent)
-            .write(file, plan, journals, start: start)
-        journals.remove()
+            .write(file, plan, progress, start: start)
+        progress.removeJournals()
         return summary
     }
 
@@ -279,13 +295,14 @@ struct OutputFiles {
     let onEvent: RunEventHandler
 
     func write(
-        _ file: AnnotationFile, _ plan: BoxPlan, _ journals: JournalSet,
+        _ file: AnnotationFile, _ plan: BoxPlan, _ progress: LabelProgress,
         start: ContinuousClock.Instant
     ) throws -> LabelSummary {
-        var summary = try writeMasks(plan: plan, file: file, journal: journals)
+        precondition(progress.isComplete, "\(progress.missingBatchCount) batches are missing")
+        var summary = try writeMasks(plan: plan, file: file, journal: progress)
         if let directory = request.overlaysDirectory {
             summary.overlayCount = try drawOverlays(
-                plan: plan, file: file, journal: journals, directory: directory,
+                plan: plan, file: file, journal: progress, directory: directory,
                 decoding: request.decoding, onEvent: onEvent)
         }
         summary.seconds = (ContinuousClock.now - start) / .seconds(1)
@@ -296,14 +313,15 @@ struct OutputFiles {
         "the mask is empty: no pixel of the box reaches the threshold (train.mask_thres)"
 
     private func writeMasks(
-        plan: BoxPlan, file: AnnotationFile, journal: JournalSet
+        plan: BoxPlan, file: AnnotationFile, journal: LabelProgress
     ) throws -> LabelSummary {
         onEvent(.note("writing \(request.outputPath)"))
         var summary = LabelSummary()
         summary.annotationCount = file.annotations.count
         summary.clippedCount = plan.clippedCount
         var reasons = Dictionary(
-            plan.unlabelled.map { ($0.annotation, $0.reason) }, uniquingKeysWith: { a, _ in a })
+            plan.unlabelled.filter { !journal.hasResult(annotation: $0.annotation) }
+                .map { ($0.annotation, $0.reason) }, uniquingKeysWith: { a, _ in a })
         var notes = NotesFiles(request: request, file: file)
         func result(
             _ annotation: Int
@@ -381,6 +399,7 @@ struct OutputFiles {
 private struct BatchOutcomes: Sendable {
     let index: Int
     let results: [(annotation: Int, outcome: BoxOutcome)]
+    let images: [(image: Int, identity: ImageIdentity)]
 }
 
 /// Masks as RLE at image size, with the IoU when it is asked for.
@@ -406,7 +425,7 @@ private func outcomes(
                     notes: notes)
             ))
     }
-    return BatchOutcomes(index: batch.index, results: results)
+    return BatchOutcomes(index: batch.index, results: results, images: batch.images)
 }
 
 extension RLE {

@@ -5,7 +5,7 @@ import Imaging
 /// Draws each labelled image's masks and boxes into `directory`, one PNG an image.
 /// - Returns: how many were drawn.
 func drawOverlays(
-    plan: BoxPlan, file: AnnotationFile, journal: JournalSet, directory: String,
+    plan: BoxPlan, file: AnnotationFile, journal: LabelProgress, directory: String,
     decoding: DecodeOptions, onEvent: RunEventHandler
 ) throws -> Int {
     var start = 0

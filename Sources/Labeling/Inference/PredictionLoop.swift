@@ -39,6 +39,8 @@ package struct PredictedBatch: Sendable {
     /// For each of `masks`, one at each threshold of the sweep.
     package let sweeps: [[WindowMask]]
     package let failures: [(annotation: Int, reason: String)]
+    /// Its images as they were read.
+    package let images: [(image: Int, identity: ImageIdentity)]
 }
 
 /// Runs every batch of a plan through the network, in order. Decoding and cropping run ahead of the
@@ -133,7 +135,7 @@ private func paste(
     return PredictedBatch(
         index: batch.index,
         masks: zip(batch.items, pasted).map { ($0, $1.mask, $1.notes) },
-        sweeps: pasted.map(\.sweep), failures: batch.failures)
+        sweeps: pasted.map(\.sweep), failures: batch.failures, images: batch.images)
 }
 
 /// What is made of one crop's probabilities.

@@ -6,14 +6,18 @@ public struct CheckpointReport: Sendable {
     public let text: String
 
     /// - Parameter file: a path, or the name of a model that ships.
-    /// - Throws: `CheckpointError` for what is no checkpoint.
+    /// - Throws: `CheckpointError` for what is no checkpoint, `LabelingError` for one of `mal train` of
+    ///   which a file is not as it was written.
     public init(file: String, listsKeys: Bool) throws {
-        let stored = try StoredCheckpoint(path: try ModelFiles.path(for: file))
+        let path = try ModelFiles.path(for: file)
+        let stored = try StoredCheckpoint(path: path)
         let info = try MaskCheckpoint(stored).info
+        let state = try TrainingCheckpoint.stateAfterCheck(ofFile: path, all: true)
         let faults = stored.tensors.nonFinite.map { "not finite: \($0)" }
         let keys =
             listsKeys ? info.parameters.map { "\($0.name) \($0.shape) \($0.elementType)" } : []
-        text = ([info.description] + faults + keys).joined(separator: "\n")
+        text = ([info.description] + (state?.lines ?? []) + faults + keys)
+            .joined(separator: "\n")
     }
 
     /// Converts, and describes what was written.
@@ -27,5 +31,20 @@ public struct CheckpointReport: Sendable {
             input, to: output, heads: heads, elementType: halves.map { $0 ? .float16 : .float32 },
             metadata: metadata, version: Product.version)
         text = info.description
+    }
+}
+
+extension TrainingState {
+    /// What `mal checkpoint info` says of the checkpoint that a model file belongs to.
+    fileprivate var lines: [String] {
+        let computed = (environment ?? [:]).sorted { $0.key < $1.key }
+            .map { "\(printable($0.key)) \(printable($0.value))" }.joined(separator: ", ")
+        let best = best.map { ", best \(printable($0.metric)) \($0.value) at step \($0.step)" }
+        return [
+            "checkpoint of mal train: step \(step), epoch \(epoch)" + (best ?? ""),
+            format == 1
+                ? "checksums: none, it is from before checkpoints had them"
+                : "checksums: all files are as they were written",
+        ] + (computed.isEmpty ? [] : ["computed with: " + computed])
     }
 }

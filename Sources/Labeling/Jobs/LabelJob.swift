@@ -21,6 +21,7 @@ public struct LabelJob {
     ///   - specPath: a spec file; nil for `mal label`, where the model file's own crop size and
     ///     thresholds stand in for those that are not set.
     ///   - threads: CPU threads of the network; nil leaves libtorch's choice.
+    ///   - isStrict: refuse to continue a run that another version, thread count or machine began.
     ///   - reportDirectory: a folder for the pages of ``ReportJob``; nil for none.
     ///   - exports: outputs in other formats, made from the masks once they are complete.
     ///   - profiles: tell at the end where the batches' time went.
@@ -31,8 +32,9 @@ public struct LabelJob {
     ///   wrong with the inputs, before any network time.
     public init(
         specPath: String?, overrides: [String], settings: [SpecSetting], threads: Int?,
-        journalMode: JournalMode, style: OutputStyle, overlaysDirectory: String?,
-        reportDirectory: String? = nil, profiles: Bool = false, featuresPath: String? = nil,
+        journalMode: JournalMode, isStrict: Bool = false, style: OutputStyle,
+        overlaysDirectory: String?, reportDirectory: String? = nil, profiles: Bool = false,
+        featuresPath: String? = nil,
         exports targets: [OutputTarget] = [], exportSettings: ExportSettings = ExportSettings(),
         input: InputOptions = InputOptions(), rank: RankEnvironment? = nil,
         onEvent all: @escaping RunEventHandler
@@ -108,6 +110,8 @@ public struct LabelJob {
         request.decoding = DecodeOptions(
             maxPixels: spec.dataset.maxPixelCount, applyEXIF: spec.dataset.appliesEXIF)
         request.journalMode = journalMode
+        request.isStrict = isStrict
+        request.threadCount = Libtorch.threadCount
         request.overlaysDirectory = overlaysDirectory
         request.confidence = model.confidence
         request.modelDescription = "\(model.configuration)"

@@ -8,7 +8,7 @@ import Torch
 public struct MergeJob {
     private let request: LabelRequest
     private let file: AnnotationFile
-    private let journals: JournalSet
+    private let journals: [LabelJournal]
     private let onEvent: RunEventHandler
 
     /// - Parameters:
@@ -24,11 +24,11 @@ public struct MergeJob {
         self.onEvent = onEvent
         try checkFolder(imagesDirectory, "IMAGES")
         try checkOutput(outputPath, isNot: boxesPath)
-        let found = JournalSet.paths(besides: outputPath, kind: .shard)
+        let found = JournalKind.shard.paths(besides: outputPath)
         let paths =
             !journalPaths.isEmpty
             ? journalPaths
-            : found.isEmpty ? JournalSet.paths(besides: outputPath, kind: .rank) : found
+            : found.isEmpty ? JournalKind.rank.paths(besides: outputPath) : found
         guard let first = paths.first else {
             throw LabelingError.wrongUse(
                 "no journals: none are named, and there is no \(outputPath).shard-*.journal or "
@@ -50,7 +50,7 @@ public struct MergeJob {
                         + differences.joined(separator: "; "))
             }
         }
-        journals = JournalSet(opened)
+        journals = opened
         request = try LabelRequest(
             fingerprint, path: first, imagesDirectory: imagesDirectory, file: file,
             outputPath: outputPath, writesScores: writesScores,
@@ -66,25 +66,45 @@ public struct MergeJob {
         let plan = BoxPlan(
             file: file, imagesDirectory: request.imagesDirectory, selection: request.selection,
             decoding: request.decoding, onEvent: onEvent)
-        let now = String(plan.hash, radix: 16)
-        if let was = journals.journals[0].fingerprint["boxes in usable images"], was != now {
-            throw LabelingError.wrongUse(
-                "\(request.imagesDirectory): other images can be used than where the journals come "
-                    + "from; give the folder with the same images")
-        }
-        let total = BatchPlan(plan, request.cropSettings).count
-        let completed = journals.completedBatches
-        let missing = (0..<total).count { !completed.contains($0) }
-        guard missing == 0 else {
-            let names = journals.journals.map {
-                "\($0.path): \($0.completedBatches.count) batches"
+        try requireUsableImages(plan)
+        let batches = BatchPlan(plan, request.cropSettings)
+        let progress = LabelProgress(
+            journals, plan: plan, batches: batches, file: file,
+            directory: request.imagesDirectory)
+        guard progress.isComplete else {
+            let changed = progress.changedImages.sorted().map { file.images[$0].printableName }
+            let names = journals.map { journal in
+                let own = LabelProgress(
+                    [journal], plan: plan, batches: batches, file: file,
+                    directory: request.imagesDirectory)
+                return "\(journal.path): \(own.completed.count) batches"
             }
             throw LabelingError.wrongUse(
-                "\(missing) of \(total) batches are in none of the journals; give all of them, or "
-                    + "finish the shards:\n  " + names.joined(separator: "\n  "))
+                (changed.isEmpty
+                    ? "" : "changed since they were labelled: \(listed(changed)). ")
+                    + "\(progress.missingBatchCount) of \(batches.count) batches are in none of the "
+                    + "journals; give all of them, or finish the shards:\n  "
+                    + names.joined(separator: "\n  "))
         }
         return try OutputFiles(request: request, onEvent: onEvent)
-            .write(file, plan, journals, start: start)
+            .write(file, plan, progress, start: start)
+    }
+
+    /// Batches hold the same boxes only where the same images can be used.
+    private func requireUsableImages(_ plan: BoxPlan) throws(LabelingError) {
+        let now = plan.usableImages
+        for journal in journals {
+            guard let before = journal.usableImages, before.count == now.count else { continue }
+            let names = now.indices.filter { now[$0] != before[$0] }.map {
+                file.images[$0].printableName + (now[$0] ? " only here" : " only there")
+            }
+            guard names.isEmpty else {
+                throw .wrongUse(
+                    "\(request.imagesDirectory): other images can be used than where "
+                        + "\(journal.path) comes from: \(listed(names)); give the folder with the "
+                        + "same images, or label that part again")
+            }
+        }
     }
 }
 

@@ -15,13 +15,16 @@ public struct TrainJob {
     private let guide: LabelingModel?
     private let annotationHash: String
     private let asksToResume: Bool
+    /// As asked for; nil leaves the choice to the run that is gone on with, or to libtorch.
+    private let threads: Int?
     private let profiles: Bool
     private let rank: RankEnvironment?
     private let onEvent: TrainEventHandler
 
     /// - Parameters:
     ///   - overrides: `key=value`, as after the command.
-    ///   - threads: CPU threads of the network; nil leaves libtorch's choice.
+    ///   - threads: CPU threads of the network; nil takes those that the run had before, in a new run
+    ///     libtorch's choice.
     ///   - resume: go on in a run folder even if the spec has changed since.
     ///   - profiles: tell at the end where the steps' time went.
     ///   - rank: which of the run's processes this is; nil when it is alone.
@@ -40,6 +43,7 @@ public struct TrainJob {
         self.rank = rank
         self.onEvent = onEvent
         asksToResume = resume
+        self.threads = threads
         self.profiles = profiles
         runtime = try Runtime(
             spec: spec, command: .train, isFromFile: specPath != nil, threads: threads, rank: rank
@@ -125,7 +129,16 @@ public struct TrainJob {
             state.samplesInEpoch = 0
         }
         var newest = checkpoint?.path
-        if let ranks { (state, newest) = (try ranks.fromFirst(state), try ranks.fromFirst(newest)) }
+        var isNewestHere = newest.map(directory.holds) ?? false
+        if isFirst, checkpoint != nil {
+            try directory.restoreLinks(best: isNewestHere ? state.best?.step : nil)
+        }
+        if let ranks {
+            (state, newest) = (try ranks.fromFirst(state), try ranks.fromFirst(newest))
+            isNewestHere = try ranks.fromFirst(isNewestHere)
+        }
+        state.environment = environment(
+            goingOnFrom: state.environment, processes: ranks?.count ?? 1, tells: isFirst)
         let run = TrainingRun(
             spec: spec, set: set, configuration: model.configuration, device: runtime.device,
             seed: state.seed,
@@ -142,8 +155,8 @@ public struct TrainJob {
                         + "\(runtime.device) in \(runtime.arithmetic); results in "
                         + directory.path)))
         return try await Trainer(
-            run, step: step, state: state, newest: newest, directory: directory,
-            onEvent: onEvent
+            run, step: step, state: state, newest: newest, isNewestHere: isNewestHere,
+            directory: directory, onEvent: onEvent
         ).run(shouldStop: shouldStop)
     }
 
@@ -253,7 +266,8 @@ public struct TrainJob {
             }
             return nil
         }
-        let checkpoint = try TrainingCheckpoint(path: newest.path)
+        let checkpoint = try TrainingCheckpoint(
+            path: newest.path, before: directory.checkpoints.dropLast().last?.path)
         let differences = differences(from: checkpoint)
         guard differences.isEmpty || asksToResume else {
             throw LabelingError.specChanged(
@@ -269,12 +283,51 @@ public struct TrainJob {
         return spec.trainingDifferences(from: checkpoint.spec) + content
     }
 
+    /// What computes from here on: with as many threads as before, and whatever else is here now, which
+    /// is told where it differs.
+    private func environment(
+        goingOnFrom before: [String: String]?, processes: Int, tells: Bool
+    ) -> [String: String] {
+        // With another number of processes the sums are others in any case, and the cores are divided
+        // anew.
+        if threads == nil, before?["processes"] == "\(processes)",
+            let count = before?["threads"].flatMap({ Int($0) }), (1...4096).contains(count),
+            count != Libtorch.threadCount
+        {
+            Libtorch.threadCount = count
+            onEvent(
+                .run(.note("threads: \(count), as the run had before (--threads changes it)")))
+        }
+        var now = RunFingerprint.environment(threads: Libtorch.threadCount)
+        now.add("device", runtime.device == .cpu ? "cpu" : "cuda")
+        now.add("precision", "\(runtime.arithmetic)")
+        now.add("processes", processes)
+        let differences = before.map { now.differences(from: RunFingerprint($0)) } ?? []
+        if tells, !differences.isEmpty {
+            onEvent(
+                .run(
+                    .warning(
+                        "going on with another program or machine: "
+                            + differences.joined(separator: "; ")
+                            + ". From here on the weights differ, in their last bits at first, from "
+                            + "those of a run without the change")))
+        }
+        return now.values
+    }
+
     private func announced(
         _ checkpoint: TrainingCheckpoint, differences: [String]
     ) -> TrainingCheckpoint {
         let state = checkpoint.state
         onEvent(
             .run(.note("resuming \(checkpoint.path): step \(state.step), epoch \(state.epoch)")))
+        if state.format == 1 {
+            onEvent(
+                .run(
+                    .note(
+                        "it is from before checkpoints had checksums and a thread count, and is "
+                            + "taken as it is")))
+        }
         if !differences.isEmpty {
             onEvent(
                 .run(

@@ -18,6 +18,7 @@ struct LabelingModel {
     init(checkpoint name: String, spec: ModelSpec, onEvent: RunEventHandler) throws {
         path = try ModelFiles.path(for: name)
         teacherPath = ModelFiles.teacherPath(besides: path, of: name)
+        if let teacherPath { _ = try TrainingCheckpoint.stateAfterCheck(ofFile: teacherPath) }
         checkpoint = try MaskCheckpoint(path: path)
         let info = checkpoint.info
         guard info.hasHeads, info.hasBackbone else {

@@ -10,11 +10,14 @@ public enum ModelFiles {
 
     /// The file behind `--checkpoint`: a path, a checkpoint folder of `mal train` (its student), or
     /// the name of a model that ships.
-    /// - Throws: `LabelingError.wrongUse` when a shipped model is not beside the program.
+    /// - Throws: `LabelingError.wrongUse` when a shipped model is not beside the program, and when the
+    ///   file belongs to a checkpoint of `mal train` and is not as it was written.
     public static func path(for checkpoint: String) throws(LabelingError) -> String {
         guard let file = files[checkpoint] else {
             let student = checkpoint + "/student.safetensors"
-            return access(student, R_OK) == 0 ? student : checkpoint
+            let path = access(student, R_OK) == 0 ? student : checkpoint
+            _ = try TrainingCheckpoint.stateAfterCheck(ofFile: path)
+            return path
         }
         let folders = searchFolders()
         for folder in folders where access(folder + "/" + file, R_OK) == 0 {

@@ -6,32 +6,70 @@ import Glibc
 package struct MetricsLog {
     package let path: String
 
-    /// Cuts off what a broken-off run wrote after `step`, and half lines.
-    package init(directory: String, resumingAt step: Int) throws(LabelingError) {
+    /// Cuts off what a broken-off run wrote after `step`. Lines before that which are no more what was
+    /// written go to `metrics.jsonl.damaged`, and are named.
+    ///
+    /// - Parameter isValidated: whether a validation of `step` itself is done; else it will come again.
+    package init(
+        directory: String, resumingAt step: Int, isValidated: Bool = true,
+        onEvent: RunEventHandler = { _ in }
+    ) throws {
         path = directory + "/metrics.jsonl"
-        let file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
-        guard file >= 0 else { throw .fileSystem(path: path, action: "open", errno: errno) }
-        defer { close(file) }
+        guard access(path, F_OK) == 0 else { return }
         guard let data = FileManager.default.contents(atPath: path) else {
-            throw .fileSystem(path: path, action: "read", errno: EIO)
+            throw LabelingError.fileSystem(path: path, action: "read", errno: EIO)
         }
-        guard ftruncate(file, off_t(Self.keptByteCount(of: data, step: step))) == 0 else {
-            throw .fileSystem(path: path, action: "truncate", errno: errno)
+        let lines = Self.sorted(data, step: step, isValidated: isValidated)
+        if !lines.damaged.isEmpty {
+            let aside = path + ".damaged"
+            for (_, text) in lines.damaged {
+                try appendLine(String(decoding: text, as: UTF8.self), to: aside)
+            }
+            onEvent(
+                .warning(
+                    "\(path): damaged: line "
+                        + listed(lines.damaged.map { "\($0.number)" })
+                        + "; kept in \(aside), all other lines stay"))
         }
+        if lines.kept.count != data.count { try writeWholeFile(lines.kept, to: path) }
     }
 
-    /// The bytes of the lines up to `step`.
-    static func keptByteCount(of data: Data, step: Int) -> Int {
-        var kept = 0
-        while let end = data[kept...].firstIndex(of: UInt8(ascii: "\n")) {
-            let line = String(decoding: data[kept..<end], as: UTF8.self)
-            guard line.hasPrefix("{\"step\": "),
-                let number = Int(line.dropFirst(9).prefix { $0.isASCII && $0.isNumber }),
-                number <= step
-            else { break }
-            kept = end + 1
+    /// The lines up to `step`, and those that are no line of this log, with their numbers.
+    static func sorted(
+        _ data: Data, step: Int, isValidated: Bool
+    ) -> (kept: Data, damaged: [(number: Int, text: Data)]) {
+        var kept = Data()
+        var damaged: [(number: Int, text: Data)] = []
+        // Beyond `step` while no line up to it has followed: else the step itself is damaged.
+        var later: [(number: Int, text: Data)] = []
+        var start = data.startIndex
+        var number = 0
+        // What follows the last line break was being written when the process died.
+        while let end = data[start...].firstIndex(of: UInt8(ascii: "\n")) {
+            let text = data[start..<end]
+            number += 1
+            start = end + 1
+            guard let found = Self.step(of: text) else {
+                damaged.append((number, text))
+                continue
+            }
+            guard found.step <= step else {
+                later.append((number, text))
+                continue
+            }
+            damaged += later
+            later = []
+            if found.step == step, found.isValidation, !isValidated { continue }
+            kept += text + [UInt8(ascii: "\n")]
         }
-        return kept
+        return (kept, damaged)
+    }
+
+    private static func step(of line: Data) -> (step: Int, isValidation: Bool)? {
+        guard let object = try? JSONSerialization.jsonObject(with: line) as? [String: Any],
+            let step = object["step"] as? Int
+        else { return nil }
+        return (step, object.keys.contains { $0.hasPrefix("val_") })
     }
 
     package func write(_ progress: TrainingProgress) throws(LabelingError) {

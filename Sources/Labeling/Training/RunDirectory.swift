@@ -13,6 +13,7 @@ import Glibc
 package final class RunDirectory {
     package let path: String
     private var lock: Int32 = -1
+    private static let replacedPrefix = ".replaced-"
 
     /// Makes the folder and takes it: two runs in one folder would mix.
     ///
@@ -31,6 +32,12 @@ package final class RunDirectory {
             throw .wrongUse(
                 "\(path): another mal train is writing there; wait for it or choose another "
                     + "results_dir")
+        }
+        for entry in entries where entry.hasPrefix(Self.replacedPrefix) {
+            // A kill came before the new one had the name: the old one gets it back.
+            let name = entry.dropFirst(Self.replacedPrefix.count)
+            if rename(path + "/" + entry, path + "/" + name) == 0 { continue }
+            try? FileManager.default.removeItem(atPath: path + "/" + entry)
         }
         for entry in entries where entry.hasPrefix(".saving-") || entry.hasPrefix(".old-") {
             try? FileManager.default.removeItem(atPath: path + "/" + entry)
@@ -81,12 +88,12 @@ package final class RunDirectory {
             flush(unfinished)
             if access(final, F_OK) == 0 {
                 // rename does not replace a folder that has something in it.
-                let old = path + "/.old-" + name
+                let old = path + "/" + Self.replacedPrefix + name
                 guard rename(final, old) == 0 else {
                     throw LabelingError.fileSystem(path: final, action: "replace", errno: errno)
                 }
-                defer { try? files.removeItem(atPath: old) }
                 try place(unfinished, final)
+                try? files.removeItem(atPath: old)
             } else {
                 try place(unfinished, final)
             }
@@ -113,6 +120,35 @@ package final class RunDirectory {
             throw .fileSystem(path: path + "/" + name, action: "link", errno: errno)
         }
         flush(path)
+    }
+
+    /// Whether a checkpoint lies in this folder.
+    package func holds(_ checkpoint: String) -> Bool {
+        func resolved(_ path: String) -> String {
+            URL(fileURLWithPath: path).resolvingSymlinksInPath().path
+        }
+        return resolved((checkpoint as NSString).deletingLastPathComponent) == resolved(path)
+    }
+
+    /// Points `model_latest` and `model_best` at what they are to point at: a kill may have come between
+    /// a checkpoint and its links.
+    ///
+    /// - Parameter best: the step of the best checkpoint; nil where it is not known.
+    package func restoreLinks(best: Int?) throws(LabelingError) {
+        let all = checkpoints
+        let wanted = [
+            ("model_latest", all.last), ("model_best", all.first { $0.step == best }),
+        ]
+        for (name, checkpoint) in wanted {
+            let current = try? FileManager.default.destinationOfSymbolicLink(
+                atPath: path + "/" + name)
+            if let checkpoint {
+                let target = (checkpoint.path as NSString).lastPathComponent
+                if current != target { try link(name, to: target) }
+            } else if current != nil, access(path + "/" + name, F_OK) != 0 {
+                unlink(path + "/" + name)
+            }
+        }
     }
 
     /// Removes all checkpoints but the newest `count` and the one of step `best`; 0 keeps all.

@@ -21,6 +21,8 @@ package final class Trainer {
     /// The step whose numbers have not been read yet (`late_results`).
     private var unread: (work: StepWork, pending: PendingStep)?
     private var newest: String
+    /// Whether `newest` lies in this run's folder.
+    private var isNewestHere: Bool
     private var savedStep: Int
     private var skippedInARow = 0
     private var brokenReasons: [String] = []
@@ -29,7 +31,7 @@ package final class Trainer {
     ///   - newest: the checkpoint that `state` comes from, if any.
     package init(
         _ run: TrainingRun, step: TrainingStep, state: TrainingState, newest: String?,
-        directory: RunDirectory, onEvent: @escaping TrainEventHandler
+        isNewestHere: Bool = true, directory: RunDirectory, onEvent: @escaping TrainEventHandler
     ) throws {
         self.run = run
         self.step = step
@@ -37,10 +39,11 @@ package final class Trainer {
         self.directory = directory
         self.onEvent = onEvent
         self.newest = newest ?? ""
+        self.isNewestHere = isNewestHere
         savedStep = newest == nil ? -1 : state.step
         logs =
             run.ranks?.isFirst ?? true
-            ? try TrainingLogs(directory: directory.path, step: state.step) : nil
+            ? try TrainingLogs(directory: directory.path, state: state) { onEvent(.run($0)) } : nil
     }
 
     /// - Parameter shouldStop: asked after every step; true saves and throws.
@@ -271,15 +274,34 @@ package final class Trainer {
         isolation: isolated (any Actor)? = #isolation, shouldStop: () -> Bool
     ) async throws {
         var isBest = false
+        var isValidated = false
         if run.isValidationDue(state) || run.isCheckpointDue(state) { try readLateResult() }
         if run.isValidationDue(state), state.validatedStep != state.step {
             do {
                 isBest = try await validate(shouldStop: shouldStop)
+                isValidated = true
             } catch LabelingError.interrupted {
                 try stop()
             }
         }
-        if run.isCheckpointDue(state) || isBest, savedStep != state.step { try save() }
+        if run.isCheckpointDue(state) || isBest, savedStep != state.step {
+            try save()
+        } else if isValidated, savedStep == state.step {
+            try saveState()
+        }
+    }
+
+    /// After a validation of a network that was saved before it: a run that was stopped inside it.
+    private func saveState() throws {
+        guard isNewestHere else { return try save() }
+        guard logs != nil else { return }
+        try TrainingCheckpoint.update(state, in: newest)
+        try linkBest()
+    }
+
+    private func linkBest() throws {
+        guard let best = state.best, best.step == state.step else { return }
+        try directory.link("model_best", to: (newest as NSString).lastPathComponent)
     }
 
     /// - Returns: whether the network is better than at every validation before.
@@ -333,6 +355,7 @@ package final class Trainer {
             try step.exchange?.wholeState(of: step.optimizer) ?? step.optimizer.exportState()
         }
         savedStep = state.step
+        isNewestHere = true
         guard logs != nil else { return }
         newest = try directory.save(epoch: epoch, step: state.step) { folder in
             try withRecoverableMemory {
@@ -342,10 +365,7 @@ package final class Trainer {
                     optimizer: optimizer)
             }
         }
-        if let best = state.best, best.step == state.step {
-            try directory.link(
-                "model_best", to: RunDirectory.name(epoch: epoch, step: state.step))
-        }
+        try linkBest()
         directory.prune(keeping: run.spec.train.keptCheckpointCount, best: state.best?.step)
         onEvent(.checkpoint(path: newest, step: state.step))
     }
@@ -374,9 +394,13 @@ struct TrainingLogs {
     let metrics: MetricsLog
     let board: TrainingBoard
 
-    init(directory: String, step: Int) throws(LabelingError) {
+    init(
+        directory: String, state: TrainingState, onEvent: RunEventHandler
+    ) throws {
         status = StatusLog(directory: directory)
-        metrics = try MetricsLog(directory: directory, resumingAt: step)
-        board = try TrainingBoard(directory: directory, resumingAt: step)
+        metrics = try MetricsLog(
+            directory: directory, resumingAt: state.step,
+            isValidated: state.validatedStep == state.step, onEvent: onEvent)
+        board = try TrainingBoard(directory: directory, resumingAt: state.step)
     }
 }

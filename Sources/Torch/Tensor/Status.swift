@@ -72,6 +72,10 @@ public enum Libtorch {
     /// The version that was found, such as `2.13.0`.
     public static var version: String { String(cString: ct_version()) }
 
+    /// The instructions that operators use on this processor, such as `AVX512`; `ATEN_CPU_CAPABILITY`
+    /// changes them. Sums depend on them.
+    public static var instructionSet: String { String(cString: ct_cpu_capability()) }
+
     /// Whether this processor multiplies half precision in tiles (Intel's AMX).
     package static var hasMatrixTiles: Bool { ct_has_matrix_tiles() }
 
