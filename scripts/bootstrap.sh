@@ -2,6 +2,7 @@
 # Makes ready what the package needs beside Swift: system libraries, and libtorch's headers and libraries in .deps/torch.
 # Runs again at no cost; whatever is missing or broken is fetched again.
 #   TORCH_VERSION=2.13.0   TORCH_VARIANT=cpu|cuda   TORCH_DIR=folder of another libtorch (nothing is fetched then)
+#   DEPS=.deps   where it goes; another place is built against with TORCH_DIR=$DEPS/torch
 # cpu unless cuda was chosen before.
 # Wheels come through pip, from the index or folder that pip is configured for: for cpu the +cpu wheel where it is offered,
 # else the plain one, of which only the CPU's part stays.
@@ -10,7 +11,7 @@ set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 version=${TORCH_VERSION:-2.13.0}
 machine=$(uname -m)
-deps=$root/.deps
+deps=${DEPS:-$root/.deps}
 complete=$deps/torch/.complete
 # Once chosen, a variant stays until another one is named.
 variant=${TORCH_VARIANT:-$(sed -n '1s/^libtorch [^ ]* \(cpu\|cuda\) .*/\1/p' "$complete" 2>/dev/null || true)}
@@ -141,7 +142,7 @@ download_torch() { # specifier ; 1: there is none, whose reason is in $partial/e
     for python in 3.11 3.12 3.13 3.10; do
         if download "$python" --no-deps "$1"; then return 0; fi
         grep -q "No matching distribution" "$partial/errors" || fail "pip failed: $(tail -n 3 "$partial/errors")"
-        if grep -q "from versions: none" "$partial/errors" && [ -n "$(unanswered)" ]; then
+        if [ -n "$(unanswered)" ] && ! grep -q "from versions: [0-9]" "$partial/errors"; then
             say "the package index does not answer. pip could not fetch $(unanswered)"
             fail "Look at the network and at what \`pip config list\` says, and run again"
         fi
@@ -150,7 +151,7 @@ download_torch() { # specifier ; 1: there is none, whose reason is in $partial/e
 }
 unpack() { python3 "$root/scripts/unpack_wheels.py" "$@"; }
 
-say "fetching libtorch $version ($variant) into .deps; pip says the sizes"
+say "fetching libtorch $version ($variant) into ${deps#"$root/"}; pip says the sizes"
 # "===" is exact: with "==" a local +cpu wheel would answer for the plain one.
 if [ "$variant" = cpu ] && download_torch "torch===$version+cpu"; then
     : # about a third of the plain wheel, which has CUDA too

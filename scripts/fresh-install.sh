@@ -58,7 +58,7 @@ inside() {
     done
     mount -t proc proc "$ROOT/proc"
     mount --rbind /dev "$ROOT/dev"
-    exec chroot "$ROOT" /usr/bin/env HOME=/root LC_ALL=C.UTF-8 PATH="$SWIFT_AT/bin:/usr/sbin:/usr/bin:/sbin:/bin" \
+    exec chroot "$ROOT" /usr/bin/env -u TMPDIR HOME=/root LC_ALL=C.UTF-8 PATH="$SWIFT_AT/bin:/usr/sbin:/usr/bin:/sbin:/bin" \
         sh -c 'cd /mal && exec "$@"' sh "$@"
 }
 

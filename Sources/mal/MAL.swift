@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import Labeling
 
 @main
@@ -26,4 +27,29 @@ struct MAL: AsyncParsableCommand {
             SemanticCommand.self, ReportCommand.self, ValidateCommand.self,
             CheckpointCommand.self, SpecCommand.self,
         ])
+
+    static func main() async {
+        do {
+            var command = try parseAsRoot()
+            if var command = command as? any AsyncParsableCommand {
+                try await command.run()
+            } else {
+                try command.run()
+            }
+        } catch let error where isWrongUsage(error) {
+            FileHandle.standardError.write(Data("Error: \(error)\n".utf8))
+            exit(withError: ExitCode.validationFailure)
+        } catch {
+            exit(withError: error)
+        }
+    }
+
+    /// What ArgumentParser can't know is wrong with an option; its own errors end with 64 by themselves.
+    private static func isWrongUsage(_ error: any Error) -> Bool {
+        switch error {
+        case LabelingError.wrongOption: true
+        case let error as SpecError: error.problems.contains(where: \.isOfCommandLine)
+        default: false
+        }
+    }
 }

@@ -78,8 +78,12 @@ struct LabelingModel {
         }
     }
 
-    func check(cropSize: Int) throws(MaskModelError) {
-        try configuration.validate(cropSize: cropSize)
+    func check(cropSize: Int, of spec: DatasetSpec) throws {
+        do {
+            try configuration.validate(cropSize: cropSize)
+        } catch {
+            throw spec.attributed(error)
+        }
     }
 
     func networks(_ source: MaskSource, on device: Device) throws -> [MaskNetwork] {
