@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Reads mutated inputs with every reader (RLE, polygons, COCO JSON, .pth, safetensors, images, specs) under the address sanitizer and, for C
 # and C++, the undefined behaviour sanitizer. Prints a line a reader and fails on a finding: a sanitizer report, a trap, a wrong answer, over 5 s
-# of processor time or over 256 MB of heap for an input. Not part of CI: it takes minutes to build and to run.
+# of processor time or over 256 MB of heap for an input. CI runs it with COUNT=2000; all takes minutes more.
 #   fuzz.sh [READER ...]      all by default
 #   COUNT=100000   inputs a reader      SEED=1      FINDINGS=folder for inputs and logs of findings
 # One input again: .build-fuzz/release/fuzz reproduce READER FILE --index N   (run from the repository, with N from the file's name)

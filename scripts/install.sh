@@ -30,11 +30,9 @@ mkdir -p "$target.new/torch/lib" "$prefix/bin" "$prefix/share/mal"
 sort -u <<<"$libraries" | while read -r library; do
     [ -z "$library" ] || install -m 644 "$library" "$target.new/torch/lib/"
 done
-if [ -e "$torch_lib/libtorch_cuda.so" ]; then
-    for folder in nvidia torch.libs; do # where the wheels' own run paths look
-        if [ -d "$torch/../$folder" ]; then cp -rL "$torch/../$folder" "$target.new/"; fi
-    done
-fi
+for folder in nvidia torch.libs; do # where the wheels' own run paths look
+    if [ -d "$torch/../$folder" ]; then cp -rL "$torch/../$folder" "$target.new/"; fi
+done
 rm -rf "$target"
 mv "$target.new" "$target"
 

@@ -1,65 +1,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <tiffio.h>
-
 #include "convert.h"
-
-typedef struct {
-    const uint8_t *data;
-    uint64_t length;
-    uint64_t position;
-    char *message;
-} source;
-
-static tmsize_t source_read(thandle_t handle, void *target, tmsize_t count) {
-    source *input = handle;
-    uint64_t left = input->position < input->length ? input->length - input->position : 0;
-    uint64_t taken = (uint64_t)count < left ? (uint64_t)count : left;
-    memcpy(target, input->data + input->position * (taken > 0), taken);
-    input->position += taken;
-    return (tmsize_t)taken;
-}
-
-static tmsize_t source_write(thandle_t handle, void *bytes, tmsize_t count) {
-    (void)handle;
-    (void)bytes;
-    (void)count;
-    return -1;
-}
-
-static toff_t source_seek(thandle_t handle, toff_t offset, int whence) {
-    source *input = handle;
-    if (whence == SEEK_CUR) offset += input->position;
-    if (whence == SEEK_END) offset += input->length;
-    input->position = offset;
-    return offset;
-}
-
-static int source_close(thandle_t handle) {
-    (void)handle;
-    return 0;
-}
-
-static toff_t source_size(thandle_t handle) { return ((source *)handle)->length; }
-
-static int on_error(TIFF *tiff, void *context, const char *module, const char *format, va_list args) {
-    (void)tiff;
-    (void)module;
-    char *message = context;
-    if (message[0] == 0) vsnprintf(message, CI_MESSAGE, format, args);
-    return 1;
-}
-
-static int on_warning(TIFF *tiff, void *context, const char *module, const char *format,
-                      va_list args) {
-    (void)tiff;
-    (void)context;
-    (void)module;
-    (void)format;
-    (void)args;
-    return 1;
-}
+#include "tiff_source.h"
 
 // How samples lie in the file and what they mean.
 typedef struct {
@@ -335,23 +278,11 @@ static int read_converted(TIFF *tiff, const layout *format, uint8_t *rgb, char *
     return status;
 }
 
-static TIFF *open_source(source *input) {
-    TIFFOpenOptions *options = TIFFOpenOptionsAlloc();
-    if (!options) return NULL;
-    TIFFOpenOptionsSetMaxSingleMemAlloc(options, (tmsize_t)1 << 30);
-    TIFFOpenOptionsSetErrorHandlerExtR(options, on_error, input->message);
-    TIFFOpenOptionsSetWarningHandlerExtR(options, on_warning, NULL);
-    TIFF *tiff = TIFFClientOpenExt("image", "rm", input, source_read, source_write, source_seek,
-                                   source_close, source_size, NULL, NULL, options);
-    TIFFOpenOptionsFree(options);
-    return tiff;
-}
-
 int ci_tiff_decode(const uint8_t *data, size_t length, uint32_t width, uint32_t height, uint8_t *rgb,
                    char *message) {
-    source input = {.data = data, .length = length, .message = message};
+    ci_tiff_source input = {.data = data, .length = length, .message = message};
     message[0] = 0;
-    TIFF *tiff = open_source(&input);
+    TIFF *tiff = ci_tiff_open(&input);
     if (!tiff) {
         return message[0] ? CI_DAMAGED : ci_fail(message, CI_DAMAGED, "its directory is unreadable");
     }

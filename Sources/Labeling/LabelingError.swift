@@ -17,6 +17,8 @@ public enum LabelingError: Error, Equatable, Sendable, CustomStringConvertible {
     case outOfMemory(batchSize: Int, cropSize: Int, reason: String)
     case interrupted(done: Int, total: Int)
     case wrongUse(String)
+    /// An option or argument of the command is wrong by itself, whatever the files hold.
+    case wrongOption(String)
     /// Ctrl-C or SIGTERM; everything is in the checkpoint.
     case trainingStopped(step: Int, stepCount: Int, checkpoint: String)
     /// `terms` in words; `record` is the file that holds more.
@@ -59,7 +61,7 @@ public enum LabelingError: Error, Equatable, Sendable, CustomStringConvertible {
         case .interrupted(let done, let total):
             return "stopped after \(done) of \(total) boxes; nothing is lost: the same command "
                 + "continues from here"
-        case .wrongUse(let message):
+        case .wrongUse(let message), .wrongOption(let message):
             return message
         case .trainingStopped(let step, let stepCount, let checkpoint):
             return "stopped after step \(step) of \(stepCount), saved in \(checkpoint); nothing is "

@@ -58,6 +58,13 @@ struct CheckpointCommand: ParsableCommand {
 
         enum ElementType: String, ExpressibleByArgument { case fp16, fp32 }
 
+        func validate() throws {
+            guard output.lowercased().hasSuffix(".safetensors") else {
+                throw ValidationError(
+                    "\(output) must end in .safetensors, the only format that is written")
+            }
+        }
+
         func run() throws {
             var texts: [String: String] = [:]
             for entry in metadata {

@@ -47,6 +47,10 @@ struct MAL: AsyncParsableCommand {
 
     /// Help and version come as errors too, of exit code 0.
     private static func end(with error: any Error) -> Never {
+        if isWrongUsage(error) {
+            StandardStreams.say("Error: \(error)\n")
+            Foundation.exit(ExitCode.validationFailure.rawValue)
+        }
         let code = exitCode(for: error)
         let text = fullMessage(for: error)
         guard code == .success else {
@@ -58,6 +62,15 @@ struct MAL: AsyncParsableCommand {
             Foundation.exit(0)
         } catch {
             end(with: error)
+        }
+    }
+
+    /// What ArgumentParser can't know is wrong with an option; its own errors end with 64 by themselves.
+    private static func isWrongUsage(_ error: any Error) -> Bool {
+        switch error {
+        case LabelingError.wrongOption: true
+        case let error as SpecError: error.problems.contains(where: \.isOfCommandLine)
+        default: false
         }
     }
 }

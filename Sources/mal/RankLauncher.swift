@@ -34,6 +34,8 @@ struct RankLauncher {
             if received.interrupts + received.terminations > 0 {
                 throw ExitCode(statuses.allSatisfy { $0.status == .exited(130) } ? 130 : 1)
             }
+            // A wrong command stays wrong.
+            if statuses.contains(where: { $0.status == .exited(64) }) { throw ExitCode(64) }
             guard attempt < restartCount else { throw ExitCode(1) }
             plan = planAfterFailure ?? plan
             note(

@@ -37,6 +37,8 @@ struct ReportCommand: AsyncParsableCommand {
     @Flag(name: .shortAndLong, help: "No progress, only warnings and errors.")
     var quiet = false
 
+    func validate() throws { try checkMaxPixels(maxPixels) }
+
     @MainActor
     func run() async throws {
         let console = ConsoleProgress(quiet: quiet)

@@ -45,6 +45,13 @@ struct RunOptions: ParsableArguments {
     }
 }
 
+/// For `--max-pixels` of commands without a spec, whose range the spec's key has.
+func checkMaxPixels(_ count: Int) throws {
+    guard (1...4_000_000_000).contains(count) else {
+        throw ValidationError("--max-pixels must be 1 to 4000000000, is \(count)")
+    }
+}
+
 /// A spec file, which must be given, and what goes on top of it.
 struct SpecOptions: ParsableArguments {
     static let names: NameSpecification = [

@@ -36,6 +36,11 @@ struct ValidateCommand: ParsableCommand {
     @Flag(name: .customLong("apply-exif"), help: "Turn images as their EXIF orientation says.")
     var appliesEXIF = false
 
+    func validate() throws {
+        try checkMaxPixels(maxPixels)
+        guard limit >= 0 else { throw ValidationError("--limit must be 0 or more, is \(limit)") }
+    }
+
     func run() throws {
         let console = ConsoleProgress()
         let report = try ValidationReport(

@@ -87,7 +87,7 @@ struct CommandLineTests {
         let noKey = try mal(
             "label", ".", "--boxes", "boxes.json", "--out", "masks.json", "dataset.cropsize=7",
             in: folder)
-        #expect(noKey.code == 1)
+        #expect(noKey.code == 64)
         #expect(
             noKey.errors
                 == "Error: override dataset.cropsize=7: unknown key dataset.cropsize: did you mean "

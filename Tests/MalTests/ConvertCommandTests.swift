@@ -36,7 +36,7 @@ extension CommandLineTests {
             boxes.errors.contains("warning: 18 masks left out: the format has boxes only\n"),
             "\(boxes.errors)")
         let unknown = try mal("convert", source, "x", "--to", "tiff", in: folder)
-        #expect(unknown.code == 1)
+        #expect(unknown.code == 64)
         #expect(unknown.errors.hasPrefix("Error: --to tiff: expected one of coco, lvis, "))
         let unnamed = try mal("convert", source, "x", in: folder)
         #expect(unnamed.errors.hasPrefix("Error: x: --to is needed, one of coco, "))

@@ -86,14 +86,14 @@ public struct ConvertJob: Sendable {
         let names = AnnotationFormat.allCases.map(\.rawValue).joined(separator: ", ")
         if let name {
             guard let format = AnnotationFormat(rawValue: name) else {
-                throw .wrongUse("--to \(name): expected one of \(names)")
+                throw .wrongOption("--to \(name): expected one of \(names)")
             }
             return format
         }
         switch URL(fileURLWithPath: output).pathExtension.lowercased() {
         case "json": return .coco
         case "csv": return .csv
-        default: throw .wrongUse("\(output): --to is needed, one of \(names)")
+        default: throw .wrongOption("\(output): --to is needed, one of \(names)")
         }
     }
 }

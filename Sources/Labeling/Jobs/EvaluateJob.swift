@@ -48,7 +48,7 @@ public struct EvaluateJob {
         let model = try LabelingModel(
             checkpoint: evaluate.checkpoint ?? ModelFiles.defaultName, spec: spec.model,
             onEvent: onEvent)
-        try model.check(cropSize: spec.dataset.cropSize)
+        try model.check(cropSize: spec.dataset.cropSize, of: spec.dataset)
         let source: MaskSource =
             evaluate.usesMixedModel ? .mixed : evaluate.usesTeacher ? .teacher : .student
         predictor = MaskPredictor(

@@ -16,13 +16,13 @@ public struct ExportSettings: Sendable, Equatable {
     func options(images: String?, appliesEXIF: Bool) throws(LabelingError) -> ExportOptions {
         var options = ExportOptions()
         guard (0...1000).contains(tolerance) else {
-            throw .wrongUse("--tolerance must be 0 to 1000 pixels, is \(tolerance)")
+            throw .wrongOption("--tolerance must be 0 to 1000 pixels, is \(tolerance)")
         }
         guard (0...1000).contains(voidBorder) else {
-            throw .wrongUse("--void-border must be 0 to 1000 pixels, is \(voidBorder)")
+            throw .wrongOption("--void-border must be 0 to 1000 pixels, is \(voidBorder)")
         }
         guard let overlap = ExportOptions.Overlap(rawValue: overlap) else {
-            throw .wrongUse("--overlap must be area or score, is \(overlap)")
+            throw .wrongOption("--overlap must be area or score, is \(overlap)")
         }
         options.outline = OutlineOptions(tolerance: tolerance, isSubpixel: isSubpixel)
         options.overlap = overlap
@@ -63,17 +63,17 @@ public struct OutputTarget: Sendable, Equatable {
     ) throws(LabelingError) -> (primary: String, others: [OutputTarget]) {
         var targets = texts.map { OutputTarget($0) }
         for target in targets where target.path.isEmpty {
-            throw .wrongUse("--out \(target.format.rawValue): has no path after the colon")
+            throw .wrongOption("--out \(target.format.rawValue): has no path after the colon")
         }
         let paths = targets.map { URL(fileURLWithPath: $0.path).standardizedFileURL.path }
         guard Set(paths).count == paths.count else {
-            throw .wrongUse("--out: two outputs have the same path")
+            throw .wrongOption("--out: two outputs have the same path")
         }
         if let place = targets.firstIndex(where: { $0.format == .coco }) {
             let primary = targets.remove(at: place)
             return (primary.path, targets)
         }
-        guard let first = targets.first else { throw .wrongUse("--out: give a path") }
+        guard let first = targets.first else { throw .wrongOption("--out: give a path") }
         var path = first.path
         while path.count > 1, path.hasSuffix("/") { path.removeLast() }
         return (path + ".masks.json", targets)

@@ -115,7 +115,7 @@ public struct LabelJob {
         request.overlaysDirectory = overlaysDirectory
         request.confidence = model.confidence
         request.modelDescription = "\(model.configuration)"
-        try model.check(cropSize: request.cropSize)
+        try model.check(cropSize: request.cropSize, of: spec.dataset)
         if spec.dataset.usesAdaptiveCrops {
             request.adaptiveCrop = AdaptiveCrop(
                 cropSize: request.cropSize, stride: model.configuration.backbone.tokenStride)

@@ -375,7 +375,7 @@ public struct TrainJob {
             onEvent: { event in
                 if case .note(let text) = event { onEvent(.note("guide, " + text)) }
             })
-        try model.check(cropSize: spec.dataset.cropSize)
+        try model.check(cropSize: spec.dataset.cropSize, of: spec.dataset)
         return model
     }
 

@@ -79,8 +79,12 @@ struct LabelingModel {
         }
     }
 
-    func check(cropSize: Int) throws(MaskModelError) {
-        try configuration.validate(cropSize: cropSize)
+    func check(cropSize: Int, of spec: DatasetSpec) throws {
+        do {
+            try configuration.validate(cropSize: cropSize)
+        } catch {
+            throw spec.attributed(error)
+        }
     }
 
     func networks(_ source: MaskSource, _ runtime: Runtime) throws -> [MaskNetwork] {

@@ -1,3 +1,5 @@
+import MaskModel
+
 /// Images, annotations and crops.
 public struct DatasetSpec: Sendable, Equatable {
     public enum Format: String, Sendable, CaseIterable {
@@ -17,6 +19,7 @@ public struct DatasetSpec: Sendable, Equatable {
     public let loadsMasks: Bool
     /// Side of a crop in pixels.
     public let cropSize: Int
+    private let originOfCropSize: SpecOrigin
     public let usesAdaptiveCrops: Bool
     public let appliesEXIF: Bool
     public let maxPixelCount: Int
@@ -52,6 +55,7 @@ public struct DatasetSpec: Sendable, Equatable {
         cropSize = reader.int(
             "crop_size", default: 512, in: 16...8192,
             "Side of a crop in pixels, a multiple of the patch size. TAO asks for 256 or more.")
+        originOfCropSize = reader.origin("crop_size")
         usesAdaptiveCrops = reader.flag(
             "adaptive_crop", default: false, ours: true, usedBy: [.evaluate, .inference],
             "Small boxes in crops of half and three quarters of crop_size: faster, less exact masks."
@@ -65,5 +69,18 @@ public struct DatasetSpec: Sendable, Equatable {
         reader.check(
             maxObjectSize > minObjectSize, "max_obj_size", "must be more than dataset.min_obj_size",
             found: "\(maxObjectSize)", others: ["dataset.min_obj_size"])
+    }
+}
+
+extension DatasetSpec {
+    /// `error` as that of the option or the override which set the crop size; itself when a file did.
+    func attributed(_ error: MaskModelError) -> any Error {
+        guard case .invalidCropSize(_, let rule) = error, let place = originOfCropSize.place,
+            place.isOfCommandLine
+        else { return error }
+        return SpecError(
+            place: place.description,
+            place.message("dataset.crop_size", "must be \(rule)", found: "\(cropSize)"),
+            isOfCommandLine: true)
     }
 }

@@ -62,7 +62,8 @@ extension Spec {
         let problems =
             found.map {
                 SpecError.Problem(
-                    place: $0.element.place.description, message: $0.element.message)
+                    place: $0.element.place.description, message: $0.element.message,
+                    isOfCommandLine: $0.element.place.isOfCommandLine)
             } + malformed
         guard problems.isEmpty else { throw SpecError(problems) }
         return (spec, input.warnings + spec.gpus(for: command).warnings(for: command, input.name))

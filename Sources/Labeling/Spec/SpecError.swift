@@ -6,10 +6,13 @@ public struct SpecError: Error, Equatable, Sendable, CustomStringConvertible {
         public let place: String
         /// `train.batch_size must be 1 or more, is 0`.
         public let message: String
+        /// Whether it was given with the command (an option, an override), not in a file.
+        public let isOfCommandLine: Bool
 
-        public init(place: String, message: String) {
+        public init(place: String, message: String, isOfCommandLine: Bool = false) {
             self.place = place
             self.message = message
+            self.isOfCommandLine = isOfCommandLine
         }
 
         public var description: String { "\(place): \(message)" }
@@ -22,8 +25,10 @@ public struct SpecError: Error, Equatable, Sendable, CustomStringConvertible {
         self.problems = problems
     }
 
-    init(place: String, _ message: String) {
-        self.init([Problem(place: place, message: message)])
+    init(place: String, _ message: String, isOfCommandLine: Bool = false) {
+        self.init([
+            Problem(place: place, message: message, isOfCommandLine: isOfCommandLine)
+        ])
     }
 
     /// One line a problem, at most `shownCount` of them.

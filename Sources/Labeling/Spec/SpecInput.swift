@@ -1,5 +1,5 @@
 /// Where a value was set.
-enum SpecPlace: Equatable {
+enum SpecPlace: Equatable, Sendable {
     case file(name: String, line: Int)
     /// The override as given, the key it names, and its number among the overrides.
     case override(SpecOverride, index: Int)
@@ -24,6 +24,14 @@ enum SpecPlace: Equatable {
         case .override(let override, _): override.place
         case .option(let name, _): name
         case .nowhere(let name): name
+        }
+    }
+
+    /// Whether it came with the command, not from a file.
+    var isOfCommandLine: Bool {
+        switch self {
+        case .override, .option: true
+        case .file, .nowhere: false
         }
     }
 

@@ -137,9 +137,11 @@ struct SpecBounds<Value: Comparable & Sendable>: Sendable {
     }
 }
 
-/// Whether a key was set or left at its default, which is no part of what a spec says: all are equal.
+/// Where a key was set, nil when it was left at its default; no part of what a spec says: all are equal.
 struct SpecOrigin: Equatable, Sendable {
-    let isSet: Bool
+    let place: SpecPlace?
+
+    var isSet: Bool { place != nil }
 
     static func == (_: SpecOrigin, _: SpecOrigin) -> Bool { true }
 }

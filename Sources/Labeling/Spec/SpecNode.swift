@@ -1,6 +1,6 @@
 /// A value as it stands in a spec file or an override, before anyone knows which type it must have.
-struct SpecNode: Equatable {
-    indirect enum Content: Equatable {
+struct SpecNode: Equatable, Sendable {
+    indirect enum Content: Equatable, Sendable {
         case null
         case flag(Bool)
         case integer(Int)
@@ -11,7 +11,7 @@ struct SpecNode: Equatable {
         case section([Entry])
     }
 
-    struct Entry: Equatable {
+    struct Entry: Equatable, Sendable {
         var key: String
         var line: Int?
         var value: SpecNode

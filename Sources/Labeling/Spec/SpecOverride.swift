@@ -2,7 +2,7 @@
 ///
 /// `++key=value` and `+key=value` mean the same as `key=value`: every key has a default, so nothing
 /// is ever appended. `~key` is refused.
-struct SpecOverride: Equatable {
+struct SpecOverride: Equatable, Sendable {
     /// The argument as given, for messages.
     let argument: String
     /// Dotted: `train.lr`.
@@ -17,7 +17,7 @@ struct SpecOverride: Equatable {
 
     init(_ argument: String) throws(SpecError) {
         func fail(_ message: String) -> SpecError {
-            SpecError(place: SpecOverride.place(of: argument), message)
+            SpecError(place: SpecOverride.place(of: argument), message, isOfCommandLine: true)
         }
         guard argument.utf8.count <= SpecOverride.byteLimit else {
             throw fail("must be \(SpecOverride.byteLimit >> 10) KiB or less")

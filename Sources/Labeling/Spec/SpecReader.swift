@@ -47,8 +47,10 @@ final class SpecReader {
         section.isEmpty ? name : "\(section).\(name)"
     }
 
-    /// Whether somebody set the key `name` of the current section.
-    func isSet(_ name: String) -> Bool { input?.values[path(name)] != nil }
+    /// Where somebody set the key `name` of the current section.
+    func origin(_ name: String) -> SpecOrigin {
+        SpecOrigin(place: input?.values[path(name)]?.place)
+    }
 
     // MARK: Scalars
 

@@ -162,7 +162,7 @@ public struct TrainSpec: Sendable, Equatable {
             "use_amp", default: true, usedBy: all,
             "What precision: auto means on a GPU when this is in the spec: true fp16 as in TAO, false "
                 + "fp32.")
-        originOfAMP = SpecOrigin(isSet: reader.isSet("use_amp"))
+        originOfAMP = reader.origin("use_amp")
         precision = reader.choice("precision", default: .auto, ours: true, precisionSummary)
         pretrainedModelPath = reader.path(
             "pretrained_model_path", default: .null, "Weights to start from.")

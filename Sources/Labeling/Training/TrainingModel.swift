@@ -32,7 +32,11 @@ package struct TrainingModel {
             adjustsScale: !model.skipsScaleAdjustment,
             scaleRatioBefore: Double(model.maskScaleRatioPre))
         try configuration.validate()
-        try configuration.validate(cropSize: spec.dataset.cropSize)
+        do {
+            try configuration.validate(cropSize: spec.dataset.cropSize)
+        } catch {
+            throw spec.dataset.attributed(error)
+        }
         try requireFamily()
         try requireWholeBatches()
     }

@@ -1,0 +1,86 @@
+import Foundation
+import TestSupport
+import Testing
+
+extension CommandLineTests {
+    @Test(
+        "An option that is wrong by itself ends with 64",
+        arguments: [
+            (
+                ["label", "--quality", "bst"],
+                "--quality: must be one of standard, best, is \"bst\""
+            ),
+            (["label", "--device", "gpu"], "--device: must be auto, cpu or cuda:N, is \"gpu\""),
+            (["label", "--max-pixels", "0"], "--max-pixels: must be 1 or more, is 0"),
+            (["label", "--batch-size", "0"], "--batch-size: must be 1 or more, is 0"),
+            (["label", "--crop-size", "225"], "--crop-size: must be a multiple of 16, is 225"),
+            (
+                ["label", "dataset.crop_size=225"],
+                "override dataset.crop_size=225: must be a multiple of 16"
+            ),
+            (["label", "dataset.crop_size"], "override dataset.crop_size: must be key=value"),
+            (["label", "--out", "voc:"], "--out voc: has no path after the colon"),
+            (["label", "--tolerance", "5000"], "--tolerance must be 0 to 1000 pixels, is 5000.0"),
+            (["convert", "--to", "tiff"], "--to tiff: expected one of coco, lvis, "),
+            (["convert"], "x: --to is needed, one of coco, "),
+            (["semantic", "--overlap", "big"], "--overlap must be area or score, is big"),
+            (["semantic", "--void-border", "1001"], "--void-border must be 0 to 1000 pixels, is "),
+            (["validate", "--max-pixels=-1"], "--max-pixels must be 1 to 4000000000, is -1"),
+            (["validate", "--limit=-1"], "--limit must be 0 or more, is -1"),
+            (["report", "--max-pixels", "0"], "--max-pixels must be 1 to 4000000000, is 0"),
+            (["checkpoint", "convert", "a", "b.pth"], "b.pth must end in .safetensors"),
+        ])
+    func wrongOption(_ given: [String], _ message: String) throws {
+        let folder = try temporaryFolder()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let boxes = fixture("coco/instances.json")
+        let images = fixture("coco/images")
+        let rest =
+            switch given[0] {
+            case "label":
+                [
+                    images, "--boxes", boxes, "--checkpoint", fixture("micro_vit_trained.pth"),
+                    "--device", "cpu", "model.num_heads=3",
+                ] + (given.contains("--out") ? [] : ["--out", "x.json"])
+            case "convert": [boxes, "x"]
+            case "semantic": [boxes, "--out", "x"]
+            case "report": [boxes, "--images", images, "--out", "x"]
+            case "validate": [boxes]
+            default: [String]()
+            }
+        let result = try mal([given[0]] + rest + given.dropFirst(), in: folder)
+        #expect(result.code == 64, "\(result.errors)")
+        #expect(result.errors.contains("Error: \(message)"), "\(result.errors)")
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder).isEmpty)
+    }
+
+    @Test("What a file holds ends with 1, as does a value that a spec file sets")
+    func wrongFile() throws {
+        let folder = try temporaryFolder()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        for line in ["inference: {quality: bst}", "dataset: {crop_size: 225}"] {
+            let spec = """
+                device: cpu
+                model: {num_heads: 3}
+                \(line)
+                """
+            try spec.write(toFile: folder + "/spec.yaml", atomically: true, encoding: .utf8)
+            let result = try mal(
+                "inference", "-e", "spec.yaml", "-r", "out",
+                "inference.ann_path=\(fixture("coco/instances.json"))",
+                "inference.img_dir=\(fixture("coco/images"))",
+                "inference.checkpoint=\(fixture("micro_vit_trained.pth"))", in: folder)
+            #expect(result.code == 1, "\(result.errors)")
+            #expect(result.errors.contains("225") || result.errors.contains("bst"))
+        }
+    }
+
+    @Test("A wrong command that mal launch starts is wrong usage too, and is not repeated")
+    func wrongLaunch() throws {
+        let result = try mal(
+            "launch", "--processes", "2", "--max-restarts", "3", "--", "label", "photos", "--boxes",
+            "boxes.json", "--out", "masks.json", "--quality", "bst")
+        #expect(result.code == 64)
+        #expect(!result.errors.contains("starting over"))
+    }
+}
