@@ -61,7 +61,9 @@ import Torch
         #expect(hidesSomething)
     }
 
-    @Test("an object that the teacher is not sure of, or that leaves its box's sides free, does not count")
+    @Test(
+        "an object that the teacher is not sure of, or that leaves its box's sides free, does not count"
+    )
     func weights() {
         let composites = Composites()
         #expect(made(composites, probability: 0.6).weight.floats() == [0, 0, 0])

@@ -58,7 +58,8 @@ package final class Ranks {
     ///
     /// - Returns: on every process why not, when one of them cannot.
     package func connect(_ device: Device) throws -> String? {
-        let places = try gather(device == .cpu ? "" : "\(ProcessInfo.processInfo.hostName) \(device)")
+        let host = ProcessInfo.processInfo.hostName
+        let places = try gather(device == .cpu ? "" : "\(host) \(device)")
         guard !places.contains(""), Set(places).count == count else {
             return "not every process has a GPU of its own"
         }

@@ -55,7 +55,7 @@ public struct EvaluateJob {
             networks: try model.networks(source, runtime), source: source,
             device: runtime.device,
             arithmetic: runtime.arithmetic, flipTest: evaluate.usesFlip,
-            repairsBucketBorders: false, readsLate: spec.readsResultsLate(onGPU: runtime.device != .cpu))
+            repairsBucketBorders: false, readsLate: runtime.readsLate)
         let directory = spec.resultsDirectory(for: .evaluate)
         if rank?.isQuiet != true { try makeDirectory(directory) }
         status = StatusLog(directory: directory)

@@ -130,7 +130,7 @@ public struct LabelJob {
             device: runtime.device,
             arithmetic: runtime.arithmetic, flipTest: request.flipTest,
             repairsBucketBorders: specPath == nil && style == .lossless,
-            readsLate: spec.readsResultsLate(onGPU: runtime.device != .cpu))
+            readsLate: runtime.readsLate)
         if profiles { predictor.profile = StepProfile(device: runtime.device) }
         self.onEvent = onEvent
         let folder = URL(fileURLWithPath: outputPath).deletingLastPathComponent().path

@@ -6,6 +6,8 @@ struct Runtime {
     let device: Device
     /// float32, or what autocast computes in.
     let arithmetic: DType
+    /// Whether results are read while the next ones are computed.
+    let readsLate: Bool
 
     /// - Parameters:
     ///   - isFromFile: whether somebody wrote a spec, which always names GPUs.
@@ -39,6 +41,7 @@ struct Runtime {
             }
         }
         Libtorch.allowTF32(spec.allowsTF32)
+        readsLate = spec.readsResultsLate(onGPU: device != .cpu)
         let device = device
         let hasUnits = try withRecoverableMemory { device.hasBFloat16Units }
         let choice = spec.arithmetic(

@@ -235,7 +235,8 @@ public struct TrainJob {
         let choice = spec.train.meanFieldKernel
         guard runtime.device != .cpu, choice != .libtorch else { return nil }
         let side =
-            model.configuration.logitsSide(cropSize: spec.dataset.cropSize) * spec.train.crfSizeRatio
+            model.configuration.logitsSide(cropSize: spec.dataset.cropSize)
+            * spec.train.crfSizeRatio
         do {
             return try MeanFieldKernel(field, height: side, width: side, device: runtime.device)
         } catch {
@@ -426,7 +427,7 @@ public struct TrainJob {
             source: spec.evaluate.usesMixedModel
                 ? .mixed : spec.evaluate.usesTeacher ? .teacher : .student,
             usesFlip: spec.evaluate.usesFlip, arithmetic: runtime.arithmetic,
-            device: runtime.device, readsLate: spec.readsResultsLate(onGPU: runtime.device != .cpu))
+            device: runtime.device, readsLate: runtime.readsLate)
     }
 }
 

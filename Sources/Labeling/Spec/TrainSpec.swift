@@ -154,7 +154,8 @@ public struct TrainSpec: Sendable, Equatable {
         collectives = reader.choice(
             "collectives", default: .auto, ours: true,
             "What sums over several processes go through: gloo (the hosts' memory, also for GPUs) or "
-                + "nccl (from GPU to GPU). auto takes nccl where every process has a GPU of its own.")
+                + "nccl (from GPU to GPU). auto takes nccl where every process has a GPU of its own."
+        )
         overlapsGradients = reader.flag(
             "gradient_overlap", default: false, ours: true,
             "Sum gradients over several processes while the backward pass still runs.")

@@ -74,16 +74,17 @@ package struct MetricsLog {
 
     package func write(_ progress: TrainingProgress) throws(LabelingError) {
         let composite = progress.lossComposite
-        try write([
-            ("step", "\(progress.step)"), ("epoch", "\(progress.epoch)"),
-            ("loss", jsonNumber(progress.loss)), ("loss_mil", jsonNumber(progress.lossMIL)),
-            ("loss_crf", jsonNumber(progress.lossCRF)),
-        ] + (composite == 0 ? [] : [("loss_composite", jsonNumber(composite))]) + [
-            ("lr", jsonNumber(progress.learningRate)), ("boxes", "\(progress.boxCount)"),
-            ("skipped", "\(progress.isSkipped)"),
-            ("seconds", String(format: "%.3f", progress.seconds)),
-            ("memory_mb", "\(progress.memory / 1_000_000)"),
-        ])
+        try write(
+            [
+                ("step", "\(progress.step)"), ("epoch", "\(progress.epoch)"),
+                ("loss", jsonNumber(progress.loss)), ("loss_mil", jsonNumber(progress.lossMIL)),
+                ("loss_crf", jsonNumber(progress.lossCRF)),
+            ] + (composite == 0 ? [] : [("loss_composite", jsonNumber(composite))]) + [
+                ("lr", jsonNumber(progress.learningRate)), ("boxes", "\(progress.boxCount)"),
+                ("skipped", "\(progress.isSkipped)"),
+                ("seconds", String(format: "%.3f", progress.seconds)),
+                ("memory_mb", "\(progress.memory / 1_000_000)"),
+            ])
     }
 
     package func write(_ scores: ValidationScores) throws(LabelingError) {

@@ -189,8 +189,8 @@ package final class Trainer {
     /// The scale of float16's next step follows from this one; several processes wait for each other's
     /// gradients in every step.
     private var readsLate: Bool {
-        run.spec.readsResultsLate(onGPU: run.device != .cpu) && step.settings.options.arithmetic != .float16
-            && run.ranks == nil
+        run.spec.readsResultsLate(onGPU: run.device != .cpu)
+            && step.settings.options.arithmetic != .float16 && run.ranks == nil
     }
 
     /// Reads the step that was started last, and waits for it. What is written afterwards has it in.

@@ -342,7 +342,8 @@ package final class TrainingStep {
     /// Adds one batch's losses and gradients, as its share of `total` objects.
     private func accumulate(
         _ batch: TrainingTensors, of total: Int, _ weights: Losses, _ priorShare: Double,
-        _ compositeWeight: Double, _ sums: inout Sums, _ generator: inout Generator, isLast: Bool, wantsMaps: Bool
+        _ compositeWeight: Double, _ sums: inout Sums, _ generator: inout Generator, isLast: Bool,
+        wantsMaps: Bool
     ) {
         // First, while no activations of the student are held.
         let (teacher, features) = timed(.teacher) { teacherProbabilities(batch) }  // (B, o, o)
