@@ -52,12 +52,14 @@ package struct TrainingRun {
         stepCount(ofSamples: set.count)
     }
 
-    /// What the learning rate's curve calls an epoch: TAO divides the batches of one process by the number of
-    /// processes and rounds down (SPEC §2.4), which can be fewer than the steps of an epoch.
+    /// What the learning rate's curve calls an epoch. Where the spec names the devices (`train.num_gpus`) it is
+    /// TAO's: the batches of one device divided by the number of devices, rounded down (SPEC §2.4), which can be
+    /// fewer than the steps of an epoch. Else any number of processes has the curve of one.
     var stepsPerScheduleEpoch: Int {
-        guard batchesPerStep == 1 else { return stepsPerEpoch }
+        let devices = spec.train.gpus.count * spec.train.gpus.nodeCount
+        guard batchesPerStep == 1, devices > 1, devices == rankCount else { return stepsPerEpoch }
         return max(
-            1, EpochSampler.batchCount(of: set.count, batchSize: spec.train.batchSize) / rankCount)
+            1, EpochSampler.batchCount(of: set.count, batchSize: spec.train.batchSize) / devices)
     }
 
     private func stepCount(ofSamples count: Int) -> Int {
