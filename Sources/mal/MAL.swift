@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import Labeling
 
 @main
@@ -26,4 +27,18 @@ struct MAL: AsyncParsableCommand {
             SemanticCommand.self, ReportCommand.self, ValidateCommand.self,
             CheckpointCommand.self, SpecCommand.self,
         ])
+
+    static func main() async {
+        for place in 0..<Int(CommandLine.argc) {
+            guard let argument = CommandLine.unsafeArgv[place],
+                String(validatingCString: argument) == nil
+            else { continue }
+            // Swift would read, or write, a file of another name.
+            let text = String(cString: argument)
+            FileHandle.standardError.write(
+                Data("Error: \(text): names must be UTF-8, these bytes are not\n".utf8))
+            Foundation.exit(64)
+        }
+        await main(nil)
+    }
 }

@@ -1,3 +1,4 @@
+import COCO
 import Foundation
 import Glibc
 package import Imaging
@@ -48,17 +49,43 @@ package final class LabelJournal {
         offsets = [Int](repeating: 0, count: annotationCount)
         end = 0
         if mode == .resume, access(path, F_OK) != 0 { throw .noJournal(path: path) }
-        descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+        descriptor = open(
+            path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else {
+            guard errno != ELOOP else {
+                throw .wrongUse(
+                    "\(path): the journal's place is taken by a link, which mal does not follow; "
+                        + "move it away")
+            }
             throw .fileSystem(path: path, action: "create the journal", errno: errno)
         }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+            throw .wrongUse("\(path): the journal's place is taken by a pipe or device")
+        }
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else { throw .journalBusy(path: path) }
-        if mode == .fresh { try truncate(to: 0) }
+        if mode == .fresh {
+            try requireJournal()
+            try truncate(to: 0)
+        }
         if try readExisting(expecting: fingerprint) { try truncate(to: end) }
         if end == 0 {
             try truncate(to: 0)
             try writeAll(Self.magic)
             try appendFrame(Array(fingerprint.text.utf8))
+        }
+    }
+
+    /// Starting afresh drops a journal, never another's file.
+    private func requireJournal() throws(LabelingError) {
+        var status = stat()
+        let begin = Array("mal journal ".utf8)
+        guard fstat(descriptor, &status) == 0 else {
+            throw .fileSystem(path: path, action: "stat", errno: errno)
+        }
+        let length = min(begin.count, Int(status.st_size))
+        guard try read(at: 0, count: length) == Array(begin.prefix(length)) else {
+            throw .wrongUse("\(path): is there and is no journal of mal; move it away")
         }
     }
 

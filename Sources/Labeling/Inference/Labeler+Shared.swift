@@ -68,8 +68,8 @@ extension Labeler {
             fingerprint: fingerprint,
             mode: rank == 0 || request.journalMode != .resume ? request.journalMode : .automatic,
             annotationCount: file.annotations.count)
-        let before = try agree(meeting, journal, fingerprint, file)
         let batches = BatchPlan(plan, request.cropSettings)
+        let before = try agree(meeting, journal, fingerprint, file, batchCount: batches.count)
         let board = LeaseBoard(
             meeting, batches: (0..<batches.count).filter { !before.contains($0) })
         let total = plan.boxes.count
@@ -103,6 +103,10 @@ extension Labeler {
             throw LabelingError.interrupted(done: min(finished, total), total: total)
         }
         guard rank == 0 else { return nil }
+        guard !request.isDone else {
+            journal.remove()
+            return LabelSummary()
+        }
         let journals = JournalSet(
             [journal] + (try others(than: journal, file).filter { $0.fingerprint == fingerprint }))
         try requireComplete(journals, batchCount: batches.count)
@@ -116,7 +120,7 @@ extension Labeler {
     /// when a process would label something else.
     private func agree(
         _ meeting: RankMeeting, _ own: LabelJournal, _ fingerprint: RunFingerprint,
-        _ file: AnnotationFile
+        _ file: AnnotationFile, batchCount: Int
     ) throws -> Set<Int> {
         let (store, keys, rank) = (meeting.store, meeting.keys, meeting.environment.rank)
         func give(_ batches: Set<Int>, as key: String) throws {
@@ -143,6 +147,7 @@ extension Labeler {
         where try meeting.isThere(keys.part(other), of: other) {
             done.formUnion(try read(keys.part(other), of: other))
         }
+        if request.isDone { done = Set(0..<batchCount) }
         try give(done, as: keys.allParts)
         return done
     }

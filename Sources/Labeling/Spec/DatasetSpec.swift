@@ -51,7 +51,9 @@ public struct DatasetSpec: Sendable, Equatable {
             "Evaluation reads the true masks and measures IoU.")
         cropSize = reader.int(
             "crop_size", default: 512, in: 16...8192,
-            "Side of a crop in pixels, a multiple of the patch size. TAO asks for 256 or more.")
+            "Side of a crop in pixels, a multiple of the patch size. TAO asks for 256 or more. "
+                + "`label`, `inference` and `evaluate` take the model file's own (its `crop_size`) "
+                + "where this is not set.")
         usesAdaptiveCrops = reader.flag(
             "adaptive_crop", default: false, ours: true, usedBy: [.evaluate, .inference],
             "Small boxes in crops of half and three quarters of crop_size: faster, less exact masks."

@@ -50,6 +50,9 @@ final class SpecReader {
     /// Whether somebody set the key `name` of the current section.
     func isSet(_ name: String) -> Bool { input?.values[path(name)] != nil }
 
+    /// The keys that somebody set.
+    var givenKeys: Set<String> { Set(input?.values.keys.map { $0 } ?? []) }
+
     // MARK: Scalars
 
     func int(

@@ -15,6 +15,10 @@ package struct MetricsLog {
         guard let data = FileManager.default.contents(atPath: path) else {
             throw .fileSystem(path: path, action: "read", errno: EIO)
         }
+        let begin = Data("{\"step\": ".utf8)
+        guard data.prefix(begin.count) == begin.prefix(data.count) else {
+            throw .wrongUse("\(path): mal did not write what is there; move it away")
+        }
         guard ftruncate(file, off_t(Self.keptByteCount(of: data, step: step))) == 0 else {
             throw .fileSystem(path: path, action: "truncate", errno: errno)
         }
