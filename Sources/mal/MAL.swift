@@ -33,6 +33,7 @@ struct MAL: AsyncParsableCommand {
     static func main() async {
         StandardStreams.prepare()
         program_explain_lost_memory()
+        refuseNamesOfOtherEncodings()
         do {
             var command = try parseAsRoot()
             if var waiting = command as? any AsyncParsableCommand {
@@ -42,6 +43,18 @@ struct MAL: AsyncParsableCommand {
             }
         } catch {
             end(with: error)
+        }
+    }
+
+    /// Swift would read, or write, a file of another name.
+    private static func refuseNamesOfOtherEncodings() {
+        for place in 0..<Int(CommandLine.argc) {
+            guard let argument = CommandLine.unsafeArgv[place],
+                String(validatingCString: argument) == nil
+            else { continue }
+            StandardStreams.say(
+                "Error: \(String(cString: argument)): names must be UTF-8, these bytes are not\n")
+            Foundation.exit(ExitCode.validationFailure.rawValue)
         }
     }
 

@@ -53,6 +53,15 @@ struct JournalFile {
         return Int(status.st_size)
     }
 
+    /// Starting afresh drops a journal, never another's file.
+    func requireJournal() throws(LabelingError) {
+        let begin = Array("mal journal ".utf8)
+        let length = min(begin.count, try length())
+        guard try read(at: 0, count: length) == Array(begin.prefix(length)) else {
+            throw .wrongUse("\(path): is there and is no journal of mal; move it away")
+        }
+    }
+
     /// Whether the first line is there, as far as the file goes.
     func requireMagic(length: Int) throws(LabelingError) {
         let begin = try read(at: 0, count: min(length, Self.magic.count))

@@ -24,10 +24,10 @@ struct ReportIndex {
         }
         let sizes = records.map { SizeBucket($0.box)?.rawValue ?? 3 }
         let fields: [(String, String)] = [
-            ("masks", scriptText((masks.path as NSString).lastPathComponent)),
+            ("masks", scriptText(masks.path.fileName)),
             (
                 "truth",
-                input.truth.map { scriptText(($0.path as NSString).lastPathComponent) } ?? "null"
+                input.truth.map { scriptText($0.path.fileName) } ?? "null"
             ),
             ("chunkSize", "\(ReportJob.chunkSize)"),
             ("files", texts(masks.images.map(\.fileName))),

@@ -20,6 +20,9 @@ package struct MetricsLog {
             throw LabelingError.fileSystem(path: path, action: "read", errno: EIO)
         }
         let lines = Self.sorted(data, step: step, isValidated: isValidated)
+        guard lines.damaged.isEmpty || !lines.kept.isEmpty else {
+            throw LabelingError.wrongUse("\(path): mal did not write what is there; move it away")
+        }
         if !lines.damaged.isEmpty {
             let aside = path + ".damaged"
             for (_, text) in lines.damaged {

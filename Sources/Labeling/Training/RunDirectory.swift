@@ -1,3 +1,4 @@
+import COCO
 import Foundation
 import Glibc
 
@@ -127,7 +128,7 @@ package final class RunDirectory {
         func resolved(_ path: String) -> String {
             URL(fileURLWithPath: path).resolvingSymlinksInPath().path
         }
-        return resolved((checkpoint as NSString).deletingLastPathComponent) == resolved(path)
+        return resolved(checkpoint.folderPath) == resolved(path)
     }
 
     /// Points `model_latest` and `model_best` at what they are to point at: a kill may have come between
@@ -143,7 +144,7 @@ package final class RunDirectory {
             let current = try? FileManager.default.destinationOfSymbolicLink(
                 atPath: path + "/" + name)
             if let checkpoint {
-                let target = (checkpoint.path as NSString).lastPathComponent
+                let target = checkpoint.path.fileName
                 if current != target { try link(name, to: target) }
             } else if current != nil, access(path + "/" + name, F_OK) != 0 {
                 unlink(path + "/" + name)
@@ -156,7 +157,7 @@ package final class RunDirectory {
         guard count > 0 else { return }
         for checkpoint in checkpoints.dropLast(count) where checkpoint.step != best {
             // Under another name first, so that half of one is never taken for a whole.
-            let name = (checkpoint.path as NSString).lastPathComponent
+            let name = checkpoint.path.fileName
             let old = path + "/.old-" + name
             guard rename(checkpoint.path, old) == 0 else { continue }
             try? FileManager.default.removeItem(atPath: old)

@@ -301,7 +301,7 @@ package final class Trainer {
 
     private func linkBest() throws {
         guard let best = state.best, best.step == state.step else { return }
-        try directory.link("model_best", to: (newest as NSString).lastPathComponent)
+        try directory.link("model_best", to: newest.fileName)
     }
 
     /// - Returns: whether the network is better than at every validation before.

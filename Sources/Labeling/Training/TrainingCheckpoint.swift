@@ -1,3 +1,4 @@
+import COCO
 import Foundation
 import Glibc
 package import Torch
@@ -106,8 +107,8 @@ package struct TrainingCheckpoint {
     package static func stateAfterCheck(
         ofFile file: String, all: Bool = false
     ) throws(LabelingError) -> TrainingState? {
-        let folder = (file as NSString).deletingLastPathComponent
-        let name = (file as NSString).lastPathComponent
+        let folder = file.folderPath
+        let name = file.fileName
         let others = [folder + "/state.json", folder + "/optimizer.safetensors"]
         guard files.contains(name), others.allSatisfy({ access($0, F_OK) == 0 }) else { return nil }
         do {
