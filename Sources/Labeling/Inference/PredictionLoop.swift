@@ -54,8 +54,8 @@ package struct PredictedBatch: Sendable {
 /// - Returns: false when `shouldStop` ended it.
 /// - Throws: `LabelingError.outputNotFinite` for a batch that the network gave no numbers for.
 package func predict<Kept: Sendable>(
-    plan: BoxPlan, file: AnnotationFile, settings: CropSettings, predictor: MaskPredictor, thresholds: [Float],
-    extras: MaskExtras = MaskExtras(), skipping completed: Set<Int> = [],
+    plan: BoxPlan, file: AnnotationFile, settings: CropSettings, predictor: MaskPredictor,
+    thresholds: [Float], extras: MaskExtras = MaskExtras(), skipping completed: Set<Int> = [],
     more: (() -> [Int])? = nil, isolation: isolated (any Actor)? = #isolation,
     shouldStop: () -> Bool,
     consume: @escaping @Sendable (PredictedBatch) throws -> Kept,

@@ -111,7 +111,8 @@ extension Sequence where Element == StoredTensor {
         compactMap { tensor in
             let count = tensor.nonFiniteCount
             guard count > 0 else { return nil }
-            return "\(tensor.name.printable): \(count) of \(tensor.count) values are NaN or infinite"
+            return "\(tensor.name.printable): \(count) of \(tensor.count) values are NaN or "
+                + "infinite"
         }.sorted()
     }
 }
