@@ -58,8 +58,7 @@ package struct PredictedBatch: Sendable {
 /// - Throws: `LabelingError.outputNotFinite` for a batch that the network gave no numbers for.
 package func predict<Kept: Sendable>(
     plan: BoxPlan, file: AnnotationFile, settings: CropSettings, predictor: MaskPredictor,
-    thresholds: [Float],
-    extras: MaskExtras = MaskExtras(), skipping completed: Set<Int> = [],
+    thresholds: [Float], extras: MaskExtras = MaskExtras(), skipping completed: Set<Int> = [],
     more: (() -> [Int])? = nil, isolation: isolated (any Actor)? = #isolation,
     shouldStop: () -> Bool,
     consume: @escaping @Sendable (PredictedBatch) throws -> Kept,
