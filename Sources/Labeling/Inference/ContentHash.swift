@@ -2,9 +2,9 @@ import Glibc
 
 /// A 64-bit hash of bytes, eight at a time: of image files, model files and the files of a checkpoint.
 ///
-/// Each step maps states one to one, so two files of one length that differ in eight bytes that
-/// belong together never have the same hash; others do by chance, once in 2⁶⁴. Not a defence
-/// against forgery.
+/// Each step, which is that of XXH64, maps states one to one, so two files of one length that differ
+/// in eight bytes that belong together never have the same hash; others do by chance, once in 2⁶⁴.
+/// Not a defence against forgery.
 package struct ContentHash: Sendable {
     private var state: UInt64 = 0x9e37_79b9_7f4a_7c15
 
@@ -15,17 +15,17 @@ package struct ContentHash: Sendable {
         var hash = state
         var place = 0
         while place + 8 <= bytes.count {
-            hash ^= UInt64(
-                littleEndian: bytes.loadUnaligned(fromByteOffset: place, as: UInt64.self))
-            hash &*= 0x9fb2_1c65_1e98_df25
-            hash ^= hash >> 32
+            let word = bytes.loadUnaligned(fromByteOffset: place, as: UInt64.self)
+            hash = Self.step(hash, UInt64(littleEndian: word))
             place += 8
         }
-        for byte in bytes[place...] {
-            hash = (hash ^ UInt64(byte)) &* 0x9fb2_1c65_1e98_df25
-            hash ^= hash >> 32
-        }
+        for byte in bytes[place...] { hash = Self.step(hash, UInt64(byte)) }
         state = hash
+    }
+
+    private static func step(_ hash: UInt64, _ word: UInt64) -> UInt64 {
+        let sum = hash &+ word &* 0xc2b2_ae3d_27d4_eb4f
+        return (sum << 31 | sum >> 33) &* 0x9e37_79b1_85eb_ca87
     }
 
     /// The hash of all bytes so far.
