@@ -56,6 +56,7 @@ let package = Package(
                 .linkedLibrary("torch_cpu"), .linkedLibrary("c10"),
             ]),
         .target(name: "CKernels", cSettings: [.unsafeFlags(strictC)]),
+        .target(name: "CProgram", cSettings: [.unsafeFlags(strictC)]),
         .target(
             name: "Torch", dependencies: ["CTorch", "CKernels"], swiftSettings: swiftSettings),
         .target(
@@ -87,7 +88,7 @@ let package = Package(
         .executableTarget(
             name: "mal",
             dependencies: [
-                "Labeling",
+                "CProgram", "Labeling",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Subprocess", package: "swift-subprocess"),
@@ -98,7 +99,7 @@ let package = Package(
         .executableTarget(
             name: "bench",
             dependencies: [
-                "Labeling", "MaskModel", "Torch", "COCO", "Imaging",
+                "CProgram", "Labeling", "MaskModel", "Torch", "COCO", "Imaging",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Benchmarks/Sources/bench", swiftSettings: swiftSettings),

@@ -68,8 +68,8 @@ extension Labeler {
             fingerprint: fingerprint,
             mode: rank == 0 || request.journalMode != .resume ? request.journalMode : .automatic,
             annotationCount: file.annotations.count)
-        let before = try agree(meeting, journal, fingerprint, file)
         let batches = BatchPlan(plan, request.cropSettings)
+        let before = try agree(meeting, journal, fingerprint, file, batchCount: batches.count)
         let board = LeaseBoard(
             meeting, batches: (0..<batches.count).filter { !before.contains($0) })
         let total = plan.boxes.count
@@ -88,8 +88,8 @@ extension Labeler {
                     return first.isEmpty ? board.take() : first
                 }, shouldStop: shouldStop
             ) { batch, count in
-                finished =
-                    finishedBefore + (try board.record(batch: batch, boxCount: count))
+                let recorded = try board.record(batch: batch, boxCount: count)
+                finished = finishedBefore + min(max(recorded, 0), total)
                 onEvent(
                     .progress(
                         stage: "labelling", done: min(finished, total), total: total, unit: "boxes")
@@ -116,7 +116,7 @@ extension Labeler {
     /// when a process would label something else.
     private func agree(
         _ meeting: RankMeeting, _ own: LabelJournal, _ fingerprint: RunFingerprint,
-        _ file: AnnotationFile
+        _ file: AnnotationFile, batchCount: Int
     ) throws -> Set<Int> {
         let (store, keys, rank) = (meeting.store, meeting.keys, meeting.environment.rank)
         func give(_ batches: Set<Int>, as key: String) throws {
@@ -125,12 +125,17 @@ extension Labeler {
         }
         func read(_ key: String, of other: Int) throws -> Set<Int> {
             let bytes = try store.value(key, timeout: meeting.longWait * 2)
-            let part = try JSONDecoder().decode(Part.self, from: Data(bytes))
+            guard let part = try? JSONDecoder().decode(Part.self, from: Data(bytes)),
+                part.batches.allSatisfy((0..<batchCount).contains)
+            else {
+                throw LabelingError.rankLost(
+                    "rank \(rank) got from rank \(other) what is no list of this run's batches")
+            }
             let differences = fingerprint.differences(from: RunFingerprint(text: part.fingerprint))
             guard differences.isEmpty else {
                 throw LabelingError.wrongUse(
                     "rank \(other) would label something else than rank \(rank): "
-                        + differences.joined(separator: "; "))
+                        + printable(differences.joined(separator: "; "), limit: 400))
             }
             return Set(part.batches)
         }

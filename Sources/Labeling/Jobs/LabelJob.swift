@@ -14,6 +14,7 @@ public struct LabelJob {
     private let reportDirectory: String?
     private let rank: RankEnvironment?
     private let rankTimeout: Duration
+    private let threads: Int?
     private let exports: [AnnotationExport]
     private let onEvent: RunEventHandler
 
@@ -68,6 +69,7 @@ public struct LabelJob {
         let runtime = try Runtime(
             spec: spec, command: .inference, isFromFile: specPath != nil, threads: threads,
             followsTAO: style == .tao, rank: rank, onEvent: onEvent)
+        self.threads = threads
         let model = try LabelingModel(
             checkpoint: inference.checkpoint ?? ModelFiles.defaultName, spec: spec.model,
             onEvent: onEvent)
@@ -120,7 +122,11 @@ public struct LabelJob {
         }
         self.request = request
         predictor = MaskPredictor(
-            networks: [try model.network(.student, on: runtime.device)], source: .student,
+            networks: [
+                try Libtorch.withThreads(threads) {
+                    try model.network(.student, on: runtime.device)
+                }
+            ], source: .student,
             device: runtime.device,
             arithmetic: runtime.arithmetic, flipTest: request.flipTest,
             repairsBucketBorders: specPath == nil && style == .lossless,
@@ -139,7 +145,9 @@ public struct LabelJob {
     public func run(
         isolation: isolated (any Actor)? = #isolation, shouldStop: () -> Bool
     ) async throws -> LabelSummary {
-        let summary = try await labeler.run(file: file, shouldStop: shouldStop)
+        let summary = try await Libtorch.withThreads(threads) {
+            try await labeler.run(file: file, shouldStop: shouldStop)
+        }
         return try await withReport(summary, shouldStop: shouldStop)
     }
 
@@ -154,7 +162,11 @@ public struct LabelJob {
         let summary = try await withMeeting(
             rank, timeout: rankTimeout,
             onDeath: { onEvent(.warning("\($0); the others take over its boxes")) }
-        ) { try await labeler.run($0, file: file, shouldStop: shouldStop) }
+        ) { meeting in
+            try await Libtorch.withThreads(threads) {
+                try await labeler.run(meeting, file: file, shouldStop: shouldStop)
+            }
+        }
         guard let summary else { return nil }
         return try await withReport(summary, shouldStop: shouldStop)
     }
@@ -165,7 +177,9 @@ public struct LabelJob {
     public func run(
         _ shard: LabelShard, isolation: isolated (any Actor)? = #isolation, shouldStop: () -> Bool
     ) async throws -> (journal: String, boxCount: Int) {
-        try await labeler.run(shard, file: file, shouldStop: shouldStop)
+        try await Libtorch.withThreads(threads) {
+            try await labeler.run(shard, file: file, shouldStop: shouldStop)
+        }
     }
 
     private var labeler: Labeler {

@@ -6,6 +6,8 @@ struct Runtime {
     let device: Device
     /// float32, or what autocast computes in.
     let arithmetic: DType
+    /// CPU threads of the network; nil: libtorch's choice.
+    let threads: Int?
 
     /// - Parameters:
     ///   - isFromFile: whether somebody wrote a spec, which always names GPUs.
@@ -17,7 +19,7 @@ struct Runtime {
         onEvent: RunEventHandler
     ) throws(TorchError) {
         try Libtorch.start()
-        if let threads { Libtorch.threadCount = threads }
+        self.threads = threads
         switch spec.device {
         case .cpu: device = .cpu
         case .cuda(let index): device = try Device(named: "cuda:\(index)")
@@ -58,7 +60,3 @@ extension TrainSpec {
         return [Float(small), Float(medium), Float(large)]
     }
 }
-
-/// For the first line of a command that computes; may start the program over (see
-/// `Libtorch.letIdleThreadsSleep`).
-public func prepareForComputing() { Libtorch.letIdleThreadsSleep() }

@@ -98,7 +98,11 @@ public struct TrainJob {
             onLoss: { text in
                 if isFirst { try? StatusLog(directory: path).write(.failure, text) }
             }
-        ) { try await run($0, shouldStop: shouldStop) }
+        ) { ranks in
+            try await Libtorch.withThreads(runtime.threads) {
+                try await run(ranks, shouldStop: shouldStop)
+            }
+        }
     }
 
     private func run(
@@ -156,10 +160,12 @@ public struct TrainJob {
             seed: UInt64(max(spec.train.seed, 0)), validation: validation,
             metadata: model.metadata,
             rankCount: rank?.worldSize ?? spec.train.gpus.count * spec.train.gpus.nodeCount)
-        let pair = try model.freshPair(seed: run.seed, device: .cpu, onEvent: onEvent)
-        return try await DryRunReport(
-            run: run, pair: pair, broken: broken.map(\.reason),
-            directory: spec.resultsDirectory(for: .train))
+        return try await Libtorch.withThreads(runtime.threads) {
+            let pair = try model.freshPair(seed: run.seed, device: .cpu, onEvent: onEvent)
+            return try await DryRunReport(
+                run: run, pair: pair, broken: broken.map(\.reason),
+                directory: spec.resultsDirectory(for: .train))
+        }
     }
 
     private func trainingStep(

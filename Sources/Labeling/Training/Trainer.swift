@@ -113,10 +113,10 @@ package final class Trainer {
             try note(failures)
             return count
         }
-        let sums = try ranks.sums([Double(count), Double(failures.count)])
-        try note(sums[1] > 0 ? ranks.gathered(failures) : [])
-        step.exchange?.objectCount = Int(sums[0])
-        return Int(sums[0])
+        let (total, failed) = try ranks.sums(count, failures.count)
+        try note(failed > 0 ? ranks.gathered(failures, of: run.set.file.annotations.count) : [])
+        step.exchange?.objectCount = total
+        return total
     }
 
     /// A step as messages and logs know it.
