@@ -55,6 +55,7 @@ let package = Package(
                 .linkedLibrary("torch_cpu"), .linkedLibrary("c10"),
             ]),
         .target(name: "CKernels", cSettings: [.unsafeFlags(strictC)]),
+        .target(name: "CProgram", cSettings: [.unsafeFlags(strictC)]),
         .target(
             name: "CProgram", cSettings: [.unsafeFlags(strictC)], cxxSettings: [.unsafeFlags(strictC)]),
         .target(
@@ -99,7 +100,7 @@ let package = Package(
         .executableTarget(
             name: "bench",
             dependencies: [
-                "Labeling", "MaskModel", "Torch", "COCO", "Imaging",
+                "CProgram", "Labeling", "MaskModel", "Torch", "COCO", "Imaging",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Benchmarks/Sources/bench", swiftSettings: swiftSettings),

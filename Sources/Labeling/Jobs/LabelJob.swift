@@ -17,6 +17,7 @@ public struct LabelJob {
     private let reportLock: OutputLock?
     private let rank: RankEnvironment?
     private let rankTimeout: Duration
+    private let threads: Int?
     private let exports: [AnnotationExport]
     private let onEvent: RunEventHandler
 
@@ -75,6 +76,7 @@ public struct LabelJob {
         let runtime = try Runtime(
             spec: spec, command: .inference, isFromFile: specPath != nil, threads: threads,
             followsTAO: style == .tao, rank: rank, onEvent: onEvent)
+        self.threads = threads
         let model = try LabelingModel(
             checkpoint: inference.checkpoint ?? ModelFiles.defaultName, spec: spec.model,
             onEvent: onEvent)
@@ -111,7 +113,7 @@ public struct LabelJob {
             maxPixels: spec.dataset.maxPixelCount, applyEXIF: spec.dataset.appliesEXIF)
         request.journalMode = journalMode
         request.isStrict = isStrict
-        request.threadCount = Libtorch.threadCount
+        request.threadCount = runtime.threads ?? Libtorch.threadCount
         request.overlaysDirectory = overlaysDirectory
         request.confidence = model.confidence
         request.modelDescription = "\(model.configuration)"
@@ -162,7 +164,9 @@ public struct LabelJob {
             predictor = nil
         } else {
             let predictor = MaskPredictor(
-                networks: [try model.network(.student, runtime)], source: .student,
+                networks: [
+                    try Libtorch.withThreads(threads) { try model.network(.student, runtime) }
+                ], source: .student,
                 device: runtime.device,
                 arithmetic: runtime.arithmetic, flipTest: request.flipTest,
                 repairsBucketBorders: specPath == nil && style == .lossless,
@@ -185,7 +189,9 @@ public struct LabelJob {
         guard let labeler else {
             return try await withReport(finished(), shouldStop: shouldStop)
         }
-        let summary = try await labeler.run(file: file, shouldStop: shouldStop)
+        let summary = try await Libtorch.withThreads(threads) {
+            try await labeler.run(file: file, shouldStop: shouldStop)
+        }
         return try await withReport(summary, shouldStop: shouldStop)
     }
 
@@ -202,7 +208,11 @@ public struct LabelJob {
         let summary = try await withMeeting(
             rank, timeout: rankTimeout,
             onDeath: { onEvent(.warning("\($0); the others take over its boxes")) }
-        ) { try await labeler.run($0, file: file, shouldStop: shouldStop) }
+        ) { meeting in
+            try await Libtorch.withThreads(threads) {
+                try await labeler.run(meeting, file: file, shouldStop: shouldStop)
+            }
+        }
         guard let summary else { return nil }
         return try await withReport(request.isDone ? finished() : summary, shouldStop: shouldStop)
     }
@@ -214,7 +224,9 @@ public struct LabelJob {
         _ shard: LabelShard, isolation: isolated (any Actor)? = #isolation, shouldStop: () -> Bool
     ) async throws -> (journal: String, boxCount: Int) {
         guard let labeler else { throw LabelingError.noJournal(path: outputPath) }
-        return try await labeler.run(shard, file: file, shouldStop: shouldStop)
+        return try await Libtorch.withThreads(threads) {
+            try await labeler.run(shard, file: file, shouldStop: shouldStop)
+        }
     }
 
     private var labeler: Labeler? {

@@ -8,6 +8,8 @@ struct Runtime {
     let arithmetic: DType
     /// Whether results are read while the next ones are computed.
     let readsLate: Bool
+    /// CPU threads of the network; nil: libtorch's choice.
+    let threads: Int?
 
     /// - Parameters:
     ///   - isFromFile: whether somebody wrote a spec, which always names GPUs.
@@ -19,7 +21,7 @@ struct Runtime {
         onEvent: RunEventHandler
     ) throws {
         try Libtorch.start()
-        if let threads { Libtorch.threadCount = threads }
+        self.threads = threads
         switch spec.device {
         case .cpu: device = .cpu
         case .cuda(let index): device = try Device(named: "cuda:\(index)")
@@ -62,7 +64,3 @@ extension TrainSpec {
         return [Float(small), Float(medium), Float(large)]
     }
 }
-
-/// For the first line of a command that computes; may start the program over (see
-/// `Libtorch.letIdleThreadsSleep`).
-public func prepareForComputing() { Libtorch.letIdleThreadsSleep() }

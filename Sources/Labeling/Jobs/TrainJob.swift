@@ -112,7 +112,11 @@ public struct TrainJob {
             onLoss: { text in
                 if isFirst { try? StatusLog(directory: path).write(.failure, text) }
             }
-        ) { try await run($0, shouldStop: shouldStop) }
+        ) { ranks in
+            try await Libtorch.withThreads(runtime.threads) {
+                try await run(ranks, shouldStop: shouldStop)
+            }
+        }
     }
 
     private func run(
@@ -149,6 +153,19 @@ public struct TrainJob {
         }
         state.environment = environment(
             goingOnFrom: state.environment, processes: ranks?.count ?? 1, tells: isFirst)
+        return try await Libtorch.withThreads(state.threadCount) {
+            try await train(
+                ranks, state, checkpoint, newest: newest, isNewestHere: isNewestHere,
+                directory: directory, shouldStop: shouldStop)
+        }
+    }
+
+    private func train(
+        _ ranks: Ranks?, _ state: TrainingState, _ checkpoint: TrainingCheckpoint?,
+        newest: String?, isNewestHere: Bool, directory: RunDirectory,
+        isolation: isolated (any Actor)? = #isolation, shouldStop: () -> Bool
+    ) async throws -> TrainingSummary {
+        var state = state
         let run = TrainingRun(
             spec: spec, set: set, configuration: model.configuration, device: runtime.device,
             seed: state.seed,
@@ -179,12 +196,14 @@ public struct TrainJob {
             seed: UInt64(max(spec.train.seed, 0)), validation: validation,
             metadata: model.metadata,
             rankCount: rank?.worldSize ?? spec.train.gpus.count * spec.train.gpus.nodeCount)
-        let pair = try withRecoverableMemory {
-            try model.freshPair(seed: run.seed, device: .cpu, onEvent: onEvent)
+        return try await Libtorch.withThreads(runtime.threads) {
+            let pair = try withRecoverableMemory {
+                try model.freshPair(seed: run.seed, device: .cpu, onEvent: onEvent)
+            }
+            return try await DryRunReport(
+                run: run, pair: pair, broken: broken.map(\.reason),
+                directory: spec.resultsDirectory(for: .train))
         }
-        return try await DryRunReport(
-            run: run, pair: pair, broken: broken.map(\.reason),
-            directory: spec.resultsDirectory(for: .train))
     }
 
     private func trainingStep(
@@ -301,15 +320,16 @@ public struct TrainJob {
     ) -> [String: String] {
         // With another number of processes the sums are others in any case, and the cores are divided
         // anew.
+        var count = Libtorch.threadCount
         if threads == nil, before?["processes"] == "\(processes)",
-            let count = before?["threads"].flatMap({ Int($0) }), (1...4096).contains(count),
-            count != Libtorch.threadCount
+            let own = before?["threads"].flatMap({ Int($0) }), (1...4096).contains(own),
+            own != count
         {
-            Libtorch.threadCount = count
+            count = own
             onEvent(
                 .run(.note("threads: \(count), as the run had before (--threads changes it)")))
         }
-        var now = RunFingerprint.environment(threads: Libtorch.threadCount)
+        var now = RunFingerprint.environment(threads: count)
         now.add("device", runtime.device == .cpu ? "cpu" : "cuda")
         now.add("precision", "\(runtime.arithmetic)")
         now.add("processes", processes)
