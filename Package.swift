@@ -55,7 +55,6 @@ let package = Package(
                 .linkedLibrary("torch_cpu"), .linkedLibrary("c10"),
             ]),
         .target(name: "CKernels", cSettings: [.unsafeFlags(strictC)]),
-        .target(name: "CProgram", cSettings: [.unsafeFlags(strictC)]),
         .target(
             name: "CProgram", cSettings: [.unsafeFlags(strictC)], cxxSettings: [.unsafeFlags(strictC)]),
         .target(

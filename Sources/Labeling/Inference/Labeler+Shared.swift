@@ -136,7 +136,7 @@ extension Labeler {
         func read(_ key: String, of other: Int) throws -> Set<Int> {
             let bytes = try store.value(key, timeout: meeting.longWait * 2)
             guard let part = try? JSONDecoder().decode(Part.self, from: Data(bytes)),
-                part.batches.allSatisfy((0..<batchCount).contains)
+                part.batches.allSatisfy((0..<batches.count).contains)
             else {
                 throw LabelingError.rankLost(
                     "rank \(rank) got from rank \(other) what is no list of this run's batches")
