@@ -1,4 +1,4 @@
-#include "lost_memory.h"
+#include "cprogram.h"
 
 #include <cerrno>
 #include <csignal>

@@ -105,7 +105,8 @@ struct OutputFolderTests {
         try export(file, format: format)
         let written = try all().filter { name in
             var isFolder: ObjCBool = false
-            FileManager.default.fileExists(atPath: out + "/" + name, isDirectory: &isFolder)
+            _ = FileManager.default.fileExists(
+                atPath: out + "/" + name, isDirectory: &isFolder)
             return !isFolder.boolValue && name != ".mal-export"
         }
         #expect(!written.isEmpty)

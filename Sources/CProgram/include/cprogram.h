@@ -1,6 +1,10 @@
 // What a program may do to its process, and a library may not: mal and bench link this, Labeling does not.
 #pragma once
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // Where this program lies, so that it is known by its name when it is started again; /proc/self/exe when it lies
 // nowhere any more. The first caller comes before other threads.
 const char *program_path(void);
@@ -15,3 +19,14 @@ void program_let_idle_threads_sleep(char **arguments);
 // Keeps freed memory in the heap: giving big buffers back to the kernel after every operator costs about 7 % of
 // a training step in page faults.
 void program_tune_malloc(void);
+
+// For a program's first line: where code that can only trap, Swift's runtime or a library's thread, was refused
+// memory (ulimit -v, a container's limit), the program ends with a message and exit code 1. All other traps are as
+// they were.
+//
+// Before that, and before any library starts, a program whose address space has no room for them has ended so.
+void program_explain_lost_memory(void);
+
+#ifdef __cplusplus
+}
+#endif
