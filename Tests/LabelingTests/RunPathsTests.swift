@@ -132,7 +132,7 @@ struct RunPathsTests {
         let replaced = try await job(out: out, overwrites: true).run(shouldStop: { false })
         #expect(!replaced.wasDone)
         #expect(try state()["out.json"] == before["out.json"])
-        let fresh = try await job(out: out, mode: .fresh, overrides: ["train.mask_thres=[0.4]"])
+        let fresh = try await job(out: out, overrides: ["train.mask_thres=[0.4]"], mode: .fresh)
             .run(shouldStop: { false })
         #expect(!fresh.wasDone)
     }
