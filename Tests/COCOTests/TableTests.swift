@@ -47,6 +47,32 @@ import Testing
         #expect(!file.text(file.annotations[1].range).contains("score"))
     }
 
+    @Test("what a spreadsheet would compute stays text, and is read back as it was")
+    func formulas() throws {
+        let names = ["=1+1", "+a", "-b", "@c", "'=d", "'e", "=\"f\",g", "h=1"]
+        let rows = names.map { "\(quoted($0 + ".png")),1,2,3,4,\(quoted($0)),0.5,-1,8,8\n" }
+            .joined()
+        func quoted(_ text: String) -> String {
+            "\"" + (text.hasPrefix("'=") ? "'" : "") + text.replacing("\"", with: "\"\"") + "\""
+        }
+        try folder.add("t.csv", "image,x,y,w,h,label,score,note,image_width,image_height\n" + rows)
+        let file = try folder.load("t.csv")
+        #expect(Set(file.categories.map { $0.name ?? "" }) == Set(names))
+        _ = try AnnotationExport(
+            format: .csv, path: folder.path + "/out.csv", options: ExportOptions()
+        ).write(file)
+        let text = try String(contentsOfFile: folder.path + "/out.csv", encoding: .utf8)
+        #expect(text.contains("\n\"'=1+1.png\",1,2,3,4,\"'=1+1\",0.5,8,8\n"))
+        #expect(text.contains(",\"'=\"\"f\"\",g\","))
+        #expect(text.contains("\n'e.png,") && text.contains(",h=1,"))
+        for cell in text.split(separator: "\n").flatMap({ $0.split(separator: ",") }) {
+            #expect(!"=+-@".contains(cell.drop { $0 == "\"" }.first ?? " "), "\(cell)")
+        }
+        let again = try folder.load("out.csv")
+        #expect(lines(again) == lines(file))
+        #expect(again.categories.map(\.name) == file.categories.map(\.name))
+    }
+
     @Test("every wrong line is named, all at once")
     func broken() throws {
         try folder.add(

@@ -21,7 +21,8 @@ struct CategoryLegend {
         text.append("value,id,name,red,green,blue\n")
         func line(_ value: Int, _ id: String, _ name: String) {
             let color = Self.color(value)
-            text.append("\(value),\(CSVText.field(id)),\(CSVText.field(name)),")
+            text.append(
+                "\(value),\(Int(id) == nil ? CSVText.field(id) : id),\(CSVText.field(name)),")
             text.append("\(color.red),\(color.green),\(color.blue)\n")
         }
         for (place, number) in numbers.enumerated() {
@@ -54,9 +55,16 @@ struct CategoryLegend {
 
 /// Fields of comma-separated tables.
 enum CSVText {
-    /// In quotes where it has to be (RFC 4180).
+    /// In quotes where it has to be (RFC 4180). What a spreadsheet would compute gets a `'` in front, so that it
+    /// stays text; ``CSVTable`` takes it off.
     static func field(_ text: String) -> String {
-        guard text.contains(where: { ",\"\n\r".contains($0) }) else { return text }
-        return "\"" + text.replacing("\"", with: "\"\"") + "\""
+        let isFormula = isFormula(text.utf8)
+        guard isFormula || text.contains(where: { ",\"\n\r".contains($0) }) else { return text }
+        return "\"" + (isFormula ? "'" : "") + text.replacing("\"", with: "\"\"") + "\""
+    }
+
+    /// Whether a text begins with `= + - @`, or with as many `'` as it likes before them.
+    static func isFormula(_ text: some Collection<UInt8>) -> Bool {
+        text.first { $0 != UInt8(ascii: "'") }.map("=+-@".utf8.contains) ?? false
     }
 }

@@ -53,7 +53,7 @@ struct CSVTable {
         let start = line
         var fields: [[UInt8]] = []
         while true {
-            let field: [UInt8]
+            var field: [UInt8]
             if position < bytes.count, bytes[position] == UInt8(ascii: "\"") {
                 field = try quoted(start)
             } else {
@@ -68,6 +68,7 @@ struct CSVTable {
                 try check(end - begin)
                 field = Array(bytes[begin..<end])
             }
+            if field.first == UInt8(ascii: "'"), CSVText.isFormula(field) { field.removeFirst() }
             if fields.count <= Self.columnLimit { fields.append(field) }
             if position >= bytes.count { break }
             position += 1
