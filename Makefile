@@ -20,10 +20,8 @@ bootstrap:
 build: bootstrap
 	$(SWIFT) build -c release
 
-# One test at a time: the tests of exact resuming compare bits, and beside other tests in their process some runs
-# differed (cause not found).
 test: bootstrap
-	$(SWIFT) test -c release --disable-testable-imports --no-parallel
+	$(SWIFT) test -c release --disable-testable-imports
 
 demo: build
 	@mkdir -p demo-out

@@ -98,7 +98,7 @@ let package = Package(
         .executableTarget(
             name: "bench",
             dependencies: [
-                "Labeling", "MaskModel", "Torch", "COCO", "Imaging",
+                "CProgram", "Labeling", "MaskModel", "Torch", "COCO", "Imaging",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Benchmarks/Sources/bench", swiftSettings: swiftSettings),

@@ -4,6 +4,7 @@
 equal     1, 2, 3 and 4 processes, 2 hosts and torchrun give what one process gives
 failures  one of 3 ranks is killed, stopped or cut off at random moments of training and of labelling
 restart   --max-restarts with --restart-processes
+strangers the store is attacked from other addresses and from another host
 tables    all-reduce and step times of 1 to 4 processes
 memory    what each rank keeps with ddp and zero1
 
@@ -17,7 +18,7 @@ import time
 
 sys.dont_write_bytecode = True
 
-from ranklib import equality, failures, tables
+from ranklib import equality, failures, strangers, tables
 from ranklib.runs import Failure
 from ranklib.work import Work
 
@@ -25,6 +26,7 @@ CHECKS = {
     "equal": equality.check,
     "failures": failures.check,
     "restart": failures.restart_smaller,
+    "strangers": strangers.check,
     "tables": tables.speed,
     "memory": tables.memory,
 }

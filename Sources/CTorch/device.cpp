@@ -5,12 +5,7 @@
 #include <dlfcn.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <string>
-
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
 
 // Declared here: ATen/Parallel.h and ATen/Version.h are heavy.
 namespace at {
@@ -21,7 +16,12 @@ std::string get_cpu_capability();
 
 namespace {
 std::string cudaProblem = "libtorch was not started";
-std::atomic<int32_t> wantedThreads{0};  // 0: libtorch's choice
+
+int32_t threads() noexcept {
+    int32_t result = 1;
+    ct::guard([&] { result = at::get_num_threads(); });
+    return result;
+}
 }  // namespace
 
 namespace ct {
@@ -33,16 +33,6 @@ std::string libraryFolder() {
     }
     std::string path = info.dli_fname;
     return path.substr(0, path.rfind('/') + 1);
-}
-
-void tuneMalloc() noexcept {
-#ifdef __GLIBC__
-    // Old glibc refuses thresholds above 32 MiB.
-    if (mallopt(M_MMAP_THRESHOLD, 1 << 30) == 0) mallopt(M_MMAP_THRESHOLD, 32 << 20);
-    mallopt(M_TRIM_THRESHOLD, -1);
-    // Threads that make tensors in turn would each keep an arena of the largest ones.
-    mallopt(M_ARENA_MAX, 1);
-#endif
 }
 
 void loadCUDA() noexcept {
@@ -59,9 +49,10 @@ void loadCUDA() noexcept {
     });
 }
 
-void useThreadCount() noexcept {
-    thread_local int32_t used = 0;
-    const int32_t wanted = wantedThreads.load(std::memory_order_relaxed);
+void useThreads(int32_t count) noexcept {
+    // Asked first: libtorch sets a new thread up when it is, with the count that any thread set last.
+    thread_local int32_t used = threads();
+    const int32_t wanted = count > 0 ? count : ct_thread_count();
     if (wanted == used) return;
     used = wanted;
     guard([&] { at::set_num_threads(wanted); });
@@ -95,14 +86,12 @@ const char *ct_cpu_capability(void) {
     return text.c_str();
 }
 
-void ct_set_thread_count(int32_t count) {
-    wantedThreads.store(count, std::memory_order_relaxed);
-    ct::useThreadCount();
-}
-
 int32_t ct_thread_count(void) {
-    ct::useThreadCount();
-    int32_t result = 1;
-    ct::guard([&] { result = at::get_num_threads(); });
-    return result;
+    // Set too: until it is, MKL may choose to use fewer, and a run's numbers would depend on the runs beside it.
+    static const int32_t count = [] {
+        const int32_t found = threads();
+        ct::guard([&] { at::set_num_threads(found); });
+        return found;
+    }();
+    return count;
 }

@@ -242,9 +242,10 @@ ct_status ct_find(const char *name, const char *overload, ct_op *out) {
 }
 
 ct_status ct_call(
-    ct_op op, const ct_value *args, int32_t nargs, ct_value *rets, int32_t nrets, int32_t *count) {
+    ct_op op, int32_t threads, const ct_value *args, int32_t nargs, ct_value *rets, int32_t nrets,
+    int32_t *count) {
     auto &found = *reinterpret_cast<ct::Op *>(op);
-    ct::useThreadCount();
+    ct::useThreads(threads);
     ct_status status = call(found, args, nargs, rets, nrets, count);
     if (status != CT_OK && recovery == armed && ct_recovery_lose(status, nullptr)) {
         status = call(found, args, nargs, rets, nrets, count);

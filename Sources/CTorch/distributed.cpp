@@ -1,15 +1,13 @@
-// Several processes: c10d's TCPStore, and Gloo's collectives between hosts' memories. These classes
-// are called through their virtual functions, whose order changes from one libtorch to the next; so
-// unlike the rest of the shim this file runs on the version it was compiled for only, and says so.
+// Several processes: Gloo's collectives between hosts' memories. These classes and those of store.cpp are called
+// through their virtual functions, whose order changes from one libtorch to the next; so unlike the rest of
+// the shim both files run on the version they were compiled for only, and say so.
 #include "guard.hpp"
 #include "handles.hpp"
+#include "store.hpp"
 
 #define USE_C10D_GLOO
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
-#include <torch/csrc/distributed/c10d/TCPStore.hpp>
-
-#include <c10/util/Logging.h>
 
 #include <arpa/inet.h>
 #include <netdb.h>
@@ -17,16 +15,11 @@
 #include <unistd.h>
 
 #include <cstdlib>
-#include <cstring>
 #include <string>
 
 namespace {
 
 using std::chrono::milliseconds;
-
-struct Store {
-    c10::intrusive_ptr<c10d::TCPStore> store;
-};
 
 struct Group {
     c10::intrusive_ptr<c10d::ProcessGroupGloo> gloo;
@@ -36,7 +29,6 @@ struct Work {
     c10::intrusive_ptr<c10d::Work> work;
 };
 
-Store &store(ct_store handle) { return *reinterpret_cast<Store *>(handle); }
 c10d::ProcessGroupGloo &backend(ct_group handle) { return *reinterpret_cast<Group *>(handle)->gloo; }
 
 std::vector<at::Tensor> borrowed(ct_tensor t) {
@@ -46,16 +38,6 @@ std::vector<at::Tensor> borrowed(ct_tensor t) {
 
 void give(c10::intrusive_ptr<c10d::Work> work, ct_work *out) {
     *out = reinterpret_cast<ct_work>(new Work{std::move(work)});
-}
-
-// libtorch's own warnings of broken connections come with stack traces; what is lost, the caller says.
-void quietLog() {
-    static const bool done = [] {
-        setenv("TORCH_CPP_LOG_LEVEL", "ERROR", 0);
-        c10::initLogging();
-        return true;
-    }();
-    (void)done;
 }
 
 std::string minorVersion(const char *version) {
@@ -101,73 +83,20 @@ ct_status ct_distributed_check(void) {
         ". One process runs with both; or build with TORCH_DIR naming this libtorch");
 }
 
-ct_status ct_store_open(
-    const char *host, int32_t port, bool serves, int64_t timeout, ct_store *out) {
-    if (ct_distributed_check() != CT_OK) return CT_FAILED;
-    return ct::guard([&] {
-        quietLog();
-        c10d::TCPStoreOptions options;
-        options.port = static_cast<uint16_t>(port);
-        options.isServer = serves;
-        options.waitWorkers = false;
-        options.timeout = milliseconds(timeout);
-        *out = reinterpret_cast<ct_store>(
-            new Store{c10::make_intrusive<c10d::TCPStore>(std::string(host), options)});
-    });
-}
-
-void ct_store_close(ct_store handle) {
-    ct::guard([&] { delete reinterpret_cast<Store *>(handle); });
-}
-
-int32_t ct_store_port(ct_store handle) { return store(handle).store->getPort(); }
-
-ct_status ct_store_set(ct_store handle, const char *key, const void *bytes, int64_t count) {
-    return ct::guard([&] {
-        const auto *start = static_cast<const uint8_t *>(bytes);
-        c10d::Store &base = *store(handle).store;
-        base.set(key, std::vector<uint8_t>(start, start + count));
-    });
-}
-
-ct_status ct_store_get(
-    ct_store handle, const char *key, int64_t timeout, const void **bytes, int64_t *count) {
-    return ct::guard([&] {
-        c10d::Store &base = *store(handle).store;
-        base.wait({key}, milliseconds(timeout));
-        const std::vector<uint8_t> value = base.get(key);
-        void *copy = std::malloc(value.size() + 1);
-        if (!copy) throw std::bad_alloc();
-        std::memcpy(copy, value.data(), value.size());
-        *bytes = copy;
-        *count = static_cast<int64_t>(value.size());
-    });
-}
-
-ct_status ct_store_has(ct_store handle, const char *key, bool *out) {
-    return ct::guard([&] { *out = store(handle).store->check({key}); });
-}
-
-ct_status ct_store_add(ct_store handle, const char *key, int64_t amount, int64_t *out) {
-    return ct::guard([&] { *out = store(handle).store->add(key, amount); });
-}
-
 ct_status ct_group_open(
     ct_store handle, const char *prefix, int32_t rank, int32_t size, int64_t timeout,
     ct_group *out) {
     return ct::guard([&] {
         using c10d::ProcessGroupGloo;
         c10::intrusive_ptr<ProcessGroupGloo::Options> options;
-        const std::string address = addressToward(store(handle).store->getHost());
+        const std::string address = addressToward(ct::hostOf(handle));
         if (std::getenv("GLOO_SOCKET_IFNAME") || address.empty()) {
             options = ProcessGroupGloo::Options::create_default(milliseconds(timeout));
         } else {
             options = ProcessGroupGloo::Options::create(milliseconds(timeout));
             options->devices.push_back(ProcessGroupGloo::createDeviceForHostname(address));
         }
-        auto own = c10::make_intrusive<c10d::PrefixStore>(
-            std::string(prefix),
-            c10::static_intrusive_pointer_cast<c10d::Store>(store(handle).store));
+        auto own = c10::make_intrusive<c10d::PrefixStore>(std::string(prefix), ct::sealed(handle));
         *out = reinterpret_cast<ct_group>(
             new Group{c10::make_intrusive<ProcessGroupGloo>(own, rank, size, options)});
     });

@@ -115,7 +115,7 @@ struct Outcome {
 
 Outcome start() noexcept {
     avoidHalfHiddenAMX();
-    ct::tuneMalloc();
+    ct_thread_count();  // before the first operator
     ct::loadCUDA();
     ct_status status = ct::guard(selfTest);
     if (status == CT_OK) return {CT_OK, ""};

@@ -16,6 +16,10 @@ public enum TorchError: Error, Equatable, Sendable, CustomStringConvertible {
     case parameterMismatch(ParameterMismatch)
     /// Another process of the run, or the store they share, did not answer as it should.
     case communication(String)
+    /// A port, or the store there, is not the run's and will not be; which, in words.
+    case stranger(String)
+    /// Somebody else is where the run's store or one of its processes should be; may change.
+    case notYet(String)
 
     public var description: String {
         switch self {
@@ -28,7 +32,7 @@ public enum TorchError: Error, Equatable, Sendable, CustomStringConvertible {
         case .unavailableKernel(let name, let reason):
             "the kernel \(name) is not available: \(reason)"
         case .parameterMismatch(let mismatch): mismatch.description
-        case .communication(let message): message
+        case .communication(let message), .stranger(let message), .notYet(let message): message
         }
     }
 }

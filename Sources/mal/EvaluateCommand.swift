@@ -65,7 +65,7 @@ struct EvaluateCommand: AsyncParsableCommand {
 
     @MainActor
     func run() async throws {
-        let rank = try RankEnvironment(ProcessInfo.processInfo.environment)
+        let rank = try ThisProcess.rank()
         if let predictions, let truth {
             // It takes seconds: of several processes rank 0 does it.
             if rank?.rank ?? 0 == 0 { try await measure(predictions, truth) }
@@ -79,7 +79,7 @@ struct EvaluateCommand: AsyncParsableCommand {
                 plan: plan, arguments: Array(CommandLine.arguments.dropFirst())
             ).run()
         }
-        prepareForComputing()
+        ThisProcess.prepare(idleThreadsSleep: true)
         let console = ConsoleProgress(quiet: run.quiet)
         StopSignal.install()
         let job = try EvaluateJob(

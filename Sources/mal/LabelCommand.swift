@@ -150,7 +150,7 @@ private func label(
     output: OutputOptions, input: InputOptions = InputOptions(), targets: [OutputTarget] = [],
     export: ExportSettings = ExportSettings()
 ) async throws {
-    let rank = try RankEnvironment(ProcessInfo.processInfo.environment)
+    let rank = try ThisProcess.rank()
     if output.shard == nil,
         let plan = try LaunchPlan(
             specPath: specPath, overrides: overrides, settings: settings + output.settings,
@@ -160,7 +160,7 @@ private func label(
             .run()
         return
     }
-    prepareForComputing()
+    ThisProcess.prepare(idleThreadsSleep: true)
     let console = ConsoleProgress(quiet: run.quiet)
     StopSignal.install()
     let job = try LabelJob(

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CProgram
 import Foundation
 import Glibc
 import Labeling
@@ -97,7 +98,7 @@ struct RankLauncher {
         options.processGroupID = 0
         options.teardownSequence = [.gracefulShutDown(allowedDurationToNextStep: .seconds(10))]
         let configuration = Configuration(
-            executable: .path("/proc/self/exe"),
+            executable: .path(FilePath(String(cString: program_path()))),
             arguments: Arguments(
                 executablePathOverride: CommandLine.arguments[0], remainingValues: arguments),
             environment: .inherit.updating(

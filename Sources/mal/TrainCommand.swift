@@ -31,7 +31,7 @@ struct TrainCommand: AsyncParsableCommand {
     @MainActor
     func run() async throws {
         let settings = spec.settings + run.settings("train")
-        let rank = try RankEnvironment(ProcessInfo.processInfo.environment)
+        let rank = try ThisProcess.rank()
         if !dryRun,
             let plan = try LaunchPlan(
                 specPath: spec.spec, overrides: spec.overrides, settings: settings, command: .train)
@@ -40,6 +40,7 @@ struct TrainCommand: AsyncParsableCommand {
                 .run()
             return
         }
+        ThisProcess.prepare(idleThreadsSleep: false)
         let console = TrainConsole(quiet: run.quiet)
         StopSignal.install()
         let job = try TrainJob(

@@ -3,7 +3,7 @@ import Labeling
 import TestSupport
 
 /// A folder that is gone when the value is.
-final class TemporaryFolder {
+final class TemporaryFolder: Sendable {
     let path: String
 
     init() throws {

@@ -194,6 +194,8 @@ struct LaunchTests {
         try run.wait(until: "the first steps") {
             (try? String(contentsOfFile: metrics, encoding: .utf8).count) ?? 0 > 2000
         }
+        // What ps and top show.
+        #expect(try run.commands(ofRank: 1) == ["mal", "mal"])
         let start = ContinuousClock.now
         try run.killRank(1, with: SIGSTOP)
         let outcome = run.finish()

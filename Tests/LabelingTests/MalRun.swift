@@ -63,6 +63,18 @@ final class MalRun {
 
     /// Sends a signal to the process that the launcher started as `rank`.
     func killRank(_ rank: Int, with signal: Int32 = SIGKILL) throws {
+        kill(try id(ofRank: rank), signal)
+    }
+
+    /// The names under which the launcher and the process of `rank` run.
+    func commands(ofRank rank: Int) throws -> [String] {
+        try [process.processIdentifier, id(ofRank: rank)].map {
+            try String(contentsOfFile: "/proc/\($0)/comm", encoding: .utf8)
+                .trimmingCharacters(in: .newlines)
+        }
+    }
+
+    private func id(ofRank rank: Int) throws -> Int32 {
         let launcher = "\(process.processIdentifier)"
         let children = try String(
             contentsOfFile: "/proc/\(launcher)/task/\(launcher)/children", encoding: .utf8)
@@ -77,6 +89,6 @@ final class MalRun {
             let data = FileManager.default.contents(atPath: "/proc/\(child)/environ") ?? Data()
             return data.split(separator: 0).contains(Data("RANK=\(rank)".utf8))
         }
-        kill(try #require(wanted, "no process of rank \(rank)"), signal)
+        return try #require(wanted, "no process of rank \(rank)")
     }
 }

@@ -117,6 +117,8 @@ struct SharedLabelTests {
         try launched.wait(until: "the journal of rank 2") {
             FileManager.default.fileExists(atPath: journal)
         }
+        // Also after the new start for OpenMP.
+        #expect(try launched.commands(ofRank: 2) == ["mal", "mal"])
         try launched.killRank(2)
         let outcome = launched.finish()
         #expect(outcome.code == 0, "\(outcome.errors)")

@@ -1,5 +1,3 @@
-import Foundation
-import Synchronization
 import Testing
 import Torch
 
@@ -34,28 +32,32 @@ import Torch
         #expect((x + x).floats() == [2, 4])
     }
 
-    @Test("a thread that has computed before takes a new thread count")
-    func threadCount() {
-        let before = Libtorch.threadCount
-        defer { Libtorch.threadCount = before }
-        let (hasComputed, isChanged) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
-        let isDone = DispatchSemaphore(value: 0)
-        let count = Counted()
-        Thread.detachNewThread {
-            _ = Tensor.ones([300, 300]).sum().item()
-            hasComputed.signal()
-            isChanged.wait()
-            count.value.store(Libtorch.threadCount, ordering: .relaxed)
-            isDone.signal()
+    @Test(
+        "tasks have each their own count of threads, also on threads that others used before"
+    )
+    func threadCount() async {
+        let standard = Libtorch.threadCount
+        // Their sum depends on the parts that they are cut in.
+        var generator = Generator(seed: 1)
+        let numbers = (0..<500_000).map { _ in Float.random(in: 0...1, using: &generator) }
+        @Sendable func sum() -> Float { Tensor(numbers, [numbers.count]).sum().floats()[0] }
+        let alone = [1, 2, 3].map { count in Libtorch.withThreads(count) { sum() } }
+        #expect(Set(alone).count > 1)
+        await withTaskGroup(of: Void.self) { group in
+            for turn in 0..<12 {
+                group.addTask {
+                    let count = turn % 3 + 1
+                    await Libtorch.withThreads(count) {
+                        for _ in 0..<5 {
+                            await Task.yield()
+                            #expect(Libtorch.threadCount == count)
+                            #expect(sum() == alone[count - 1])
+                        }
+                    }
+                    #expect(Libtorch.threadCount == standard)
+                }
+            }
         }
-        hasComputed.wait()
-        Libtorch.threadCount = before + 1
-        isChanged.signal()
-        isDone.wait()
-        #expect(count.value.load(ordering: .relaxed) == before + 1)
-    }
-
-    private final class Counted: Sendable {
-        let value = Atomic<Int>(0)
+        #expect(Libtorch.withThreads(nil) { Libtorch.threadCount } == standard)
     }
 }

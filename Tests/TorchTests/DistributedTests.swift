@@ -12,7 +12,7 @@ struct DistributedTests {
     @Test("A store keeps values and counts, and a key that nobody sets is an error in time")
     func store() throws {
         let server = try SharedStore(
-            host: "127.0.0.1", port: 0, isServer: true, timeout: Self.timeout)
+            host: "127.0.0.1", port: 0, role: .serves(locally: true), timeout: Self.timeout)
         let client = try SharedStore(
             host: "127.0.0.1", port: server.port, timeout: Self.timeout)
         #expect(try !client.contains("a"))
@@ -55,7 +55,7 @@ struct DistributedTests {
     @Test("Nobody at the address is an error that names it")
     func nobody() throws {
         let port = try SharedStore(
-            host: "127.0.0.1", port: 0, isServer: true, timeout: Self.timeout
+            host: "127.0.0.1", port: 0, role: .serves(locally: true), timeout: Self.timeout
         ).port
         let error = #expect(throws: TorchError.self) {
             try SharedStore(host: "127.0.0.1", port: port, timeout: .milliseconds(300))
@@ -63,12 +63,130 @@ struct DistributedTests {
         #expect("\(try #require(error))".contains("\(port)"))
     }
 
+    @Test("HMAC-SHA-256 is that of RFC 4231, cases 1, 2 and 6")
+    func hmac() {
+        func hex(_ bytes: [UInt8]) -> String {
+            bytes.map { String(Int($0) + 256, radix: 16).dropFirst() }.joined()
+        }
+        #expect(
+            hex(Libtorch.hmac(Array("Hi There".utf8), secret: [UInt8](repeating: 0x0b, count: 20)))
+                == "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7")
+        #expect(
+            hex(
+                Libtorch.hmac(
+                    Array("what do ya want for nothing?".utf8), secret: Array("Jefe".utf8)))
+                == "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843")
+        let long = "Test Using Larger Than Block-Size Key - Hash Key First"
+        #expect(
+            hex(Libtorch.hmac(Array(long.utf8), secret: [UInt8](repeating: 0xaa, count: 131)))
+                == "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54")
+    }
+
+    @Test("Another run's store, a port in use and another program's are told within 3 s")
+    func strangers() throws {
+        let secret = [UInt8](repeating: 1, count: 16)
+        let server = try SharedStore(
+            host: "127.0.0.1", port: 0, role: .serves(locally: true), secret: secret,
+            timeout: Self.timeout)
+        let start = ContinuousClock.now
+        func error(_ port: Int, _ role: SharedStore.Role, _ secret: [UInt8]) -> TorchError? {
+            #expect(throws: TorchError.self) {
+                try SharedStore(
+                    host: "127.0.0.1", port: port, role: role, secret: secret, timeout: Self.timeout
+                )
+            }
+        }
+        guard case .stranger(let other)? = error(server.port, .joins, [2]),
+            case .stranger(let taken)? = error(server.port, .serves(locally: true), secret)
+        else {
+            Issue.record("not told")
+            return
+        }
+        #expect(other.contains("belongs to another run"))
+        #expect(taken.contains("port \(server.port) of 127.0.0.1 is in use"))
+        let silent = try RawPeer.listening()
+        guard case .notYet(let text)? = error(silent.port, .joins, secret) else {
+            Issue.record("not told")
+            return
+        }
+        #expect(text.contains("127.0.0.1:\(silent.port) is taken, but no store answers"))
+        #expect(ContinuousClock.now - start < .seconds(8))
+    }
+
+    @Test("What a stranger writes into the store is refused, values and numbers; the rest stays")
+    func forgeries() throws {
+        let secret = [UInt8](repeating: 7, count: 16)
+        let server = try SharedStore(
+            host: "127.0.0.1", port: 0, role: .serves(locally: true), secret: secret,
+            timeout: Self.timeout)
+        try server.set("a", [1])
+        try server.add("n", 3)
+        let stranger = try RawPeer.connected(to: server.port)
+        // Where he knows the name, which he could read off the wire.
+        stranger.set("a", secret: secret, Array("forged".utf8))
+        stranger.set("n", secret: secret, Array("4000000".utf8))
+        // Under the plain names nobody looks.
+        stranger.set(raw: "/b", [9])
+        stranger.send([UInt8](repeating: 255, count: 3000))
+        Thread.sleep(forTimeInterval: 0.2)
+        for attempt in 0..<2 {
+            let error = #expect(throws: TorchError.self) {
+                if attempt == 0 {
+                    _ = try server.value("a", timeout: Self.timeout)
+                } else {
+                    try server.add("n", 1)
+                }
+            }
+            #expect("\(try #require(error))".contains("a stranger wrote into the run's store"))
+        }
+        #expect(try !server.contains("b"))
+        try server.set("a", [2])
+        #expect(try server.value("a", timeout: Self.timeout) == [2])
+        // The sign of the run too.
+        try RawPeer.connected(to: server.port).set(raw: "/mal", [0])
+        Thread.sleep(forTimeInterval: 0.2)
+        #expect(throws: TorchError.self) {
+            try SharedStore(
+                host: "127.0.0.1", port: server.port, secret: secret, timeout: Self.timeout)
+        }
+    }
+
+    @Test("Many who count at once get each their own number")
+    func counting() throws {
+        let results = Results<[Int]>()
+        let server = try SharedStore(
+            host: "127.0.0.1", port: 0, role: .serves(locally: true), timeout: Self.timeout)
+        let port = server.port
+        let done = DispatchSemaphore(value: 0)
+        for place in 0..<4 {
+            Thread.detachNewThread {
+                results.record(place) {
+                    let store = try SharedStore(
+                        host: "127.0.0.1", port: port, timeout: Self.timeout)
+                    return try (0..<100).map { _ in try store.add("n", 1) }
+                }
+                done.signal()
+            }
+        }
+        for _ in 0..<4 { done.wait() }
+        #expect(try results.inOrder().flatMap { $0 }.sorted() == Array(1...400))
+    }
+
+    @Test("A store of one machine is at its loopback address alone")
+    func loopback() throws {
+        let server = try SharedStore(
+            host: "127.0.0.1", port: 0, role: .serves(locally: true), timeout: Self.timeout)
+        #expect(throws: RawPeer.Unreachable.self) {
+            try RawPeer.connected(to: server.port, at: "127.0.0.2")
+        }
+    }
+
     /// Runs `body` as each of `count` ranks; what each gives, in order.
     func ranks<Value: Sendable>(
         _ count: Int, _ body: @escaping @Sendable (ProcessGroup) throws -> Value
     ) throws -> [Value] {
         let server = try SharedStore(
-            host: "127.0.0.1", port: 0, isServer: true, timeout: Self.timeout)
+            host: "127.0.0.1", port: 0, role: .serves(locally: true), timeout: Self.timeout)
         let port = server.port
         let results = Results<Value>()
         let done = DispatchSemaphore(value: 0)

@@ -6,7 +6,7 @@ import signal
 import time
 from contextlib import nullcontext
 
-from .hosts import Hosts
+from .hosts import SECRET, Hosts
 from .runs import Failure, Run, checkpoints, digest, largest_difference, metrics, require, run_whole, weights_digest
 
 RANKS = 3
@@ -53,7 +53,8 @@ class Disturbed:
         launch = [self.work.mal, "launch", "--nodes", len(hosts), "--processes", 1, *options, "--", *words]
         return [
             Run(self.hosts.command(host, launch), self.work.log(f"{name}-{host}"), {
-                "NODE_RANK": str(node), "MASTER_ADDR": self.hosts.address(hosts[0]), "MASTER_PORT": "29511"})
+                "NODE_RANK": str(node), "MASTER_ADDR": self.hosts.address(hosts[0]), "MASTER_PORT": "29511",
+                "MAL_RUN_SECRET": SECRET})
             for node, host in enumerate(hosts)]
 
     def moments(self, kind, count):

@@ -1,6 +1,10 @@
 """Hosts made of network namespaces: each with one address, all on one bridge. Needs root and iproute2."""
 import os
+import secrets
 import subprocess
+
+# What keeps strangers out of a run of several hosts.
+SECRET = secrets.token_hex(16)
 
 
 def ip(*words):
@@ -58,4 +62,4 @@ class Hosts:
 
     def environment(self, rank, count, port=29511):
         """What `mal launch --nodes` wants of the machine `rank` of `count`, the first being `self.names[0]`."""
-        return {"NODE_RANK": str(rank), "MASTER_ADDR": self.address(0), "MASTER_PORT": str(port)}
+        return {"NODE_RANK": str(rank), "MASTER_ADDR": self.address(0), "MASTER_PORT": str(port), "MAL_RUN_SECRET": SECRET}

@@ -6,7 +6,7 @@ import statistics
 import time
 from pathlib import Path
 
-from .hosts import Hosts
+from .hosts import SECRET, Hosts
 from .runs import Run, require
 
 VARIANTS = {
@@ -49,7 +49,8 @@ def all_reduce(work, options, hosts):
             words = hosts.command(rank, words) if hosts else words
             environment = {
                 "RANK": str(rank), "LOCAL_RANK": "0", "WORLD_SIZE": str(count), "OMP_NUM_THREADS": "1",
-                "MASTER_ADDR": hosts.address(0) if hosts else "127.0.0.1", "MASTER_PORT": "29513"}
+                "MASTER_ADDR": hosts.address(0) if hosts else "127.0.0.1", "MASTER_PORT": "29513",
+                "MAL_RUN_SECRET": SECRET}
             runs.append(Run(words, work.log(f"all-reduce-{count}-{rank}"), environment))
         for run in runs:
             require(run.wait(300) == 0, run.text)

@@ -43,9 +43,11 @@ struct Agreement: AsyncParsableCommand {
     }
 
     func run() async throws {
-        Libtorch.letIdleThreadsSleep()
-        try Libtorch.start()
-        if let threads { Libtorch.threadCount = threads }
+        try startLibtorch()
+        try await Libtorch.withThreads(threads, measure)
+    }
+
+    private func measure() async throws {
         Libtorch.allowTF32(false)
         let device = try Device(named: device)
         let model = try MaskCheckpoint(path: try ModelFiles.path(for: checkpoint))

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CProgram
 import Foundation
 import Labeling
 import Torch
@@ -29,7 +30,11 @@ struct AllReduce: ParsableCommand {
             environment.worldSize > 1
         else { throw ValidationError("RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT must be set") }
         try Libtorch.start()
-        Libtorch.threadCount = 1
+        program_tune_malloc()
+        try Libtorch.withThreads(1) { try measure(environment) }
+    }
+
+    private func measure(_ environment: RankEnvironment) throws {
         let ranks = try Ranks(environment, timeout: .seconds(60))
         for mib in mib {
             for dtype in [DType.float32, .bfloat16] {

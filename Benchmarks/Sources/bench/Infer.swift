@@ -11,8 +11,9 @@ struct Infer: ParsableCommand {
     @OptionGroup var options: NetworkOptions
     @OptionGroup var pacing: Pacing
 
-    func run() throws {
-        let device = try options.start()
+    func run() throws { try options.run(measure) }
+
+    private func measure(on device: Device) throws {
         let network = MaskNetwork(
             ParameterStore(seed: 0, device: device).root, try options.configuration)
         let sample = Sample(batch: options.batch, crop: options.crop, device: device)

@@ -16,8 +16,9 @@ struct MeanFieldCommand: ParsableCommand {
     @Flag(help: "On a GPU: the mean field as one kernel (train.mean_field_kernel).")
     var nvrtc = false
 
-    func run() throws {
-        let device = try options.start()
+    func run() throws { try options.run(measure) }
+
+    private func measure(on device: Device) throws {
         let sample = Sample(batch: options.batch, crop: options.crop, device: device)
         let image = interpolate(sample.image, height: map, width: map, .bilinear)
         let box = interpolate(sample.boxMask, height: map, width: map, .bilinear).selecting(1, 0)

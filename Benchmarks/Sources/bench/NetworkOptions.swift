@@ -1,6 +1,14 @@
 import ArgumentParser
+import CProgram
 import MaskModel
 import Torch
+
+/// As mal starts it; for a command's first line.
+func startLibtorch() throws {
+    program_let_idle_threads_sleep(CommandLine.unsafeArgv)
+    program_tune_malloc()
+    try Libtorch.start()
+}
 
 /// The network and the batch of a measurement, as `pytorch_baseline.py` names them.
 struct NetworkOptions: ParsableArguments {
@@ -65,12 +73,10 @@ struct NetworkOptions: ParsableArguments {
         get throws { .init(backbone: try arch.configuration()) }
     }
 
-    /// Starts libtorch; where the networks are to lie.
-    func start() throws -> Device {
-        Libtorch.letIdleThreadsSleep()
-        try Libtorch.start()
-        if let threads { Libtorch.threadCount = threads }
-        return device == "cuda" ? .cuda(0) : .cpu
+    /// Starts libtorch, then runs `body` where the networks are to lie.
+    func run(_ body: (Device) throws -> Void) throws {
+        try startLibtorch()
+        try Libtorch.withThreads(threads) { try body(device == "cuda" ? .cuda(0) : .cpu) }
     }
 
     /// The JSON line.

@@ -21,9 +21,11 @@ struct Products: ParsableCommand {
     }
 
     func run() throws {
-        Libtorch.letIdleThreadsSleep()
-        try Libtorch.start()
-        if let threads { Libtorch.threadCount = threads }
+        try startLibtorch()
+        try Libtorch.withThreads(threads, measure)
+    }
+
+    private func measure() throws {
         var generator = Generator(seed: 1)
         let matrix = Tensor.drawn([size, size]) { Double.random(in: -1...1, using: &generator) }
         let seconds = pacing.medianSeconds { _ = matrix.matmul(matrix) }

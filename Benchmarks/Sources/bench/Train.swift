@@ -30,8 +30,9 @@ struct Train: ParsableCommand {
         }
     }
 
-    func run() throws {
-        let device = try options.start()
+    func run() throws { try options.run(measure) }
+
+    private func measure(on device: Device) throws {
         let configuration = try options.configuration
         let pair = StudentTeacher(configuration, seed: 0, device: device)
         let sample = Sample(batch: options.batch, crop: options.crop, device: device)

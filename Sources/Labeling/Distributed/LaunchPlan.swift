@@ -1,7 +1,7 @@
 public import Foundation
 
 /// Which processes a launcher starts on this machine, and what it tells them.
-public struct LaunchPlan: Sendable, Equatable {
+public struct LaunchPlan: Sendable {
     /// On this machine.
     public let processCount: Int
     public let worldSize: Int
@@ -9,6 +9,8 @@ public struct LaunchPlan: Sendable, Equatable {
     private let masterAddress: String
     /// Nil: any free one, for all ranks are here.
     private let masterPort: Int?
+    /// Nil: all ranks get it from the environment, as the other machines' ranks do.
+    private let secret: String?
 
     /// - Parameters:
     ///   - processCount: on each machine; TAO's `NUM_GPU_PER_NODE` goes before.
@@ -35,7 +37,7 @@ public struct LaunchPlan: Sendable, Equatable {
             }
             self.processCount = processCount
             (worldSize, firstRank) = (processCount, 0)
-            (masterAddress, masterPort) = ("127.0.0.1", nil)
+            (masterAddress, masterPort, secret) = ("127.0.0.1", nil, RunSecret().text)
             return
         }
         let nodes = try number("WORLD_SIZE", 1...65536) ?? nodeCount
@@ -47,7 +49,7 @@ public struct LaunchPlan: Sendable, Equatable {
         worldSize = nodes * count
         firstRank = node * count
         guard nodes > 1 else {
-            (masterAddress, masterPort) = ("127.0.0.1", nil)
+            (masterAddress, masterPort, secret) = ("127.0.0.1", nil, RunSecret().text)
             return
         }
         guard let address = environment["MASTER_ADDR"],
@@ -57,7 +59,8 @@ public struct LaunchPlan: Sendable, Equatable {
                 "\(nodes) machines need MASTER_ADDR and MASTER_PORT in the environment: where rank 0 "
                     + "is to be found")
         }
-        (masterAddress, masterPort) = (address, port)
+        (masterAddress, masterPort, secret) = (address, port, nil)
+        guard try RunSecret(environment) != nil else { throw .wrongUse(RunSecret.missing) }
     }
 
     /// What the spec of a command asks for; nil where this process does the work itself: a rank
@@ -93,9 +96,7 @@ public struct LaunchPlan: Sendable, Equatable {
             "WORLD_SIZE": "\(worldSize)", "MASTER_ADDR": masterAddress, "MASTER_PORT": "\(port)",
             RankEnvironment.launcherKey: "\(ProcessInfo.processInfo.processIdentifier)",
         ]
-        if masterPort == nil {
-            environment[RankEnvironment.runKey] = environment[RankEnvironment.launcherKey]
-        }
+        if let secret { environment[RunSecret.key] = secret }
         // Each would take all cores.
         if inherited["OMP_NUM_THREADS"] == nil {
             let cores = ProcessInfo.processInfo.activeProcessorCount

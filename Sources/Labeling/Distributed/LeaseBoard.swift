@@ -35,7 +35,7 @@ final class LeaseBoard {
         guard !isExhausted, failure == nil else { return [] }
         do {
             let lease = try meeting.store.add(keys.nextLease, 1) - 1
-            guard lease < leases.count else {
+            guard leases.indices.contains(lease) else {
                 isExhausted = true
                 return []
             }

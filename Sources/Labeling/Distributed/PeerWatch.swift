@@ -57,13 +57,12 @@ final class PeerWatch: Sendable {
 
     private func beat() {
         do {
-            let store = try SharedStore(
-                host: environment.masterAddress, port: environment.masterPort, timeout: timeout)
+            let store = try RankMeeting.store(environment, .joins, until: .now + timeout)
             while !isOver {
                 try store.add(keys.beat(environment.rank), 1)
                 if try store.contains(keys.loss) {
                     let text = try store.value(keys.loss, timeout: timeout)
-                    return lose(String(decoding: text, as: UTF8.self))
+                    return lose(printable(String(decoding: text, as: UTF8.self), limit: 400))
                 }
                 for rank in environment.rank == 0 ? 1..<environment.worldSize : 0..<1 {
                     look(at: rank, count: try store.add(keys.beat(rank), 0))
@@ -143,9 +142,8 @@ final class PeerWatch: Sendable {
             guard now - since > min(.seconds(2), timeout / 4) else { continue }
             guard !isOver else { return }
             onLoss(loss)
-            let line = "Error: \(LabelingError.rankLost(loss))\n"
-            FileHandle.standardError.write(Data(line.utf8))
-            _exit(RankEnvironment.lossExitCode)
+            environment.onEvent(.lost(.rankLost(loss)))
+            return
         }
     }
 }

@@ -33,7 +33,9 @@ final class RankMeeting {
         do {
             try Libtorch.checkDistributed()
             store = try Self.meet(environment, keys, wait)
-        } catch TorchError.communication(let reason) {
+        } catch TorchError.stranger(let reason) {
+            throw LabelingError.rankLost("rank \(rank): \(firstLine(reason))")
+        } catch TorchError.communication(let reason), TorchError.notYet(let reason) {
             throw LabelingError.rankLost(
                 "rank \(rank) of \(environment.worldSize) did not meet the others at "
                     + "\(environment.masterAddress):\(environment.masterPort) within "
@@ -48,24 +50,68 @@ final class RankMeeting {
     private static func meet(
         _ environment: RankEnvironment, _ keys: RankKeys, _ wait: Duration
     ) throws -> SharedStore {
-        let isServer = environment.rank == 0 && !environment.launcherKeepsStore
+        let role: SharedStore.Role =
+            environment.rank > 0
+            ? .joins
+            : environment.launcherKeepsStore
+                ? .signs : .serves(locally: environment.isOnOneMachine)
         let end = ContinuousClock.now + wait
         let own = Array(UUID().uuidString.utf8)
+        var isTold = false
         while true {
             do {
-                let store = try SharedStore(
-                    host: environment.masterAddress, port: environment.masterPort,
-                    isServer: isServer, timeout: end - .now)
+                let store = try Self.store(environment, role, until: end, isTold: &isTold)
                 try enter(store, keys, environment.rank, own)
                 try waitForAll(store, keys, environment, until: end)
                 return store
             } catch TorchError.communication(let reason) {
-                guard !isServer, ContinuousClock.now + .seconds(1) < end else {
+                guard environment.rank > 0, ContinuousClock.now + .seconds(1) < end else {
                     throw TorchError.communication(reason)
                 }
-                Thread.sleep(forTimeInterval: 0.2)
+            } catch TorchError.notYet(let reason) {
+                guard ContinuousClock.now + .seconds(1) < end else {
+                    throw TorchError.notYet(reason)
+                }
+                tell(reason, environment, &isTold)
             }
+            Thread.sleep(forTimeInterval: 0.2)
         }
+    }
+
+    /// A connection, as soon as the store is there.
+    static func store(
+        _ environment: RankEnvironment, _ role: SharedStore.Role,
+        until end: ContinuousClock.Instant
+    ) throws(TorchError) -> SharedStore {
+        var isTold = true
+        return try store(environment, role, until: end, isTold: &isTold)
+    }
+
+    /// - Parameter isTold: whether the program knows why there is none yet.
+    private static func store(
+        _ environment: RankEnvironment, _ role: SharedStore.Role,
+        until end: ContinuousClock.Instant, isTold: inout Bool
+    ) throws(TorchError) -> SharedStore {
+        while true {
+            do throws(TorchError) {
+                return try SharedStore(
+                    host: environment.masterAddress, port: environment.masterPort, role: role,
+                    secret: environment.secret, timeout: max(.milliseconds(1), end - .now))
+            } catch .notYet(let reason) {
+                guard ContinuousClock.now < end else { throw .notYet(reason) }
+                tell(reason, environment, &isTold)
+            }
+            Thread.sleep(forTimeInterval: 0.1)
+        }
+    }
+
+    private static func tell(
+        _ reason: String, _ environment: RankEnvironment, _ isTold: inout Bool
+    ) {
+        guard !isTold else { return }
+        isTold = true
+        environment.onEvent(
+            .waits("rank \(environment.rank) has not met the others yet and waits: \(reason)"))
     }
 
     /// Throws where another process has been this rank.
@@ -75,7 +121,7 @@ final class RankMeeting {
         if try store.add(keys.entries(rank), 1) > 1 {
             guard try store.contains(keys.here(rank)),
                 try store.value(keys.here(rank), timeout: .seconds(5)) == own
-            else { throw TorchError.communication("another process is or was rank \(rank)") }
+            else { throw TorchError.notYet("another process is or was rank \(rank)") }
             return
         }
         try store.set(keys.here(rank), own)
@@ -130,8 +176,9 @@ final class RankMeeting {
                 .filter { $0.offset != rank && $0.element.0 == $0.element.1 }
                 .map { "\($0.offset)" }
             if try store.contains(keys.loss) {
-                text = String(
+                let said = String(
                     decoding: try store.value(keys.loss, timeout: timeout), as: UTF8.self)
+                text = printable(said, limit: 400)
             } else if dead.isEmpty {
                 text = watch.loss ?? "rank \(rank) lost another (\(firstLine(reason)))"
             } else {
@@ -191,7 +238,7 @@ struct RankKeys: Sendable {
     let prefix: String
 
     init(_ environment: RankEnvironment) {
-        prefix = "mal/\(environment.run)/\(environment.attempt)/"
+        prefix = "mal/\(environment.attempt)/"
     }
 
     func entries(_ rank: Int) -> String { prefix + "entries/\(rank)" }

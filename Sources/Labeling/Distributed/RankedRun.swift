@@ -63,18 +63,27 @@ func requireEqualInputs(_ inputs: [String: String], _ ranks: Ranks) throws {
         throw LabelingError.wrongUse(
             "rank \(rank) was started with other inputs than rank 0: "
                 + names.map {
-                    "\($0) (\(all[0][$0] ?? "absent") at rank 0, \(other[$0] ?? "absent"))"
+                    printable(
+                        "\($0) (\(all[0][$0] ?? "absent") at rank 0, \(other[$0] ?? "absent"))",
+                        limit: 400)
                 }.joined(separator: "; "))
     }
 }
 
 extension Ranks {
     /// The broken images that any process met.
+    ///
+    /// - Parameter count: of annotations that there are.
     func gathered(
-        _ failures: [(annotation: Int, reason: String)]
+        _ failures: [(annotation: Int, reason: String)], of count: Int
     ) throws -> [(annotation: Int, reason: String)] {
         let places = try gather(failures.map(\.annotation)).flatMap { $0 }
         let reasons = try gather(failures.map(\.reason)).flatMap { $0 }
-        return Array(zip(places, reasons))
+        guard places.allSatisfy((0..<count).contains) else {
+            throw refused("annotations that the data does not have")
+        }
+        return zip(places, reasons).map {
+            (annotation: $0, reason: printable($1, limit: 400))
+        }
     }
 }

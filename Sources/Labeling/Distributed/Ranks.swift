@@ -76,7 +76,9 @@ package final class Ranks {
             ? nil
             : attempted { try DeviceGroup(id: id, rank: rank, count: count, device: device) }
         let reasons = try gather(made == nil ? reason ?? "rank 0 cannot make a group" : "")
-        if let reason = reasons.first(where: { !$0.isEmpty }) { return reason }
+        if let reason = reasons.first(where: { !$0.isEmpty }) {
+            return printable(reason, limit: 400)
+        }
         deviceGroup = made
         vectorDevice = device
         return nil
@@ -106,12 +108,13 @@ package final class Ranks {
     package func gather(_ bytes: [UInt8]) throws -> [[UInt8]] {
         var counts = [Double](repeating: 0, count: count)
         counts[rank] = Double(bytes.count)
-        return try sums(counts).enumerated().map { root, size in
+        return try sums(counts).enumerated().map { root, count in
+            guard let size = Int(exactly: count), (0...Self.largestMessage).contains(size) else {
+                throw refused("a message of \(count) bytes", from: root)
+            }
             guard size > 0 else { return [] }
             let tensor =
-                root == rank
-                ? Tensor(bytes: bytes, [bytes.count])
-                : Tensor.zeros([Int(size)], .uint8)
+                root == rank ? Tensor(bytes: bytes, [size]) : Tensor.zeros([size], .uint8)
             try broadcast(tensor, from: root)
             return tensor.bytes()
         }
@@ -119,16 +122,42 @@ package final class Ranks {
 
     /// The same for what can be written as JSON.
     package func gather<Value: Codable>(_ value: Value) throws -> [Value] {
-        try gather(Array(JSONEncoder().encode(value))).map {
-            try JSONDecoder().decode(Value.self, from: Data($0))
+        try gather(Array(JSONEncoder().encode(value))).enumerated().map {
+            try decoded($0, $1)
         }
     }
 
     /// What rank 0 gives.
     package func fromFirst<Value: Codable>(_ value: Value) throws -> Value {
         let all = try gather(isFirst ? Array(JSONEncoder().encode(value)) : [])
-        return try JSONDecoder().decode(Value.self, from: Data(all[0]))
+        return try decoded(0, all[0])
     }
+
+    private func decoded<Value: Codable>(_ root: Int, _ bytes: [UInt8]) throws -> Value {
+        do {
+            return try JSONDecoder().decode(Value.self, from: Data(bytes))
+        } catch {
+            throw refused("\(bytes.count) bytes that are no \(Value.self)", from: root)
+        }
+    }
+
+    /// The sums of two counts.
+    package func sums(_ first: Int, _ second: Int) throws -> (Int, Int) {
+        let found = try sums([Double(first), Double(second)])
+        let range = 0...Self.largestMessage
+        let counts = found.compactMap { Int(exactly: $0) }.filter(range.contains)
+        guard counts.count == 2 else { throw refused("counts that are \(found) together") }
+        return (counts[0], counts[1])
+    }
+
+    /// For what cannot be: Gloo does not ask who sends it.
+    package func refused(_ what: String, from root: Int? = nil) -> LabelingError {
+        let place = root.map { "rank \($0)" } ?? "another rank"
+        return .rankLost("rank \(rank) got \(printable(what)) from \(place)")
+    }
+
+    /// Bytes; more than anything that a run sends in words.
+    private static let largestMessage = 1 << 31
 
     // MARK: Ends
 

@@ -186,6 +186,10 @@ package struct Evaluator {
         if let ranks {
             measuredBatches = try ranks.gather(measuredBatches).flatMap { $0 }
                 .sorted { $0.index < $1.index }
+            guard measuredBatches.allSatisfy({ $0.fits(file, sweepCount: request.sweep.count) })
+            else {
+                throw ranks.refused("measurements of what the data does not have")
+            }
         }
         // In the plan's order, for sums of doubles depend on it.
         var metric = MeanIoU(categoryCount: file.categories.count)
@@ -313,6 +317,14 @@ private struct MeasuredBatch: Sendable, Codable {
     let index: Int
     let instances: [Instance]
     let failures: [Failure]
+
+    /// Whether it may be of this file, should another process have sent it.
+    func fits(_ file: AnnotationFile, sweepCount: Int) -> Bool {
+        instances.allSatisfy {
+            file.categories.indices.contains($0.category) && $0.sweep.count == sweepCount
+                && $0.iou.isFinite
+        } && failures.allSatisfy { file.annotations.indices.contains($0.annotation) }
+    }
 }
 
 private func measured(

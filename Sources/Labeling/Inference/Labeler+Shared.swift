@@ -88,8 +88,8 @@ extension Labeler {
                     return first.isEmpty ? board.take() : first
                 }, shouldStop: shouldStop
             ) { batch, count in
-                finished =
-                    finishedBefore + (try board.record(batch: batch, boxCount: count))
+                let recorded = try board.record(batch: batch, boxCount: count)
+                finished = finishedBefore + min(max(recorded, 0), total)
                 onEvent(
                     .progress(
                         stage: "labelling", done: min(finished, total), total: total, unit: "boxes")
@@ -131,12 +131,17 @@ extension Labeler {
         }
         func read(_ key: String, of other: Int) throws -> Set<Int> {
             let bytes = try store.value(key, timeout: meeting.longWait * 2)
-            let part = try JSONDecoder().decode(Part.self, from: Data(bytes))
+            guard let part = try? JSONDecoder().decode(Part.self, from: Data(bytes)),
+                part.batches.allSatisfy((0..<batches.count).contains)
+            else {
+                throw LabelingError.rankLost(
+                    "rank \(rank) got from rank \(other) what is no list of this run's batches")
+            }
             let differences = fingerprint.differences(from: RunFingerprint(text: part.fingerprint))
             guard differences.isEmpty else {
                 throw LabelingError.wrongUse(
                     "rank \(other) would label something else than rank \(rank): "
-                        + differences.joined(separator: "; "))
+                        + printable(differences.joined(separator: "; "), limit: 400))
             }
             return Set(part.batches)
         }

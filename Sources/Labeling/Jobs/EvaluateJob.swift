@@ -10,6 +10,7 @@ public struct EvaluateJob {
     private let status: StatusLog
     private let rank: RankEnvironment?
     private let rankTimeout: Duration
+    private let threads: Int?
     private let onEvent: RunEventHandler
 
     /// - Parameters:
@@ -43,8 +44,9 @@ public struct EvaluateJob {
         let broken = file.checkSegmentations()
         guard broken.errorCount == 0 else { throw COCOError.invalid(broken) }
         let runtime = try Runtime(
-            spec: spec, command: .evaluate, isFromFile: specPath != nil, threads: threads,
+            spec: spec, command: .evaluate, isFromFile: specPath != nil,
             rank: rank, onEvent: onEvent)
+        self.threads = threads
         let model = try LabelingModel(
             checkpoint: evaluate.checkpoint ?? ModelFiles.defaultName, spec: spec.model,
             onEvent: onEvent)
@@ -52,7 +54,9 @@ public struct EvaluateJob {
         let source: MaskSource =
             evaluate.usesMixedModel ? .mixed : evaluate.usesTeacher ? .teacher : .student
         predictor = MaskPredictor(
-            networks: try model.networks(source, runtime), source: source,
+            networks: try Libtorch.withThreads(threads) {
+                try model.networks(source, runtime)
+            }, source: source,
             device: runtime.device,
             arithmetic: runtime.arithmetic, flipTest: evaluate.usesFlip,
             repairsBucketBorders: false, readsLate: runtime.readsLate)
@@ -87,7 +91,11 @@ public struct EvaluateJob {
         let status = rank?.isQuiet == true ? nil : status
         return try await withRanks(
             rank, timeout: rankTimeout, onLoss: { try? status?.write(.failure, $0) }
-        ) { try await run($0, status, shouldStop: shouldStop) }
+        ) { ranks in
+            try await Libtorch.withThreads(threads) {
+                try await run(ranks, status, shouldStop: shouldStop)
+            }
+        }
     }
 
     private func run(

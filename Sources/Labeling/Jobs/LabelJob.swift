@@ -14,6 +14,7 @@ public struct LabelJob {
     private let reportDirectory: String?
     private let rank: RankEnvironment?
     private let rankTimeout: Duration
+    private let threads: Int?
     private let exports: [AnnotationExport]
     private let onEvent: RunEventHandler
 
@@ -68,8 +69,9 @@ public struct LabelJob {
                 "\(boxesPath): TAO has no output for YouTube-VIS files; leave --compat out")
         }
         let runtime = try Runtime(
-            spec: spec, command: .inference, isFromFile: specPath != nil, threads: threads,
+            spec: spec, command: .inference, isFromFile: specPath != nil,
             followsTAO: style == .tao, rank: rank, onEvent: onEvent)
+        self.threads = threads
         let model = try LabelingModel(
             checkpoint: inference.checkpoint ?? ModelFiles.defaultName, spec: spec.model,
             onEvent: onEvent)
@@ -111,7 +113,7 @@ public struct LabelJob {
             maxPixels: spec.dataset.maxPixelCount, applyEXIF: spec.dataset.appliesEXIF)
         request.journalMode = journalMode
         request.isStrict = isStrict
-        request.threadCount = Libtorch.threadCount
+        request.threadCount = threads ?? Libtorch.threadCount
         request.overlaysDirectory = overlaysDirectory
         request.confidence = model.confidence
         request.modelDescription = "\(model.configuration)"
@@ -126,7 +128,9 @@ public struct LabelJob {
         }
         self.request = request
         predictor = MaskPredictor(
-            networks: [try model.network(.student, runtime)], source: .student,
+            networks: [
+                try Libtorch.withThreads(threads) { try model.network(.student, runtime) }
+            ], source: .student,
             device: runtime.device,
             arithmetic: runtime.arithmetic, flipTest: request.flipTest,
             repairsBucketBorders: specPath == nil && style == .lossless,
@@ -145,7 +149,9 @@ public struct LabelJob {
     public func run(
         isolation: isolated (any Actor)? = #isolation, shouldStop: () -> Bool
     ) async throws -> LabelSummary {
-        let summary = try await labeler.run(file: file, shouldStop: shouldStop)
+        let summary = try await Libtorch.withThreads(threads) {
+            try await labeler.run(file: file, shouldStop: shouldStop)
+        }
         return try await withReport(summary, shouldStop: shouldStop)
     }
 
@@ -160,7 +166,11 @@ public struct LabelJob {
         let summary = try await withMeeting(
             rank, timeout: rankTimeout,
             onDeath: { onEvent(.warning("\($0); the others take over its boxes")) }
-        ) { try await labeler.run($0, file: file, shouldStop: shouldStop) }
+        ) { meeting in
+            try await Libtorch.withThreads(threads) {
+                try await labeler.run(meeting, file: file, shouldStop: shouldStop)
+            }
+        }
         guard let summary else { return nil }
         return try await withReport(summary, shouldStop: shouldStop)
     }
@@ -171,7 +181,9 @@ public struct LabelJob {
     public func run(
         _ shard: LabelShard, isolation: isolated (any Actor)? = #isolation, shouldStop: () -> Bool
     ) async throws -> (journal: String, boxCount: Int) {
-        try await labeler.run(shard, file: file, shouldStop: shouldStop)
+        try await Libtorch.withThreads(threads) {
+            try await labeler.run(shard, file: file, shouldStop: shouldStop)
+        }
     }
 
     private var labeler: Labeler {

@@ -1,7 +1,7 @@
 import MaskModel
 import Torch
 
-/// Device, arithmetic and threads of a run, from its spec.
+/// Device and arithmetic of a run, from its spec.
 struct Runtime {
     let device: Device
     /// float32, or what autocast computes in.
@@ -14,12 +14,11 @@ struct Runtime {
     ///   - followsTAO: whether TAO's own output is wanted.
     ///   - rank: which of the run's processes this is; nil when it is alone.
     init(
-        spec: Spec, command: Spec.Command, isFromFile: Bool, threads: Int?,
+        spec: Spec, command: Spec.Command, isFromFile: Bool,
         followsTAO: Bool = false, rank: RankEnvironment? = nil,
         onEvent: RunEventHandler
     ) throws {
         try Libtorch.start()
-        if let threads { Libtorch.threadCount = threads }
         switch spec.device {
         case .cpu: device = .cpu
         case .cuda(let index): device = try Device(named: "cuda:\(index)")
@@ -62,7 +61,3 @@ extension TrainSpec {
         return [Float(small), Float(medium), Float(large)]
     }
 }
-
-/// For the first line of a command that computes; may start the program over (see
-/// `Libtorch.letIdleThreadsSleep`).
-public func prepareForComputing() { Libtorch.letIdleThreadsSleep() }

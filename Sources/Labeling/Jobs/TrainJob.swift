@@ -46,7 +46,7 @@ public struct TrainJob {
         self.threads = threads
         self.profiles = profiles
         runtime = try Runtime(
-            spec: spec, command: .train, isFromFile: specPath != nil, threads: threads, rank: rank
+            spec: spec, command: .train, isFromFile: specPath != nil, rank: rank
         ) { onEvent(.run($0)) }
         if spec.strategy.shardsOptimizer, spec.strategy != .zero1 {
             onEvent(
@@ -102,7 +102,11 @@ public struct TrainJob {
             onLoss: { text in
                 if isFirst { try? StatusLog(directory: path).write(.failure, text) }
             }
-        ) { try await run($0, shouldStop: shouldStop) }
+        ) { ranks in
+            try await Libtorch.withThreads(threads) {
+                try await run(ranks, shouldStop: shouldStop)
+            }
+        }
     }
 
     private func run(
@@ -139,6 +143,20 @@ public struct TrainJob {
         }
         state.environment = environment(
             goingOnFrom: state.environment, processes: ranks?.count ?? 1, tells: isFirst)
+        let begin = state
+        return try await Libtorch.withThreads(state.environment?["threads"].flatMap { Int($0) }) {
+            try await train(
+                ranks, begin, checkpoint, newest: newest, isNewestHere: isNewestHere,
+                in: directory, shouldStop: shouldStop)
+        }
+    }
+
+    private func train(
+        _ ranks: Ranks?, _ begin: TrainingState, _ checkpoint: TrainingCheckpoint?,
+        newest: String?, isNewestHere: Bool, in directory: RunDirectory,
+        isolation: isolated (any Actor)? = #isolation, shouldStop: () -> Bool
+    ) async throws -> TrainingSummary {
+        var state = begin
         let run = TrainingRun(
             spec: spec, set: set, configuration: model.configuration, device: runtime.device,
             seed: state.seed,
@@ -169,12 +187,14 @@ public struct TrainJob {
             seed: UInt64(max(spec.train.seed, 0)), validation: validation,
             metadata: model.metadata,
             rankCount: rank?.worldSize ?? spec.train.gpus.count * spec.train.gpus.nodeCount)
-        let pair = try withRecoverableMemory {
-            try model.freshPair(seed: run.seed, device: .cpu, onEvent: onEvent)
+        return try await Libtorch.withThreads(threads) {
+            let pair = try withRecoverableMemory {
+                try model.freshPair(seed: run.seed, device: .cpu, onEvent: onEvent)
+            }
+            return try await DryRunReport(
+                run: run, pair: pair, broken: broken.map(\.reason),
+                directory: spec.resultsDirectory(for: .train))
         }
-        return try await DryRunReport(
-            run: run, pair: pair, broken: broken.map(\.reason),
-            directory: spec.resultsDirectory(for: .train))
     }
 
     private func trainingStep(
@@ -291,15 +311,16 @@ public struct TrainJob {
     ) -> [String: String] {
         // With another number of processes the sums are others in any case, and the cores are divided
         // anew.
+        var count = Libtorch.threadCount
         if threads == nil, before?["processes"] == "\(processes)",
-            let count = before?["threads"].flatMap({ Int($0) }), (1...4096).contains(count),
-            count != Libtorch.threadCount
+            let earlier = before?["threads"].flatMap({ Int($0) }), (1...4096).contains(earlier),
+            earlier != count
         {
-            Libtorch.threadCount = count
+            count = earlier
             onEvent(
                 .run(.note("threads: \(count), as the run had before (--threads changes it)")))
         }
-        var now = RunFingerprint.environment(threads: Libtorch.threadCount)
+        var now = RunFingerprint.environment(threads: count)
         now.add("device", runtime.device == .cpu ? "cpu" : "cuda")
         now.add("precision", "\(runtime.arithmetic)")
         now.add("processes", processes)

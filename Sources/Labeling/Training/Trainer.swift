@@ -116,11 +116,11 @@ package final class Trainer {
             try note(failures)
             return count
         }
-        let sums = try ranks.sums([Double(count), Double(failures.count)])
-        try note(sums[1] > 0 ? ranks.gathered(failures) : [])
-        guard let total = Int(exactly: sums[0]), total >= count else {
+        let (total, failed) = try ranks.sums(count, failures.count)
+        try note(failed > 0 ? ranks.gathered(failures, of: run.set.file.annotations.count) : [])
+        guard total >= count else {
             throw LabelingError.rankLost(
-                "the processes counted \(sums[0]) boxes, at least \(count) were expected")
+                "the processes counted \(total) boxes, at least \(count) were expected")
         }
         step.exchange?.objectCount = total
         return total

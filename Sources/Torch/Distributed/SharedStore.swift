@@ -2,22 +2,45 @@ import CTorch
 
 /// A connection to the key-value store that the processes of a run share (c10d's TCPStore).
 ///
+/// What is kept there is sealed with the run's secret (HMAC-SHA-256 over names and values): what a stranger
+/// wrote is an error of whoever reads it, never a value.
+///
 /// One thread at a time uses a connection, for a call that waits holds it. Not `Sendable`: another
 /// thread opens its own.
 public final class SharedStore {
     let handle: ct_store
 
-    /// Connects, for at most `timeout`; with `isServer` this process keeps the store and serves it on
-    /// all its addresses.
+    public enum Role: Sendable {
+        case joins
+        /// This process keeps the store. With `locally` only this machine reaches it.
+        case serves(locally: Bool)
+        /// A launcher keeps the store, and this process says whose it is.
+        case signs
+    }
+
+    /// Connects.
     ///
-    /// - Parameter port: 0 lets a server choose; see ``port``.
+    /// - Parameters:
+    ///   - port: 0 lets a server choose; see ``port``.
+    ///   - secret: of the run, 16 bytes or more; none keeps nobody out.
+    ///   - timeout: of connecting. A store that is not there, or not the run's, is told within 3 s.
+    /// - Throws: `TorchError.stranger` where the port is taken or the store another run's, `.notYet` where
+    ///   something else answers, `.communication` where nothing does.
     public init(
-        host: String, port: Int, isServer: Bool = false, timeout: Duration
+        host: String, port: Int, role: Role = .joins, secret: [UInt8] = [], timeout: Duration
     ) throws(TorchError) {
         var made: ct_store?
+        var isLocal = false
+        let wanted: ct_store_role
+        switch role {
+        case .joins: wanted = CT_STORE_JOIN
+        case .serves(let locally): (wanted, isLocal) = (CT_STORE_SERVE, locally)
+        case .signs: wanted = CT_STORE_SIGN
+        }
         try communicate(
             ct_store_open(
-                host, Int32(clamping: port), isServer, timeout.wholeMilliseconds, &made))
+                host, Int32(clamping: port), wanted, isLocal, secret, Int64(secret.count),
+                timeout.wholeMilliseconds, &made))
         guard let made else { trap("a store") }
         handle = made
     }
@@ -58,7 +81,13 @@ public final class SharedStore {
 
 /// Throws what a call between processes reports: the other side is not ours to trap on.
 func communicate(_ status: ct_status) throws(TorchError) {
-    if status != CT_OK { throw .communication(String(cString: ct_last_error())) }
+    guard status != CT_OK else { return }
+    let message = String(cString: ct_last_error())
+    switch status {
+    case CT_STRANGER: throw .stranger(message)
+    case CT_NOT_YET: throw .notYet(message)
+    default: throw .communication(message)
+    }
 }
 
 extension Duration {
@@ -72,6 +101,13 @@ extension Duration {
 }
 
 extension Libtorch {
+    /// HMAC-SHA-256 of `bytes`.
+    package static func hmac(_ bytes: [UInt8], secret: [UInt8]) -> [UInt8] {
+        var digest = [UInt8](repeating: 0, count: 32)
+        ct_hmac(secret, Int64(secret.count), bytes, Int64(bytes.count), &digest)
+        return digest
+    }
+
     /// Checks that several processes can work together with the libtorch that was found: the classes
     /// for it are tied to the version this program was built for.
     public static func checkDistributed() throws(TorchError) {

@@ -116,8 +116,8 @@ private func withBoxed<Result>(
                     var count: Int32 = 0
                     let status = withExtendedLifetime(arguments) {
                         ct_call(
-                            handle, values.baseAddress!, Int32(arguments.count), results,
-                            Int32(resultCount), &count)
+                            handle, Libtorch.threads, values.baseAddress!,
+                            Int32(arguments.count), results, Int32(resultCount), &count)
                     }
                     check(status, "operator \(op.name)")
                     return body(results, Int(count))

@@ -83,12 +83,34 @@ public enum Libtorch {
     /// fraction), for the whole process.
     public static func allowTF32(_ value: Bool) { ct_allow_tf32(value) }
 
-    /// How many threads one operator may use, for the whole process.
-    public static var threadCount: Int {
-        get { Int(ct_thread_count()) }
-        set {
-            precondition(newValue >= 1, "threadCount must be 1 or more, is \(newValue)")
-            ct_set_thread_count(Int32(clamping: newValue))
-        }
+    /// Of the calling task; 0 where nobody has said.
+    @TaskLocal static var threads: Int32 = 0
+
+    /// How many threads one operator of the calling task may use: what ``withThreads(_:isolation:_:)`` was
+    /// told, else libtorch's choice (`OMP_NUM_THREADS`, or one a core).
+    public static var threadCount: Int { threads > 0 ? Int(threads) : Int(ct_thread_count()) }
+
+    /// Runs `body` with operators that may use `count` threads each, whatever other tasks use. Child tasks do as
+    /// their parent does, detached ones as if nothing was said.
+    ///
+    /// - Parameter count: 1 or more; nil changes nothing.
+    public static func withThreads<Result>(
+        _ count: Int?, isolation: isolated (any Actor)? = #isolation,
+        _ body: () async throws -> Result
+    ) async rethrows -> Result {
+        try await $threads.withValue(value(count), operation: body, isolation: isolation)
+    }
+
+    /// The same without waiting.
+    public static func withThreads<Result>(
+        _ count: Int?, _ body: () throws -> Result
+    ) rethrows -> Result {
+        try $threads.withValue(value(count), operation: body)
+    }
+
+    private static func value(_ count: Int?) -> Int32 {
+        guard let count else { return threads }
+        precondition(count >= 1, "a count of threads must be 1 or more, is \(count)")
+        return Int32(clamping: count)
     }
 }

@@ -1,0 +1,17 @@
+// What a program may do to its process, and a library may not: mal and bench link this, Labeling does not.
+#pragma once
+
+// Where this program lies, so that it is known by its name when it is started again; /proc/self/exe when it lies
+// nowhere any more. The first caller comes before other threads.
+const char *program_path(void);
+
+// Starts the program over, once, so that libtorch's idle threads sleep instead of spinning. For a program's
+// first line. OpenMP's threads spin for milliseconds after each operator, on cores that decoding and cropping
+// want, and on a busy machine against the very threads they wait for. The runtime reads how to wait from the
+// environment before `main`, hence the new start. Does nothing when the user chose a way (OMP_WAIT_POLICY,
+// GOMP_SPINCOUNT), and goes on as it is where a program can't be started again.
+void program_let_idle_threads_sleep(char **arguments);
+
+// Keeps freed memory in the heap: giving big buffers back to the kernel after every operator costs about 7 % of
+// a training step in page faults.
+void program_tune_malloc(void);

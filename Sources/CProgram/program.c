@@ -1,0 +1,39 @@
+#define _GNU_SOURCE
+#include "cprogram.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
+const char *program_path(void) {
+    static char path[PATH_MAX];
+    const ssize_t count = readlink("/proc/self/exe", path, sizeof path - 1);
+    if (count <= 0) return "/proc/self/exe";
+    path[count] = 0;
+    // A program that was replaced meanwhile is still there by that link.
+    return access(path, X_OK) == 0 ? path : "/proc/self/exe";
+}
+
+void program_let_idle_threads_sleep(char **arguments) {
+#ifdef __linux__
+    if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT")) return;
+    setenv("OMP_WAIT_POLICY", "passive", 1);
+    execv(program_path(), arguments);
+#else
+    (void)arguments;
+#endif
+}
+
+void program_tune_malloc(void) {
+#ifdef __GLIBC__
+    // Old glibc refuses thresholds above 32 MiB.
+    if (mallopt(M_MMAP_THRESHOLD, 1 << 30) == 0) mallopt(M_MMAP_THRESHOLD, 32 << 20);
+    mallopt(M_TRIM_THRESHOLD, -1);
+    // Threads that make tensors in turn would each keep an arena of the largest ones.
+    mallopt(M_ARENA_MAX, 1);
+#endif
+}

@@ -1,0 +1,28 @@
+import CProgram
+import Foundation
+import Glibc
+import Labeling
+
+/// What only a program may do: end its process, start it over, tune its memory. The library does none of it.
+enum ThisProcess {
+    /// For the first line of a command that computes.
+    ///
+    /// - Parameter idleThreadsSleep: see `program_let_idle_threads_sleep`; may start the program over.
+    static func prepare(idleThreadsSleep: Bool) {
+        if idleThreadsSleep { program_let_idle_threads_sleep(CommandLine.unsafeArgv) }
+        program_tune_malloc()
+    }
+
+    /// Who this process is among those of a run; nil when it is alone. It ends when it waits for one that is lost.
+    static func rank() throws -> RankEnvironment? {
+        try RankEnvironment(ProcessInfo.processInfo.environment) { event in
+            switch event {
+            case .waits(let text):
+                StandardStreams.say("Warning: \(text)\n")
+            case .lost(let error):
+                StandardStreams.say("Error: \(error)\n")
+                _exit(RankEnvironment.lossExitCode)
+            }
+        }
+    }
+}
