@@ -7,7 +7,7 @@
 
 #include <string>
 
-// Declared here: ATen/Parallel.h and ATen/Version.h are heavy. All have plain values only.
+// Declared here: ATen/Parallel.h and ATen/Version.h are heavy.
 namespace at {
 void set_num_threads(int);
 int get_num_threads();

@@ -18,9 +18,9 @@ enum ThisProcess {
         try RankEnvironment(ProcessInfo.processInfo.environment) { event in
             switch event {
             case .waits(let text):
-                FileHandle.standardError.write(Data("Warning: \(text)\n".utf8))
+                StandardStreams.say("Warning: \(text)\n")
             case .lost(let error):
-                FileHandle.standardError.write(Data("Error: \(error)\n".utf8))
+                StandardStreams.say("Error: \(error)\n")
                 _exit(RankEnvironment.lossExitCode)
             }
         }

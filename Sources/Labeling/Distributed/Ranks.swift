@@ -76,7 +76,9 @@ package final class Ranks {
             ? nil
             : attempted { try DeviceGroup(id: id, rank: rank, count: count, device: device) }
         let reasons = try gather(made == nil ? reason ?? "rank 0 cannot make a group" : "")
-        if let reason = reasons.first(where: { !$0.isEmpty }) { return reason }
+        if let reason = reasons.first(where: { !$0.isEmpty }) {
+            return printable(reason, limit: 400)
+        }
         deviceGroup = made
         vectorDevice = device
         return nil

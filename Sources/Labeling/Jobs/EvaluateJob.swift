@@ -45,7 +45,7 @@ public struct EvaluateJob {
         let broken = file.checkSegmentations()
         guard broken.errorCount == 0 else { throw COCOError.invalid(broken) }
         let runtime = try Runtime(
-            spec: spec, command: .evaluate, isFromFile: specPath != nil, threads: threads,
+            spec: spec, command: .evaluate, isFromFile: specPath != nil,
             rank: rank, onEvent: onEvent)
         self.threads = threads
         let model = try LabelingModel(

@@ -74,7 +74,7 @@ public struct LabelJob {
                 "\(boxesPath): TAO has no output for YouTube-VIS files; leave --compat out")
         }
         let runtime = try Runtime(
-            spec: spec, command: .inference, isFromFile: specPath != nil, threads: threads,
+            spec: spec, command: .inference, isFromFile: specPath != nil,
             followsTAO: style == .tao, rank: rank, onEvent: onEvent)
         self.threads = threads
         let model = try LabelingModel(
@@ -113,7 +113,7 @@ public struct LabelJob {
             maxPixels: spec.dataset.maxPixelCount, applyEXIF: spec.dataset.appliesEXIF)
         request.journalMode = journalMode
         request.isStrict = isStrict
-        request.threadCount = runtime.threads ?? Libtorch.threadCount
+        request.threadCount = threads ?? Libtorch.threadCount
         request.overlaysDirectory = overlaysDirectory
         request.confidence = model.confidence
         request.modelDescription = "\(model.configuration)"

@@ -1,27 +1,24 @@
 import MaskModel
 import Torch
 
-/// Device, arithmetic and threads of a run, from its spec.
+/// Device and arithmetic of a run, from its spec.
 struct Runtime {
     let device: Device
     /// float32, or what autocast computes in.
     let arithmetic: DType
     /// Whether results are read while the next ones are computed.
     let readsLate: Bool
-    /// CPU threads of the network; nil: libtorch's choice.
-    let threads: Int?
 
     /// - Parameters:
     ///   - isFromFile: whether somebody wrote a spec, which always names GPUs.
     ///   - followsTAO: whether TAO's own output is wanted.
     ///   - rank: which of the run's processes this is; nil when it is alone.
     init(
-        spec: Spec, command: Spec.Command, isFromFile: Bool, threads: Int?,
+        spec: Spec, command: Spec.Command, isFromFile: Bool,
         followsTAO: Bool = false, rank: RankEnvironment? = nil,
         onEvent: RunEventHandler
     ) throws {
         try Libtorch.start()
-        self.threads = threads
         switch spec.device {
         case .cpu: device = .cpu
         case .cuda(let index): device = try Device(named: "cuda:\(index)")

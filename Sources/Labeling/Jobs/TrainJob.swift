@@ -46,7 +46,7 @@ public struct TrainJob {
         self.threads = threads
         self.profiles = profiles
         runtime = try Runtime(
-            spec: spec, command: .train, isFromFile: specPath != nil, threads: threads, rank: rank
+            spec: spec, command: .train, isFromFile: specPath != nil, rank: rank
         ) { onEvent(.run($0)) }
         if spec.strategy.shardsOptimizer, spec.strategy != .zero1 {
             onEvent(
@@ -113,7 +113,7 @@ public struct TrainJob {
                 if isFirst { try? StatusLog(directory: path).write(.failure, text) }
             }
         ) { ranks in
-            try await Libtorch.withThreads(runtime.threads) {
+            try await Libtorch.withThreads(threads) {
                 try await run(ranks, shouldStop: shouldStop)
             }
         }
@@ -153,19 +153,20 @@ public struct TrainJob {
         }
         state.environment = environment(
             goingOnFrom: state.environment, processes: ranks?.count ?? 1, tells: isFirst)
-        return try await Libtorch.withThreads(state.threadCount) {
+        let begin = state
+        return try await Libtorch.withThreads(state.environment?["threads"].flatMap { Int($0) }) {
             try await train(
-                ranks, state, checkpoint, newest: newest, isNewestHere: isNewestHere,
-                directory: directory, shouldStop: shouldStop)
+                ranks, begin, checkpoint, newest: newest, isNewestHere: isNewestHere,
+                in: directory, shouldStop: shouldStop)
         }
     }
 
     private func train(
-        _ ranks: Ranks?, _ state: TrainingState, _ checkpoint: TrainingCheckpoint?,
-        newest: String?, isNewestHere: Bool, directory: RunDirectory,
+        _ ranks: Ranks?, _ begin: TrainingState, _ checkpoint: TrainingCheckpoint?,
+        newest: String?, isNewestHere: Bool, in directory: RunDirectory,
         isolation: isolated (any Actor)? = #isolation, shouldStop: () -> Bool
     ) async throws -> TrainingSummary {
-        var state = state
+        var state = begin
         let run = TrainingRun(
             spec: spec, set: set, configuration: model.configuration, device: runtime.device,
             seed: state.seed,
@@ -196,7 +197,7 @@ public struct TrainJob {
             seed: UInt64(max(spec.train.seed, 0)), validation: validation,
             metadata: model.metadata,
             rankCount: rank?.worldSize ?? spec.train.gpus.count * spec.train.gpus.nodeCount)
-        return try await Libtorch.withThreads(runtime.threads) {
+        return try await Libtorch.withThreads(threads) {
             let pair = try withRecoverableMemory {
                 try model.freshPair(seed: run.seed, device: .cpu, onEvent: onEvent)
             }
@@ -322,10 +323,10 @@ public struct TrainJob {
         // anew.
         var count = Libtorch.threadCount
         if threads == nil, before?["processes"] == "\(processes)",
-            let own = before?["threads"].flatMap({ Int($0) }), (1...4096).contains(own),
-            own != count
+            let earlier = before?["threads"].flatMap({ Int($0) }), (1...4096).contains(earlier),
+            earlier != count
         {
-            count = own
+            count = earlier
             onEvent(
                 .run(.note("threads: \(count), as the run had before (--threads changes it)")))
         }

@@ -118,6 +118,10 @@ package final class Trainer {
         }
         let (total, failed) = try ranks.sums(count, failures.count)
         try note(failed > 0 ? ranks.gathered(failures, of: run.set.file.annotations.count) : [])
+        guard total >= count else {
+            throw LabelingError.rankLost(
+                "the processes counted \(total) boxes, at least \(count) were expected")
+        }
         step.exchange?.objectCount = total
         return total
     }

@@ -34,8 +34,6 @@ package struct TrainingState: Codable, Sendable, Equatable {
     package var goodStepCount = 0
     /// What computed, by name; see ``RunFingerprint``. Weights differ in their last bits where it does.
     package var environment: [String: String]?
-    /// CPU threads of an operator, which its sums depend on.
-    var threadCount: Int? { environment?["threads"].flatMap { Int($0) }.map { max(1, $0) } }
     /// ``ContentHash`` of the other files of the checkpoint, by name.
     package var checksums: [String: String]?
     /// The same of this file, with zeros in this place.

@@ -21,7 +21,10 @@ public final class DeviceGroup {
     ///   - id: from ``makeID()``, the same for all.
     ///   - device: a CUDA device that no other process of the group has.
     public init(id: [UInt8], rank: Int, count: Int, device: Device) throws(TorchError) {
-        precondition(id.count == Int(CT_NCCL_ID_SIZE), "an id of \(id.count) bytes")
+        // It comes from another process.
+        guard id.count == Int(CT_NCCL_ID_SIZE) else {
+            throw .communication("the id of a group of devices has \(id.count) bytes")
+        }
         precondition(0 <= rank && rank < count, "rank \(rank) of \(count)")
         guard case .cuda = device else {
             throw .unavailableDevice("\(device)", reason: "NCCL is for CUDA devices")
