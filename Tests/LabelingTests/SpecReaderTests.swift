@@ -155,7 +155,9 @@ import Testing
                     place: "train.yaml line 6",
                     message:
                         "evaluate.precision must be one of auto, fp32, bf16, fp16, is \"fp64\""),
-                .init(place: "override train.wd=x", message: "must be a number"),
+                .init(
+                    place: "override train.wd=x", message: "must be a number",
+                    isOfCommandLine: true),
                 .init(
                     place: "train.yaml",
                     message: "evaluate.checkpoint is mandatory: set it in the file or with "

@@ -131,7 +131,8 @@ import Testing
     }
 }
 
-/// An error with one problem.
+/// An error with one problem, of the command line when its place looks like that.
 func problem(_ place: String, _ message: String) -> SpecError {
-    SpecError([.init(place: place, message: message)])
+    let isOfCommandLine = place.hasPrefix("override ") || place.hasPrefix("--")
+    return SpecError([.init(place: place, message: message, isOfCommandLine: isOfCommandLine)])
 }
