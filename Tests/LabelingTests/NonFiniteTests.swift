@@ -107,7 +107,7 @@ struct NonFiniteTests {
     @Test("An empty mask is none: listed with its reason, without a score")
     func emptyMasks() async throws {
         let folder = try TemporaryFolder()
-        let summary = try await label(folder, overrides: ["train.mask_thres=[0.9999999]"])
+        let summary = try await label(folder, overrides: ["train.mask_thres=[1]"])
         #expect(summary.labelledCount == 0 && summary.emptyCount == 18)
         #expect(summary.unlabelled.count == 18 && summary.meanScore == nil)
         #expect(summary.text(outputPath: "o").contains("18 boxes have no mask (18 came out empty)"))
@@ -123,7 +123,7 @@ struct NonFiniteTests {
     func emptyTAOMasks() async throws {
         let folder = try TemporaryFolder()
         let summary = try await label(
-            folder, style: .tao, overrides: ["train.mask_thres=[0.9999999]"])
+            folder, style: .tao, overrides: ["train.mask_thres=[1]"])
         #expect(summary.labelledCount == 0 && summary.emptyCount > 0)
         let file = try AnnotationFile.read(path: folder.path + "/out.json")
         #expect(file.annotations.count == summary.emptyCount)

@@ -62,7 +62,7 @@ struct RunPathsTests {
         try FileManager.default.linkItem(atPath: boxes, toPath: linked)
         try expectRefusal(linked, boxes) { try job(out: linked) }
         let masks = folder.path + "/masks.json"
-        try expectRefusal(masks, boxes) {
+        try expectRefusal("the output csv", "the input boxes") {
             try job(out: masks, exports: [OutputTarget(format: .csv, path: boxes)], overwriting())
         }
         try expectRefusal("holds the input images") {

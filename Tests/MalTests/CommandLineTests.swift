@@ -108,7 +108,8 @@ struct CommandLineTests {
         #expect(result.code == 0, "\(result.errors)")
         #expect(result.output.hasPrefix("out/masks.json: 18 of 18 boxes have a mask ("))
         #expect(result.output.contains("\n4 overlays drawn\n"))
-        #expect(try FileManager.default.contentsOfDirectory(atPath: folder + "/look").count == 4)
+        let drawn = try FileManager.default.contentsOfDirectory(atPath: folder + "/look")
+        #expect(drawn.count { !$0.hasPrefix(".") } == 4)
         let again = try mal(
             "validate", "out/masks.json", "--images", fixture("coco/images"), in: folder)
         #expect(
@@ -171,7 +172,7 @@ struct CommandLineTests {
         #expect(table.output.hasPrefix("          bbox      segm      boundary\nAP        "))
         #expect(table.output.contains("\n26 predictions, 18 true objects, 4 images; "))
         let piped = try mal(files + ["--json", "-", "-q"])
-        #expect(piped.errors.isEmpty)
+        #expect(piped.errors.hasPrefix("warning: no mIoU: none of the 26 ids in "))
         #expect(
             piped.output
                 == (try String(contentsOfFile: folder + "/numbers.json", encoding: .utf8)))
