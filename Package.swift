@@ -71,9 +71,10 @@ let package = Package(
             name: "CJSON",
             cxxSettings: [.unsafeFlags(strictC)],
             linkerSettings: [.linkedLibrary("simdjson")]),
+        .target(name: "CFiles", cSettings: [.unsafeFlags(strictC)]),
         .target(
             name: "COCO",
-            dependencies: ["CJSON", "Imaging", .product(name: "Yams", package: "Yams")],
+            dependencies: ["CFiles", "CJSON", "Imaging", .product(name: "Yams", package: "Yams")],
             swiftSettings: swiftSettings),
         .target(
             name: "MaskModel", dependencies: ["Torch", "CKernels"], swiftSettings: swiftSettings),

@@ -49,6 +49,9 @@ struct CheckpointCommand: ParsableCommand {
         @Option(help: "fp16 or fp32; default: as stored.")
         var dtype: ElementType?
 
+        @Flag(help: "Replace a file that is there.")
+        var overwrite = false
+
         @Option(
             parsing: .singleValue,
             help:
@@ -75,7 +78,8 @@ struct CheckpointCommand: ParsableCommand {
             }
             let report = try CheckpointReport(
                 converting: input, to: output, heads: heads,
-                halves: dtype.map { $0 == .fp16 }, metadata: texts)
+                halves: dtype.map { $0 == .fp16 }, metadata: texts,
+                overwrites: overwrite)
             try StandardStreams.show(report.text)
         }
     }

@@ -53,13 +53,17 @@ struct ConvertCommand: ParsableCommand {
 
     @OptionGroup var export: ExportOptions
 
+    @Flag(help: "Replace an earlier output; of a folder only what mal wrote there.")
+    var overwrite = false
+
     @Flag(name: .shortAndLong, help: "No progress, only warnings and errors.")
     var quiet = false
 
     func run() throws {
         try convert(
             input: input, output: output, format: to, images: images,
-            appliesEXIF: appliesEXIF, reading: reading, export: export, quiet: quiet)
+            appliesEXIF: appliesEXIF, reading: reading,
+            export: export.settings(overwrites: overwrite), quiet: quiet)
     }
 }
 
@@ -93,7 +97,7 @@ struct SemanticCommand: ParsableCommand {
     @Option(help: "Pixels on both sides of every edge that become void (255).")
     var voidBorder = 0
 
-    @Flag(help: "Replace an earlier output of mal.")
+    @Flag(help: "Replace an earlier output; only what mal wrote there.")
     var overwrite = false
 
     @Flag(name: .customLong("apply-exif"), help: "Turn images as their EXIF orientation says.")
@@ -103,9 +107,8 @@ struct SemanticCommand: ParsableCommand {
     var quiet = false
 
     func run() throws {
-        var export = ExportOptions()
-        (export.overlap, export.voidBorder, export.overwrite) = (overlap, voidBorder, overwrite)
-        (export.tolerance, export.subpixel) = (0, false)
+        var export = ExportSettings()
+        (export.overlap, export.voidBorder, export.overwrites) = (overlap, voidBorder, overwrite)
         try convert(
             input: masks, output: out, format: "semantic", images: images,
             appliesEXIF: appliesEXIF, reading: reading, export: export, quiet: quiet)
@@ -127,34 +130,36 @@ struct ExportOptions: ParsableArguments {
     @Option(help: "voc-png, semantic: pixels on both sides of every edge that become void.")
     var voidBorder = 0
 
-    @Flag(help: "Replace an earlier output.")
-    var overwrite = false
-
-    var settings: ExportSettings {
+    func settings(overwrites: Bool) -> ExportSettings {
         var settings = ExportSettings()
         settings.tolerance = tolerance
         settings.isSubpixel = subpixel
         settings.overlap = overlap
         settings.voidBorder = voidBorder
-        settings.overwrites = overwrite
+        settings.overwrites = overwrites
         return settings
     }
 }
 
 private func convert(
     input: String, output: String, format: String?, images: String?,
-    appliesEXIF: Bool, reading: InputFormatOptions, export: ExportOptions, quiet: Bool
+    appliesEXIF: Bool, reading: InputFormatOptions, export: ExportSettings, quiet: Bool
 ) throws {
     let console = ConsoleProgress(quiet: quiet)
     StopSignal.install()
     do {
         let job = try ConvertJob(
             input: input, output: output, format: format,
-            imagesDirectory: images, appliesEXIF: appliesEXIF, settings: export.settings,
+            imagesDirectory: images, appliesEXIF: appliesEXIF, settings: export,
             reading: reading.options, onEvent: console.handle)
         let summary = try job.run(shouldStop: { StopSignal.isRequested })
         console.finish()
-        try StandardStreams.show(summary.text)
+        // Beside the annotations it would be in their way.
+        if job.writesStandardOutput {
+            console.handle(.note(summary.text))
+        } else {
+            try StandardStreams.show(summary.text)
+        }
     } catch let error as LabelingError {
         console.finish()
         guard case .interrupted(let done, let total) = error else { throw error }

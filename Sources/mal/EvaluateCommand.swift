@@ -102,6 +102,7 @@ struct EvaluateCommand: AsyncParsableCommand {
         let console = ConsoleProgress(quiet: run.quiet)
         let results = try await PredictionJob(
             predictionsPath: predictions, truthPath: truth, scoreKey: scoreKey ?? "score",
+            jsonPath: json == "-" ? nil : json,
             onEvent: console.handle
         ).run()
         console.finish()

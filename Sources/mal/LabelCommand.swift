@@ -20,6 +20,8 @@ struct LabelCommand: AsyncParsableCommand {
             table, or as a folder or file of Pascal VOC, YOLO (data.yaml), KITTI or LabelMe. The \
             output is COCO JSON, for YouTube-VIS the same file with its `segmentations` filled.
 
+            A finished output is not replaced: the same command says that it is done, another one             needs --overwrite (or --fresh, for what mal made).
+
             --out FORMAT:PATH writes another format (see `mal help convert`) once the masks are \
             complete; --out can be given several times. Without a COCO output the masks' own file \
             lies beside the first one, as PATH.masks.json.
@@ -94,7 +96,8 @@ struct LabelCommand: AsyncParsableCommand {
         }
         try await label(
             specPath: nil, overrides: overrides, settings: settings, run: run, output: output,
-            input: input.options, targets: others, export: export.settings)
+            input: input.options, targets: others,
+            export: export.settings(overwrites: output.overwrite))
     }
 }
 
@@ -115,7 +118,8 @@ struct InferenceCommand: AsyncParsableCommand {
     func run() async throws {
         try await label(
             specPath: spec.spec, overrides: spec.overrides,
-            settings: spec.settings + run.settings("inference"), run: run, output: output)
+            settings: spec.settings + run.settings("inference"), run: run, output: output,
+            export: output.exportSettings)
     }
 }
 
@@ -139,7 +143,8 @@ struct AutoLabelCommand: AsyncParsableCommand {
         func run() async throws {
             try await label(
                 specPath: spec.spec, overrides: spec.overrides,
-                settings: spec.settings + run.settings("inference"), run: run, output: output)
+                settings: spec.settings + run.settings("inference"), run: run, output: output,
+                export: output.exportSettings)
         }
     }
 }
@@ -171,7 +176,7 @@ private func label(
         overlaysDirectory: output.overlays, reportDirectory: output.report,
         profiles: output.profile,
         featuresPath: output.features, exports: targets, exportSettings: export,
-        input: input, rank: rank, onEvent: console.handle)
+        input: input, writesOutput: output.shard == nil, rank: rank, onEvent: console.handle)
     do {
         if let shard = output.shard {
             let (journal, count) = try await job.run(

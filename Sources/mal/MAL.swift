@@ -33,6 +33,7 @@ struct MAL: AsyncParsableCommand {
     static func main() async {
         StandardStreams.prepare()
         program_explain_lost_memory()
+        requireReadableArguments()
         do {
             var command = try parseAsRoot()
             if var waiting = command as? any AsyncParsableCommand {
@@ -71,6 +72,18 @@ struct MAL: AsyncParsableCommand {
         case LabelingError.wrongOption: true
         case let error as SpecError: error.problems.contains(where: \.isOfCommandLine)
         default: false
+        }
+    }
+
+    /// Swift would read, or write, a file of another name.
+    private static func requireReadableArguments() {
+        for place in 0..<Int(CommandLine.argc) {
+            guard let argument = CommandLine.unsafeArgv[place],
+                String(validatingCString: argument) == nil
+            else { continue }
+            let text = String(cString: argument)
+            StandardStreams.say("Error: \(text): names must be UTF-8, these bytes are not\n")
+            Foundation.exit(ExitCode.validationFailure.rawValue)
         }
     }
 }

@@ -36,6 +36,9 @@ struct MergeCommand: ParsableCommand {
         name: .customLong("no-score"), help: "Leave the masks' confidence out of the output.")
     var leavesScores = false
 
+    @Flag(help: "Replace an output that is there and was not made of the same journals.")
+    var overwrite = false
+
     @Flag(name: .shortAndLong, help: "No progress, only warnings and errors.")
     var quiet = false
 
@@ -43,7 +46,8 @@ struct MergeCommand: ParsableCommand {
         let console = ConsoleProgress(quiet: quiet)
         let job = try MergeJob(
             imagesDirectory: images, boxesPath: boxes, outputPath: out, journalPaths: journals,
-            writesScores: !leavesScores, overlaysDirectory: overlays, input: input.options,
+            writesScores: !leavesScores, overlaysDirectory: overlays, overwrites: overwrite,
+            input: input.options,
             onEvent: console.handle)
         let summary = try job.run()
         console.finish()

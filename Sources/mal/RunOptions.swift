@@ -99,8 +99,11 @@ struct OutputOptions: ParsableArguments {
     @Flag(help: "Continue an interrupted run; an error when there is none.")
     var resume = false
 
-    @Flag(help: "Start over, dropping what an interrupted run did.")
+    @Flag(help: "Start over, dropping what an interrupted or finished run of mal made.")
     var fresh = false
+
+    @Flag(help: "Replace outputs that are there, also those of other commands and programs.")
+    var overwrite = false
 
     @Option(help: "tao: write exactly what TAO writes (drops boxes and keys). Default: lossless.")
     var compat: Compatibility?
@@ -149,6 +152,12 @@ struct OutputOptions: ParsableArguments {
     var shard: LabelShard?
 
     enum Compatibility: String, ExpressibleByArgument { case tao }
+
+    var exportSettings: ExportSettings {
+        var settings = ExportSettings()
+        settings.overwrites = overwrite
+        return settings
+    }
 
     var journalMode: JournalMode { resume ? .resume : fresh ? .fresh : .automatic }
 

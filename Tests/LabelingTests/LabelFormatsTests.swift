@@ -24,9 +24,12 @@ struct LabelFormatsTests {
                 SpecSetting("test", "inference.label_dump_path", .text(folder.path + "/out.json")),
                 SpecSetting("test", "inference.ann_path", .text(boxes)),
             ]
+        var exports = ExportSettings()
+        exports.overwrites = true
         _ = try await LabelJob(
             specPath: nil, overrides: [], settings: settings, threads: nil,
-            journalMode: .automatic, style: style, overlaysDirectory: nil, onEvent: { _ in }
+            journalMode: .automatic, style: style, overlaysDirectory: nil,
+            exportSettings: exports, onEvent: { _ in }
         ).run(shouldStop: { false })
         return try json(folder.path + "/out.json")
     }

@@ -211,15 +211,4 @@ struct LabelJobTests {
         #expect(try await area(.tao) >= 32 * 32)
         #expect(try await area(.lossless) < 32 * 32)
     }
-
-    @Test("The output is never the input")
-    func sameFile() throws {
-        let folder = try TemporaryFolder()
-        let path = folder.path + "/out.json"
-        try FileManager.default.copyItem(atPath: fixture("coco/instances.json"), toPath: path)
-        #expect(
-            throws: LabelingError.wrongUse(
-                "the output \(path) is the input file; give another name")
-        ) { try job(folder, boxes: path) }
-    }
 }

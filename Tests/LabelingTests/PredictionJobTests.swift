@@ -68,6 +68,63 @@ import Testing
         #expect(abs(precision - 1) < 1e-12)
     }
 
+    private func objects(_ categories: String, category: Int, id: Int) -> String {
+        """
+        {"images": [{"id": 1, "file_name": "a.png", "width": 9, "height": 9}],
+         "categories": [\(categories)],
+         "annotations": [{"id": \(id), "image_id": 1, "category_id": \(category), "score": 0.5,
+           "bbox": [1, 1, 4, 4], "segmentation": [[1, 1, 5, 1, 5, 5, 1, 5]]}]}
+        """
+    }
+
+    @Test("other numbers of categories are matched by name; other names, other ids are told")
+    func categories() async throws {
+        let folder = try TemporaryFolder()
+        let cats = #"{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}"#
+        let truth = try folder.file("truth.json", objects(cats, category: 2, id: 5))
+        func measure(_ text: String) async throws -> (precision: Double, lines: [String]) {
+            let events = EventLog()
+            let results = try await PredictionJob(
+                predictionsPath: try folder.file("found.json", text), truthPath: truth,
+                onEvent: events.record
+            ).run()
+            return (results.kpi.first { $0.name == "AP_segm" }?.value ?? .nan, events.texts)
+        }
+        let same = try await measure(objects(cats, category: 2, id: 5))
+        #expect(same.precision > 0.99 && same.lines.isEmpty)
+        let renumbered = try await measure(
+            objects(#"{"id": 2, "name": "cat"}, {"id": 1, "name": "dog"}"#, category: 1, id: 5))
+        #expect(renumbered.precision > 0.99)
+        #expect(renumbered.lines.count == 1)
+        let line = renumbered.lines.first ?? ""
+        #expect(line.contains("matched by their names: 1 dog, 2 cat, \(truth) has 1 cat, 2 dog"))
+        let renamed = try await measure(
+            objects(#"{"id": 2, "name": "wolf"}"#, category: 2, id: 5))
+        #expect(renamed.precision > 0.99)
+        #expect(renamed.lines.first?.contains("2 wolf, \(truth) has 1 cat, 2 dog") == true)
+        let others = try await measure(objects(cats, category: 2, id: 6))
+        #expect(others.lines.count == 1)
+        #expect(others.lines.first?.hasPrefix("no mIoU: none of the 1 ids in ") == true)
+    }
+
+    @Test("the file of numbers is none of the inputs, and replaces only mal's own")
+    func numbers() async throws {
+        let folder = try TemporaryFolder()
+        let cats = #"{"id": 2, "name": "cat"}"#
+        let truth = try folder.file("truth.json", objects(cats, category: 2, id: 5))
+        func measure(_ path: String) async throws {
+            try await PredictionJob(
+                predictionsPath: truth, truthPath: truth, jsonPath: path, onEvent: { _ in }
+            ).run().writeJSON(to: path)
+        }
+        await #expect(throws: LabelingError.self) { try await measure(truth) }
+        let mine = try folder.file("mine.json", "mine")
+        await #expect(throws: LabelingError.self) { try await measure(mine) }
+        try await measure(folder.path + "/numbers.json")
+        try await measure(folder.path + "/numbers.json")
+        #expect(try String(contentsOfFile: mine, encoding: .utf8) == "mine")
+    }
+
     @Test("a truth without categories is refused")
     func noCategories() throws {
         let folder = try TemporaryFolder()

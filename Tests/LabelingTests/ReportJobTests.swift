@@ -179,7 +179,7 @@ struct ReportJobTests {
         _ = try folder.file("masks.json", text)
         _ = try folder.file(
             "masks.json.unlabelled.jsonl",
-            "{\"id\": \"2\", \"image_id\": \"1\", \"reason\": \"/x/y.png: it is broken\"}\n")
+            "{\"id\": 2, \"image_id\": 1, \"reason\": \"/x/y.png: it is broken\"}\n")
         let changed = RLE(
             window: [1], windowSize: Size(square: 1), originX: 70, originY: 50,
             imageSize: Size(height: 60, width: 80))
@@ -204,9 +204,9 @@ struct ReportJobTests {
         let folder = try TemporaryFolder()
         let masks = try input(folder, count: 4)
         #expect(
-            throws: LabelingError.wrongUse(
-                "the folder \(folder.path)/photos is no report of mal and not empty; give another "
-                    + "--out")
+            throws: COCOError.unwritable(
+                path: folder.path + "/photos",
+                reason: "the folder is not empty and was not written by mal; give another name")
         ) { try job(folder, masks: masks, out: "photos") }
         await #expect(throws: LabelingError.interrupted(done: 0, total: 4)) {
             try await job(folder, masks: masks).run(shouldStop: { true })
@@ -221,5 +221,36 @@ struct ReportJobTests {
         #expect(
             try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
                 == ["look", "masks.json", "photos"])
+    }
+
+    @Test("a truth that tells nothing about any mask is an error with the counts")
+    func uselessTruth() throws {
+        let folder = try TemporaryFolder()
+        let masks = try input(folder, count: 3)
+        let text = try String(contentsOfFile: masks, encoding: .utf8)
+        let truth = try folder.file(
+            "truth.json",
+            text.replacing("{\"id\": 3,", with: "{\"id\": 33,")
+                .replacing("segmentation", with: "other"))
+        #expect(
+            throws: LabelingError.wrongUse(
+                "\(truth): it has no true mask for any of the 3 masks of \(masks): of 3 and 3 "
+                    + "annotations 2 have a common id, and 0 true ones have a mask; give the truth "
+                    + "under the same annotation and image ids")
+        ) { try job(folder, masks: masks, truth: truth) }
+    }
+
+    @Test("an earlier report is replaced, what others put there stays, what they changed ends it")
+    func again() async throws {
+        let folder = try TemporaryFolder()
+        let masks = try input(folder, count: 3)
+        _ = try await job(folder, masks: masks).run(shouldStop: { false })
+        _ = try folder.file("look/mine.txt", "mine")
+        _ = try await job(folder, masks: masks).run(shouldStop: { false })
+        let look = folder.path + "/look"
+        #expect(try String(contentsOfFile: look + "/mine.txt", encoding: .utf8) == "mine")
+        _ = try folder.file("look/index.html", "changed")
+        #expect(throws: COCOError.self) { try job(folder, masks: masks) }
+        #expect(try String(contentsOfFile: look + "/index.html", encoding: .utf8) == "changed")
     }
 }

@@ -16,7 +16,11 @@ final class PredictionReader {
     private var scoreCount = 0
     private var unscored: [(index: Int, id: RecordID?)] = []
     private var isList = false
-    private var unknownCategories = 0
+    private let truthCategories: [CategoryRecord]
+    /// The category of each entry as the file has it.
+    private var categoryIDs: [RecordID?] = []
+    /// The file's own categories, if it has any.
+    private var names: [RecordID: String] = [:]
     private var sawTable = false
 
     init(path: String, bytes: FileBytes, truth: AnnotationFile, scoreKey: String) {
@@ -27,6 +31,7 @@ final class PredictionReader {
         problems = ProblemList(file: path)
         images = Dictionary(
             truth.images.map { ($0.id, Int32($0.index)) }, uniquingKeysWith: { $1 })
+        truthCategories = truth.categories
         categories = Dictionary(
             truth.categories.map { ($0.id, Int32($0.index)) }, uniquingKeysWith: { $1 })
     }
@@ -35,10 +40,16 @@ final class PredictionReader {
         try bytes.withBytes { (content) throws(COCOError) in
             let columns = ["id", "image_id", "category_id", "bbox", "segmentation", scoreKey]
             let visitor = JSONTableVisitor(
-                onTable: { [unowned self] _, value, _ in
-                    sawTable = value.kind == CJ_ARRAY.rawValue
+                onTable: { [unowned self] table, value, _ in
+                    if table < 2 { sawTable = value.kind == CJ_ARRAY.rawValue }
                 },
                 onRow: { [unowned self] table, row, columns in
+                    guard table < 2 else {
+                        if let columns, let id = bytes.recordID(columns[0]) {
+                            names[id] = bytes.string(columns[1])
+                        }
+                        return
+                    }
                     isList = table == 0
                     add(row, columns)
                 })
@@ -46,6 +57,7 @@ final class PredictionReader {
                 [
                     JSONTable(key: nil, columns: columns),
                     JSONTable(key: "annotations", columns: columns),
+                    JSONTable(key: "categories", columns: ["id", "name"]),
                 ], path: path, visitor: visitor)
             let first = content.first { $0 > 0x20 }
             guard isTable, sawTable || first == UInt8(ascii: "[") else {
@@ -56,7 +68,11 @@ final class PredictionReader {
                 return
             }
         }
+        matchCategories()
         resolveScores()
+        let unknownCategories = zip(detections, categoryIDs).count {
+            $0.categoryIndex == nil && $1 != nil
+        }
         if unknownCategories > 0 {
             problems.add(
                 .warning, .file, field: "category_id", expected: "the categories of \(truthPath)",
@@ -87,7 +103,6 @@ final class PredictionReader {
         let category = bytes.recordID(columns[2])
         if category == nil { reportID(columns[2], subject, "category_id") }
         let categoryPlace = category.flatMap { categories[$0] } ?? -1
-        if category != nil, categoryPlace < 0 { unknownCategories += 1 }
         let box = box(columns, isFirst: index == 0, subject)
         let score = score(columns[5], subject)
         if columns[5].isPresent {
@@ -95,6 +110,7 @@ final class PredictionReader {
         } else {
             unscored.append((index, id))
         }
+        categoryIDs.append(category)
         detections.append(
             Detection(
                 id: id, score: score, box: box, imageBits: imagePlace ?? -1,
@@ -139,6 +155,47 @@ final class PredictionReader {
             found: bytes.snippet(value))
     }
 
+    /// A file that numbers its categories in another way than the truth is matched by their names;
+    /// where that can't be, both tables are shown.
+    private func matchCategories() {
+        let used = Set(categoryIDs.compactMap { $0 }).filter { names[$0] != nil }
+        let known = Dictionary(
+            truthCategories.map { ($0.id, $0.name) }, uniquingKeysWith: { $1 })
+        let differ = used.filter { id in
+            known[id].map { $0 != nil && $0 != names[id] } ?? true
+        }
+        guard !differ.isEmpty else { return }
+        let places = Dictionary(
+            truthCategories.compactMap { record in record.name.map { ($0, record.index) } },
+            uniquingKeysWith: { _, _ in -1 })
+        let matched = Dictionary(
+            uniqueKeysWithValues: used.compactMap { id in
+                places[names[id] ?? ""].flatMap { $0 < 0 ? nil : (id, Int32($0)) }
+            })
+        let own = names.map { ("\($0)", $1) }
+        let theirs = truthCategories.map { ("\($0.id)", $0.name ?? "without a name") }
+        let both = "\(Self.table(own)), \(truthPath) has \(Self.table(theirs))"
+        guard matched.count == used.count else {
+            problems.add(
+                .warning, .file, field: "categories", expected: "those of \(truthPath)",
+                found: "others, which are compared by their numbers all the same: \(both)")
+            return
+        }
+        problems.add(
+            .warning, .file, field: "categories", expected: "the numbers of \(truthPath)",
+            found: "others, so that categories are matched by their names: \(both)")
+        detections = zip(detections, categoryIDs).map { detection, id in
+            id.flatMap { matched[$0] }.map { detection.moved(to: $0) } ?? detection
+        }
+    }
+
+    /// `1 cat, 2 dog`, the first ten.
+    private static func table(_ rows: [(id: String, name: String)]) -> String {
+        let sorted = rows.sorted { (Int($0.id) ?? 0, $0.id) < (Int($1.id) ?? 0, $1.id) }
+        return sorted.prefix(10).map { "\($0.id) \($0.name)" }.joined(separator: ", ")
+            + (rows.count > 10 ? ", …" : "")
+    }
+
     /// No scores at all are taken as equal ones. In a COCO file where some have one, an entry
     /// without is a box that could not be labelled; a detector's list has no such entries.
     private func resolveScores() {
@@ -164,6 +221,12 @@ final class PredictionReader {
 }
 
 extension Detection {
+    fileprivate func moved(to category: Int32) -> Detection {
+        Detection(
+            id: id, score: score, box: box, imageBits: imageBits, categoryBits: category,
+            segmentationBytes: segmentationBytes)
+    }
+
     fileprivate func scored(_ score: Double) -> Detection {
         Detection(
             id: id, score: score, box: box, imageBits: imageBits, categoryBits: categoryBits,

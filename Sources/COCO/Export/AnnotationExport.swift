@@ -6,8 +6,9 @@ package struct AnnotationExport: Sendable {
     package let format: AnnotationFormat
     package let path: String
     private let options: ExportOptions
+    private var lock: OutputLock?
 
-    /// The file that folders written by mal have; only such folders are ever replaced.
+    /// The ``Manifest`` that folders written by mal have; only such folders are ever replaced.
     package static let marker = ".mal-export"
 
     /// - Throws: ``COCOError/unwritable(path:reason:)`` for an output that is there already, unless
@@ -27,7 +28,7 @@ package struct AnnotationExport: Sendable {
                 throw .unwritable(
                     path: path, reason: "the folder is there; --overwrite replaces it")
             }
-        } else if isThere {
+        } else if isThere, !OutputFile.isStream(path) {
             guard !isFolder.boolValue else {
                 throw .unwritable(
                     path: path, reason: "\(format.rawValue) is a file, and this is a folder")
@@ -36,6 +37,26 @@ package struct AnnotationExport: Sendable {
                 throw .unwritable(path: path, reason: "the file is there; --overwrite replaces it")
             }
         }
+    }
+
+    /// Takes the output for this process, and refuses it where something that mal did not write
+    /// stands in the way of a file; before any work.
+    ///
+    /// - Parameter file: what will be written, with or without its masks.
+    package mutating func prepare(for file: AnnotationFile) throws(COCOError) {
+        if !OutputFile.isStream(path) { lock = try OutputLock(path) }
+        guard let writer = imageWriter(file) else { return }
+        var names = writer.tables
+        if FolderListing.isFolder(path) {
+            var stems = ImageStems()
+            let index = AnnotationIndex(file)
+            for image in file.images {
+                names += writer.names(
+                    for: image, stem: try stems.stem(for: image).0,
+                    annotations: index[image: image.index].map { file.annotations[$0] })
+            }
+        }
+        try OutputFolder.checkReplaceable(path, marker: Self.marker, names: names)
     }
 
     /// - Parameter onImage: called after each image of a format that is a folder, with how many are
@@ -52,22 +73,27 @@ package struct AnnotationExport: Sendable {
         case .csv: try CSVWriter(file: file, options: options).write(to: path, report: &report)
         case .detections:
             try DetectionsWriter(file: file, options: options).write(to: path, report: &report)
-        case .yolo:
-            try write(
-                file, YOLOWriter(file, hasPolygons: false, options: options), &report, onImage)
-        case .yoloSegmentation:
-            try write(file, YOLOWriter(file, hasPolygons: true, options: options), &report, onImage)
-        case .voc: try write(file, VOCWriter(file), &report, onImage)
-        case .kitti: try write(file, KITTIWriter(file), &report, onImage)
-        case .labelme: try write(file, LabelMeWriter(file, options: options), &report, onImage)
-        case .vocPNG: try write(file, VOCMaskWriter(file, options: options), &report, onImage)
-        case .motsPNG, .motsText:
-            let writer = MOTSWriter(file, isText: format == .motsText, options: options)
-            try write(file, writer, &report, onImage)
-        case .png: try write(file, InstancePNGWriter(file), &report, onImage)
-        case .semantic: try write(file, SemanticWriter(file, options: options), &report, onImage)
+        default:
+            if let writer = imageWriter(file) { try write(file, writer, &report, onImage) }
         }
         return report
+    }
+
+    /// Nil for a format that is one file.
+    private func imageWriter(_ file: AnnotationFile) -> (any ImageWriter)? {
+        switch format {
+        case .coco, .objects365, .cocoPolygons, .cocoRLE, .lvis, .ytvis, .csv, .detections: nil
+        case .yolo: YOLOWriter(file, hasPolygons: false, options: options)
+        case .yoloSegmentation: YOLOWriter(file, hasPolygons: true, options: options)
+        case .voc: VOCWriter(file)
+        case .kitti: KITTIWriter(file)
+        case .labelme: LabelMeWriter(file, options: options)
+        case .vocPNG: VOCMaskWriter(file, options: options)
+        case .motsPNG, .motsText:
+            MOTSWriter(file, isText: format == .motsText, options: options)
+        case .png: InstancePNGWriter(file)
+        case .semantic: SemanticWriter(file, options: options)
+        }
     }
 
     private func write(
@@ -79,7 +105,7 @@ package struct AnnotationExport: Sendable {
         let source = ExportSource(file, options: options)
         try fill(&folder, with: &writer, source, &report, onImage)
         try writer.finish(into: &folder, report: &report)
-        try folder.commit(note: "\(format.rawValue), written by mal")
+        try folder.commit()
         report.byteCount = folder.byteCount
     }
 

@@ -5,6 +5,15 @@ protocol ImageWriter {
     /// Whether the format holds masks at all.
     var needsMasks: Bool { get }
 
+    /// The files that ``write(_:into:report:)`` may write for an image, so that they can be told
+    /// before any work.
+    func names(
+        for image: ImageRecord, stem: String, annotations: [AnnotationRecord]
+    ) -> [String]
+
+    /// What ``finish(into:report:)`` writes.
+    var tables: [String] { get }
+
     mutating func write(
         _ image: ExportImage, into folder: inout OutputFolder, report: inout ExportReport) throws
 

@@ -13,6 +13,18 @@ struct InstancePNGWriter: ImageWriter {
         names = [String?](repeating: nil, count: file.annotations.count)
     }
 
+    var tables: [String] { ["annotations.json"] }
+
+    func names(
+        for image: ImageRecord, stem: String, annotations: [AnnotationRecord]
+    ) -> [String] {
+        annotations.flatMap { record in
+            [name(of: record), "at_\(record.index)"].compactMap { $0 }.map {
+                "masks/\(stem)/\($0).png"
+            }
+        }
+    }
+
     mutating func write(
         _ image: ExportImage, into folder: inout OutputFolder, report: inout ExportReport
     ) throws {
@@ -23,14 +35,8 @@ struct InstancePNGWriter: ImageWriter {
                 report.add(.boxOnly)
                 continue
             }
-            // Ids may be texts, and may be repeated.
-            var id = instance.record.id.plain
-            let isName =
-                id.utf8.count <= 100
-                && id.utf8.allSatisfy {
-                    (0x30...0x39).contains($0) || (0x61...0x7A).contains($0 | 0x20) || $0 == 0x2D
-                }
-            if !isName || !taken.insert(id).inserted { id = "at_\(instance.record.index)" }
+            var id = name(of: instance.record) ?? ""
+            if id.isEmpty || !taken.insert(id).inserted { id = "at_\(instance.record.index)" }
             let name = "masks/\(image.stem)/\(id).png"
             let window = CropWindow(
                 minX: 0, minY: 0, maxX: mask.size.width, maxY: mask.size.height)
@@ -39,6 +45,17 @@ struct InstancePNGWriter: ImageWriter {
             try folder.write(png, to: name)
             names[instance.record.index] = name
         }
+    }
+
+    /// The id, where it can be a file's name: ids may be texts, and may be repeated.
+    private func name(of record: AnnotationRecord) -> String? {
+        let id = record.id.plain
+        let isName =
+            id.utf8.count <= 100
+            && id.utf8.allSatisfy {
+                (0x30...0x39).contains($0) || (0x61...0x7A).contains($0 | 0x20) || $0 == 0x2D
+            }
+        return isName ? id : nil
     }
 
     func finish(into folder: inout OutputFolder, report: inout ExportReport) throws {

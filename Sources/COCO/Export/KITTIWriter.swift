@@ -15,6 +15,12 @@ struct KITTIWriter: ImageWriter {
         isChanged = zip(given, names).map { $0 != $1 }
     }
 
+    var tables: [String] { [] }
+
+    func names(
+        for image: ImageRecord, stem: String, annotations: [AnnotationRecord]
+    ) -> [String] { ["label_2/\(stem).txt"] }
+
     func write(
         _ image: ExportImage, into folder: inout OutputFolder, report: inout ExportReport
     ) throws {

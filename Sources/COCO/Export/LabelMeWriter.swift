@@ -12,6 +12,12 @@ struct LabelMeWriter: ImageWriter {
         names = CategoryNumbers(file).names
     }
 
+    var tables: [String] { [] }
+
+    func names(
+        for image: ImageRecord, stem: String, annotations: [AnnotationRecord]
+    ) -> [String] { ["\(stem).json"] }
+
     func write(
         _ image: ExportImage, into folder: inout OutputFolder, report: inout ExportReport
     ) throws {

@@ -32,6 +32,12 @@ struct MOTSWriter: ImageWriter {
         images.append("sequence,frame,image,width,height\n")
     }
 
+    var tables: [String] { [CategoryLegend.fileName, LabelledImages.fileName] }
+
+    func names(
+        for image: ImageRecord, stem: String, annotations: [AnnotationRecord]
+    ) -> [String] { [name(of: image)] }
+
     mutating func write(
         _ image: ExportImage, into folder: inout OutputFolder, report: inout ExportReport
     ) throws {
@@ -48,18 +54,24 @@ struct MOTSWriter: ImageWriter {
             try write(map, ids, sequence: name, frame: frame, into: &folder)
         } else {
             let numbers = [0] + ids.map { UInt16($0 ?? 0) }
-            let digits = "\(frame)"
-            let padded = String(repeating: "0", count: max(0, 6 - digits.count)) + digits
             try folder.write(
                 try ImageCodec.encodePNG(labels: .words(map.rows(numbers)), size: image.size),
-                to: "instances/\(name)/\(padded).png")
+                to: self.name(of: image.record))
         }
     }
 
     mutating func finish(into folder: inout OutputFolder, report: inout ExportReport) throws {
         try flush(into: &folder)
         try legend.write(into: &folder)
-        try folder.write(images.bytes, to: "images.csv")
+        try folder.write(images.bytes, to: LabelledImages.fileName)
+    }
+
+    private func name(of image: ImageRecord) -> String {
+        let (sequence, frame) = frames[image.index]
+        if isText { return "instances_txt/\(sequence).txt" }
+        let digits = "\(frame)"
+        let padded = String(repeating: "0", count: max(0, 6 - digits.count)) + digits
+        return "instances/\(sequence)/\(padded).png"
     }
 
     /// The id of each instance; nil where the format has none for it.

@@ -19,6 +19,12 @@ struct SemanticWriter: ImageWriter {
         images.append(LabelledImages.header)
     }
 
+    var tables: [String] { [CategoryLegend.fileName, LabelledImages.fileName] }
+
+    func names(
+        for image: ImageRecord, stem: String, annotations: [AnnotationRecord]
+    ) -> [String] { ["\(stem).png"] }
+
     mutating func write(
         _ image: ExportImage, into folder: inout OutputFolder, report: inout ExportReport
     ) throws {

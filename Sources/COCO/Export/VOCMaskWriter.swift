@@ -7,6 +7,7 @@ struct VOCMaskWriter: ImageWriter {
     private let options: ExportOptions
     private let legend: CategoryLegend
     private var stems = TextBuffer()
+    private static let listName = "ImageSets/Segmentation/trainval.txt"
     private var images = TextBuffer()
 
     init(_ file: AnnotationFile, options: ExportOptions) {
@@ -15,6 +16,12 @@ struct VOCMaskWriter: ImageWriter {
             file, numbers: CategoryNumbers.numbers(of: file, upTo: 254), void: 255)
         images.append(LabelledImages.header)
     }
+
+    var tables: [String] { [CategoryLegend.fileName, LabelledImages.fileName, Self.listName] }
+
+    func names(
+        for image: ImageRecord, stem: String, annotations: [AnnotationRecord]
+    ) -> [String] { ["SegmentationClass/\(stem).png", "SegmentationObject/\(stem).png"] }
 
     mutating func write(
         _ image: ExportImage, into folder: inout OutputFolder, report: inout ExportReport
@@ -45,6 +52,6 @@ struct VOCMaskWriter: ImageWriter {
         try legend.write(into: &folder)
         try folder.write(images.bytes, to: LabelledImages.fileName)
         // What readers of VOC go by.
-        try folder.write(stems.bytes, to: "ImageSets/Segmentation/trainval.txt")
+        try folder.write(stems.bytes, to: Self.listName)
     }
 }

@@ -9,6 +9,12 @@ struct VOCWriter: ImageWriter {
         names = CategoryNumbers(file).names
     }
 
+    var tables: [String] { [] }
+
+    func names(
+        for image: ImageRecord, stem: String, annotations: [AnnotationRecord]
+    ) -> [String] { ["Annotations/\(stem).xml"] }
+
     func write(
         _ image: ExportImage, into folder: inout OutputFolder, report: inout ExportReport
     ) throws {

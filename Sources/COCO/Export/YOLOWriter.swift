@@ -13,6 +13,12 @@ struct YOLOWriter: ImageWriter {
         names = CategoryNumbers(file).names
     }
 
+    var tables: [String] { ["data.yaml"] }
+
+    func names(
+        for image: ImageRecord, stem: String, annotations: [AnnotationRecord]
+    ) -> [String] { ["labels/\(stem).txt"] }
+
     func write(
         _ image: ExportImage, into folder: inout OutputFolder, report: inout ExportReport
     ) throws {

@@ -47,6 +47,9 @@ public struct AnnotationFile: Sendable {
         self.video = video
     }
 
+    /// The files that the records were read from.
+    package var sourceFiles: [String] { places.map { [path] + $0.files } ?? [path] }
+
     /// The number of bytes of the file.
     public var byteCount: Int { bytes.count }
 

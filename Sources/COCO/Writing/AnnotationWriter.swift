@@ -11,15 +11,17 @@ public struct AnnotationWriter {
 
     /// - Parameters:
     ///   - path: the output; it may be the input's own path.
+    ///   - run: what makes it, for the folder's ``Manifest``; nil leaves it out of that.
     ///   - results: the result of the annotation at a place in `annotations`, or nil to leave it as
     ///     it is. Called once for each, in order.
     public func write(
-        to path: String, results: (_ annotation: Int) throws -> AnnotationResult?
+        to path: String, run: String? = nil,
+        results: (_ annotation: Int) throws -> AnnotationResult?
     ) throws {
         var output = try OutputFile(path: path)
         if let video = file.video {
             try video.write(to: &output, results: results)
-            return try output.commit()
+            return try output.commit(noting: run != nil, run: run)
         }
         let isSpaced = isSpaced
         try write(to: &output) { annotation in
@@ -33,7 +35,7 @@ public struct AnnotationWriter {
             }
             return values
         }
-        try output.commit()
+        try output.commit(noting: run != nil, run: run)
     }
 
     /// A key of a record and its JSON value.

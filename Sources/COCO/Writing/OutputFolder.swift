@@ -1,12 +1,14 @@
+import CFiles
 import Foundation
 
 /// A folder that appears under its name only when it is complete.
 ///
-/// It is filled under a temporary name beside its place and renamed. Given up without ``commit()``,
-/// it leaves nothing behind. A folder that was there before is put aside until the new one is in
-/// place.
+/// It is filled under a temporary name beside its place. An earlier folder of mal changes places
+/// with it at one moment; before that, what others put into the earlier folder gets a second name
+/// (a hard link) in the new one, so that it is at its path at every moment. Given up without
+/// ``commit()``, the folder leaves nothing behind.
 package struct OutputFolder: ~Copyable {
-    private let path: String
+    private let place: OutputPlace
     /// Where the folder is until it is complete.
     package let work: String
     private let marker: String
@@ -16,22 +18,21 @@ package struct OutputFolder: ~Copyable {
     package private(set) var byteCount: Int
 
     /// - Parameters:
-    ///   - marker: the name of a file that each folder of this kind has: only such a folder, or an
-    ///     empty one, is ever replaced.
+    ///   - marker: the name of the ``Manifest`` that each folder of this kind has: only such a
+    ///     folder, or an empty one, is ever replaced.
     /// - Throws: ``COCOError/unwritable(path:reason:)``.
     package init(path: String, marker: String) throws(COCOError) {
-        let full = URL(fileURLWithPath: path).standardizedFileURL
-        try Self.checkReplaceable(full.path, marker: marker)
-        // A fixed name: the next attempt takes the place of what a killed process left.
-        let work = full.deletingLastPathComponent().path + "/.\(full.lastPathComponent).partial"
-        try? FileManager.default.removeItem(atPath: work)
+        try Self.checkReplaceable(path, marker: marker)
+        let place = try OutputPlace(path)
+        let work = place.temporaryPath()
         do {
             try FileManager.default.createDirectory(
-                atPath: work, withIntermediateDirectories: true)
+                atPath: place.folder, withIntermediateDirectories: true)
         } catch {
-            throw .unwritable(path: path, reason: "the folder \(work) can't be created")
+            throw .unwritable(path: path, reason: "the folder \(place.folder) can't be created")
         }
-        self.path = full.path
+        guard mkdir(work, 0o777) == 0 else { throw Self.failure(path) }
+        self.place = place
         self.work = work
         self.marker = marker
         made = []
@@ -44,18 +45,28 @@ package struct OutputFolder: ~Copyable {
     }
 
     /// Refuses a file, and a folder of something else, so that a mistyped name costs nothing.
-    package static func checkReplaceable(_ path: String, marker: String) throws(COCOError) {
-        var isFolder: ObjCBool = false
-        let files = FileManager.default
-        guard files.fileExists(atPath: path, isDirectory: &isFolder) else { return }
-        guard isFolder.boolValue else {
+    ///
+    /// - Parameter names: what will be written, as far as it is known: nothing that mal did not
+    ///   write, or that has changed since, may stand in its way.
+    package static func checkReplaceable(
+        _ path: String, marker: String, names: some Sequence<String> = [String]()
+    ) throws(COCOError) {
+        let path = try OutputPlace(path).path
+        var status = stat()
+        guard stat(path, &status) == 0 else { return }
+        guard status.st_mode & S_IFMT == S_IFDIR else {
             throw .unwritable(path: path, reason: "it is a file; give the name of a folder")
         }
-        let content = (try? files.contentsOfDirectory(atPath: path)) ?? []
-        guard content.isEmpty || content.contains(marker) else {
+        guard let content = try? FileManager.default.contentsOfDirectory(atPath: path) else {
+            throw .unwritable(path: path, reason: "the folder can't be read")
+        }
+        guard content.isEmpty || FileStamp.size(of: path + "/" + marker) != nil else {
             throw .unwritable(
                 path: path,
                 reason: "the folder is not empty and was not written by mal; give another name")
+        }
+        if let obstacle = try StandingFolder(path, marker: marker).obstacle(to: names) {
+            throw StandingFolder.obstacle(at: path + "/" + obstacle)
         }
     }
 
@@ -113,27 +124,36 @@ package struct OutputFolder: ~Copyable {
             try FileManager.default.createDirectory(
                 atPath: work + "/" + name, withIntermediateDirectories: true)
         } catch {
-            throw .unwritable(path: path + "/" + name, reason: "the folder can't be created")
+            throw .unwritable(path: place.path + "/" + name, reason: "the folder can't be created")
         }
     }
 
     /// Gives the folder its name.
-    ///
-    /// - Parameter note: the content of the marker file.
-    package mutating func commit(note: String) throws(COCOError) {
-        try write(note + "\n", to: marker)
-        let old = work + ".old"
-        let files = FileManager.default
-        try? files.removeItem(atPath: old)
-        if files.fileExists(atPath: path), rename(path, old) != 0 { throw Self.failure(path) }
-        guard rename(work, path) == 0 else {
-            let code = errno
-            rename(old, path)
-            errno = code
-            throw Self.failure(path)
+    package mutating func commit() throws(COCOError) {
+        var lines = ""
+        for (path, isFolder) in try StandingFolder.entries(of: work) {
+            lines += Manifest.line(path, isFolder ? nil : try FileStamp(work + "/" + path))
         }
-        isDone = true
-        try? files.removeItem(atPath: old)
+        let path = place.path
+        let isThere = FolderListing.isFolder(path)
+        if isThere { try StandingFolder(path, marker: marker).link(into: work) }
+        try write(lines, to: marker)
+        try flush()
+        isDone = try Self.put(work, at: place, insteadOfFolder: isThere)
+        guard isDone else { throw Self.failure(path) }
+        OutputFile.flushFolder(place.folder)
+        guard Self.clear(work, besides: path) else {
+            throw .unwritable(
+                path: path,
+                reason: "it is complete, but what somebody put there meanwhile is in \(work)")
+        }
+    }
+
+    private func flush() throws(COCOError) {
+        let folder = open(work, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard folder >= 0 else { throw Self.failure(place.path) }
+        defer { close(folder) }
+        guard cf_sync_file_system(folder) == 0 else { throw Self.failure(place.path) }
     }
 
     private mutating func makeParent(of name: String) throws(COCOError) {
@@ -142,6 +162,6 @@ package struct OutputFolder: ~Copyable {
     }
 
     private static func failure(_ path: String) -> COCOError {
-        .unwritable(path: path, reason: String(cString: strerror(errno)).lowercased())
+        .unwritable(path: path, reason: OutputFile.reason(errno))
     }
 }

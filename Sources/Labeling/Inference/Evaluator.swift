@@ -10,6 +10,7 @@ public struct EvaluationResults: Sendable {
     }
 
     public struct Category: Sendable {
+        /// As JSON has it.
         public let id: String
         public let name: String
         public let count: Int
@@ -24,7 +25,7 @@ public struct EvaluationResults: Sendable {
     /// How well the masks' scores foretell their IoU; nil without objects.
     public let confidence: ConfidenceTable?
     public let categories: [Category]
-    /// Objects whose image was missing or broken; they are in none of the numbers.
+    /// Objects whose image was missing or broken, with their ids as JSON has them; they are in none of the numbers.
     public let skipped: [(id: String, reason: String)]
     public let seconds: Double
     public let resultsDirectory: String
@@ -209,16 +210,17 @@ package struct Evaluator {
             confidence: ConfidenceTable(pairs),
             categories: zip(file.categories, metric.categories).map {
                 .init(
-                    id: "\($0.id)", name: $0.name ?? "\($0.id)", count: $1.count, meanIoU: $1.mean)
+                    id: jsonID($0.id), name: $0.name ?? "\($0.id)", count: $1.count,
+                    meanIoU: $1.mean)
             },
-            skipped: skipped.map { ("\(file.annotations[$0.annotation].id)", $0.reason) },
+            skipped: skipped.map { (jsonID(file.annotations[$0.annotation].id), $0.reason) },
             seconds: (ContinuousClock.now - start) / .seconds(1),
             resultsDirectory: request.resultsDirectory)
         guard ranks?.isFirst ?? true else { return results }
-        try writeWholeFile(
+        try OwnFiles.write(
             lines.joined(separator: "\n") + "\n",
             to: request.resultsDirectory + "/per_instance.jsonl")
-        try writeWholeFile(json(of: results), to: request.resultsDirectory + "/results.json")
+        try OwnFiles.write(json(of: results), to: request.resultsDirectory + "/results.json")
         return results
     }
 
@@ -248,11 +250,11 @@ package struct Evaluator {
                 + bySize($0.rows).joined(separator: ",\n") + "}"
         }
         let categories = results.categories.map {
-            "    {\"id\": \(jsonText($0.id)), \"name\": \(jsonText($0.name)), "
+            "    {\"id\": \($0.id), \"name\": \(jsonText($0.name)), "
                 + "\"objects\": \($0.count), \"mean_iou\": \(number($0.meanIoU))}"
         }
         let skipped = results.skipped.map {
-            "    {\"id\": \(jsonText($0.id)), \"reason\": \(jsonText($0.reason))}"
+            "    {\"id\": \($0.id), \"reason\": \(jsonText($0.reason))}"
         }
         let confidence = results.confidence.map { "\n  \"confidence\": \($0.json)," } ?? ""
         let adaptive = (request.settings.adaptive?.sizes ?? []).map(String.init)

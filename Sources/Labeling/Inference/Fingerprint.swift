@@ -1,25 +1,7 @@
 package import COCO
 import Foundation
 
-/// 64-bit FNV-1a: tells changed annotations, in training checkpoints of before too; all else has
-/// ``ContentHash``. Not a defence against forgery.
-package struct FNV1a: Sendable {
-    package private(set) var value: UInt64 = 0xcbf2_9ce4_8422_2325
-
-    package init() {}
-
-    package mutating func combine(_ bytes: UnsafeRawBufferPointer) {
-        var hash = value
-        for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
-        value = hash
-    }
-
-    package static func hash(_ bytes: [UInt8]) -> UInt64 {
-        var hasher = FNV1a()
-        bytes.withUnsafeBytes { hasher.combine($0) }
-        return hasher.value
-    }
-
+extension FNV1a {
     /// Hash of annotations as they were read: of a COCO file its content, of other formats the COCO
     /// document that they came to.
     package static func hash(_ file: AnnotationFile) -> UInt64 {

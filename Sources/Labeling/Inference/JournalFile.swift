@@ -53,6 +53,15 @@ struct JournalFile {
         return Int(status.st_size)
     }
 
+    /// Starting afresh drops a journal, of any version, never another's file.
+    func requireAnyJournal() throws(LabelingError) {
+        let own = Array("mal journal ".utf8)
+        let begin = try read(at: 0, count: min(try length(), own.count))
+        guard begin == Array(own.prefix(begin.count)) else {
+            throw .wrongUse("\(path): is there and is no journal of mal; move it away")
+        }
+    }
+
     /// Whether the first line is there, as far as the file goes.
     func requireMagic(length: Int) throws(LabelingError) {
         let begin = try read(at: 0, count: min(length, Self.magic.count))

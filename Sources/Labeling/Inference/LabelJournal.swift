@@ -77,13 +77,26 @@ package final class LabelJournal {
         offsets = [Int](repeating: 0, count: annotationCount)
         frameOfAnnotation = [Int32](repeating: -1, count: annotationCount)
         if mode == .resume, access(path, F_OK) != 0 { throw .noJournal(path: path) }
-        let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+        let descriptor = open(
+            path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else {
+            guard errno != ELOOP else {
+                throw .wrongUse(
+                    "\(path): the journal's place is taken by a link, which mal does not follow; "
+                        + "move it away")
+            }
             throw .fileSystem(path: path, action: "create the journal", errno: errno)
         }
         file = JournalFile(path: path, descriptor: descriptor)
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+            throw .wrongUse("\(path): the journal's place is taken by a pipe or device")
+        }
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else { throw .journalBusy(path: path) }
-        if mode == .fresh { try file.truncate(to: 0) }
+        if mode == .fresh {
+            try file.requireAnyJournal()
+            try file.truncate(to: 0)
+        }
         if try readExisting(expecting: fingerprint) {
             try file.truncate(to: file.end)
         } else {

@@ -103,6 +103,10 @@ extension Labeler {
             throw LabelingError.interrupted(done: min(finished, total), total: total)
         }
         guard rank == 0 else { return nil }
+        guard !request.isDone else {
+            journal.remove()
+            return LabelSummary()
+        }
         tellDamage(at: try journal.recheck(), in: journal)
         let all = self.progress(
             [journal] + (try others(than: journal, file)), plan, batches, file)
@@ -154,6 +158,7 @@ extension Labeler {
         where try meeting.isThere(keys.part(other), of: other) {
             done.formUnion(try read(keys.part(other), of: other))
         }
+        if request.isDone { done = Set(0..<batches.count) }
         try give(done, as: keys.allParts)
         return done
     }

@@ -47,6 +47,8 @@ package struct LabelRequest: Sendable {
     package var threadCount = 1
     /// Refuses to go on where something else computes now.
     package var isStrict = false
+    /// The output is there already, made by the same run.
+    package var isDone = false
     /// Names of the overrides and options that shape the network, for the fingerprint.
     package var modelDescription = ""
 
@@ -108,10 +110,15 @@ public struct LabelSummary: Sendable {
     public var annotationCount = 0
     public var labelledCount = 0
     public var clippedCount = 0
-    /// In file order; the id is the annotation's, as text.
-    public var unlabelled: [(id: String, image: String, reason: String)] = []
+    /// A box without a mask; the ids as JSON has them.
+    public typealias Unlabelled = (id: String, image: String, reason: String)
+
+    /// In file order.
+    public var unlabelled: [Unlabelled] = []
     /// Of those, boxes whose mask came out empty.
     public var emptyCount = 0
+    /// The same command had made the output before: nothing was labelled now.
+    public var wasDone = false
     /// Boxes that `--compat tao` leaves out, as the reference does.
     public var filteredCount = 0
     public var seconds = 0.0
@@ -132,11 +139,14 @@ extension LabelSummary {
     /// The lines shown at the end of a run.
     public func text(outputPath: String) -> String {
         var lines = [
-            "\(outputPath): \(labelledCount) of \(annotationCount) boxes have a mask"
-                + String(format: " (%.1f s", seconds)
-                + String(
-                    format: ", %.2f boxes/s)",
-                    seconds > 0 ? Double(newlyLabelledCount) / seconds : 0)
+            wasDone
+                ? "\(outputPath): done already, by the same command: \(labelledCount) of "
+                    + "\(annotationCount) boxes have a mask; --fresh labels them anew"
+                : "\(outputPath): \(labelledCount) of \(annotationCount) boxes have a mask"
+                    + String(format: " (%.1f s", seconds)
+                    + String(
+                        format: ", %.2f boxes/s)",
+                        seconds > 0 ? Double(newlyLabelledCount) / seconds : 0)
         ]
         if clippedCount > 0 {
             lines.append("\(clippedCount) boxes reached over their image's edge and were clipped")
@@ -164,7 +174,7 @@ extension LabelSummary {
             lines.append("\(unlabelled.count) boxes have no mask\(empty):")
             lines += unlabelled.prefix(shown).map { "  annotation \($0.id): \($0.reason)" }
             let more = unlabelled.count > shown ? "\(unlabelled.count - shown) more, " : ""
-            lines.append("  \(more)all in \(Labeler.reportPath(forOutput: outputPath))")
+            lines.append("  \(more)all in \(UnlabelledFile.path(forOutput: outputPath))")
         }
         return lines.joined(separator: "\n")
     }
@@ -280,18 +290,20 @@ package struct Labeler {
         _ file: AnnotationFile, _ plan: BoxPlan, _ progress: LabelProgress,
         start: ContinuousClock.Instant
     ) throws -> LabelSummary {
-        let summary = try OutputFiles(request: request, onEvent: onEvent)
-            .write(file, plan, progress, start: start)
+        let summary = try OutputFiles(
+            request: request, run: try request.record(file).text, onEvent: onEvent
+        ).write(file, plan, progress, start: start)
         progress.removeJournals()
         return summary
     }
 
-    package static func reportPath(forOutput path: String) -> String { path + ".unlabelled.jsonl" }
 }
 
 /// What a complete run writes.
 struct OutputFiles {
     let request: LabelRequest
+    /// What the output is made of.
+    let run: String
     let onEvent: RunEventHandler
 
     func write(
@@ -302,8 +314,15 @@ struct OutputFiles {
         var summary = try writeMasks(plan: plan, file: file, journal: progress)
         if let directory = request.overlaysDirectory {
             summary.overlayCount = try drawOverlays(
-                plan: plan, file: file, journal: progress, directory: directory,
-                decoding: request.decoding, onEvent: onEvent)
+                plan: plan, file: file, directory: directory, decoding: request.decoding,
+                onEvent: onEvent
+            ) { annotation in
+                guard
+                    case .mask(let counts, _, let size, _, _)? = try progress.outcome(
+                        annotation: annotation)
+                else { return nil }
+                return try RLE(size: size, compressed: counts)
+            }
         }
         summary.seconds = (ContinuousClock.now - start) / .seconds(1)
         return summary
@@ -347,7 +366,7 @@ struct OutputFiles {
         }
         switch request.style {
         case .lossless:
-            try AnnotationWriter(file).write(to: request.outputPath) { annotation in
+            try AnnotationWriter(file).write(to: request.outputPath, run: run) { annotation in
                 guard let (found, iou, score) = try result(annotation) else { return nil }
                 var mask = found
                 if let iou { mask.extra.append(.init("iou", iou)) }
@@ -355,7 +374,7 @@ struct OutputFiles {
                 return mask
             }
         case .tao:
-            try TAOWriter(file).write(to: request.outputPath) { annotation in
+            try TAOWriter(file).write(to: request.outputPath, run: run) { annotation in
                 try result(annotation).map {
                     let score =
                         file.format == .detections
@@ -373,7 +392,7 @@ struct OutputFiles {
         summary.unlabelled = reasons.keys.sorted().map { index in
             let annotation = file.annotations[index]
             return (
-                id: "\(annotation.id)", image: "\(annotation.imageID)",
+                id: jsonID(annotation.id), image: jsonID(annotation.imageID),
                 reason: reasons[index] ?? ""
             )
         }
@@ -383,16 +402,9 @@ struct OutputFiles {
 
     /// One line for each box without a mask; no file when there is none.
     private func writeUnlabelledReport(_ summary: LabelSummary) throws {
-        let path = Labeler.reportPath(forOutput: request.outputPath)
-        guard !summary.unlabelled.isEmpty else {
-            try? FileManager.default.removeItem(atPath: path)
-            return
-        }
-        let lines = summary.unlabelled.map {
-            "{\"id\": \(jsonText($0.id)), \"image_id\": \(jsonText($0.image)), "
-                + "\"reason\": \(jsonText($0.reason))}\n"
-        }
-        try writeWholeFile(lines.joined(), to: path)
+        let path = UnlabelledFile.path(forOutput: request.outputPath)
+        guard !summary.unlabelled.isEmpty else { return OwnFiles.remove(path) }
+        try OwnFiles.write(summary.unlabelled.map(UnlabelledFile.line).joined(), to: path)
     }
 }
 

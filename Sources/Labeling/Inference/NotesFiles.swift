@@ -73,10 +73,10 @@ struct NotesFiles {
     func write() throws {
         let path = CleanupFile.path(forOutput: request.outputPath)
         if cleanupLines.isEmpty {
-            try? FileManager.default.removeItem(atPath: path)
+            OwnFiles.remove(path)
         } else {
-            try writeWholeFile(cleanupLines.joined(), to: path)
+            try OwnFiles.write(cleanupLines.joined(), to: path)
         }
-        if let path = request.featuresPath { try writeWholeFile(featureLines.joined(), to: path) }
+        if let path = request.featuresPath { try OwnFiles.write(featureLines.joined(), to: path) }
     }
 }

@@ -5,8 +5,8 @@ import Imaging
 /// Draws each labelled image's masks and boxes into `directory`, one PNG an image.
 /// - Returns: how many were drawn.
 func drawOverlays(
-    plan: BoxPlan, file: AnnotationFile, journal: LabelProgress, directory: String,
-    decoding: DecodeOptions, onEvent: RunEventHandler
+    plan: BoxPlan, file: AnnotationFile, directory: String, decoding: DecodeOptions,
+    onEvent: RunEventHandler, masks: (_ annotation: Int) throws -> RLE?
 ) throws -> Int {
     var start = 0
     var drawn = 0
@@ -22,24 +22,26 @@ func drawOverlays(
         else { continue }
         var overlay = Overlay(picture)
         for planned in plan.boxes[start..<end] {
-            guard
-                case .mask(let counts, _, let size, _, _)? = try journal.outcome(
-                    annotation: planned.annotation),
+            guard let found = try masks(planned.annotation),
                 // The image may have changed since.
-                size == picture.size
+                found.size == picture.size
             else { continue }
-            let mask = try RLE(size: size, compressed: counts).mask(maxPixels: decoding.maxPixels)
+            let mask = try found.mask(maxPixels: decoding.maxPixels)
             overlay.draw(mask, index: planned.annotation)
             overlay.draw(planned.box, index: planned.annotation)
         }
-        let name = try file.images[image].relativePath()
-            .replacingOccurrences(of: "/", with: "_")
-        try writeWholeFile(
-            try ImageCodec.encodePNG(overlay.image), to: directory + "/" + name + ".png")
+        let name = overlayName(try file.images[image].relativePath())
+        try OwnFiles.write(
+            try ImageCodec.encodePNG(overlay.image), to: directory + "/" + name)
         drawn += 1
     }
     onEvent(
         .progress(
             stage: "drawing", done: plan.boxes.count, total: plan.boxes.count, unit: "boxes"))
     return drawn
+}
+
+/// The picture's name for an image's: one folder holds them all.
+func overlayName(_ image: String) -> String {
+    image.replacingOccurrences(of: "/", with: "_") + ".png"
 }

@@ -1,3 +1,4 @@
+import Foundation
 import MaskModel
 import Torch
 
@@ -24,8 +25,17 @@ public struct CheckpointReport: Sendable {
     /// - Parameter halves: whether to store float16 (true) or float32 (false); nil keeps the type.
     public init(
         converting input: String, to output: String, heads: String?, halves: Bool?,
-        metadata: [String: String]
+        metadata: [String: String], overwrites: Bool = false
     ) throws {
+        var paths = RunPaths()
+        paths.reads("checkpoint", try ModelFiles.path(for: input))
+        paths.reads("heads", heads)
+        paths.writes("checkpoint", output)
+        try paths.check()
+        guard overwrites || access(output, F_OK) != 0 else {
+            throw LabelingError.wrongUse(
+                "the output \(output) is there; --overwrite replaces it")
+        }
         try Libtorch.start()
         let info = try CheckpointConversion.convert(
             input, to: output, heads: heads, elementType: halves.map { $0 ? .float16 : .float32 },

@@ -46,12 +46,30 @@ public struct ConvertJob: Sendable {
         if let imagesDirectory { try checkFolder(imagesDirectory, "--images") }
         target = OutputTarget(format: try Self.format(format, of: output), path: output)
         self.onEvent = onEvent
-        export = try AnnotationExport(
+        var export = try AnnotationExport(
             format: target.format, path: output,
             options: settings.options(images: imagesDirectory, appliesEXIF: appliesEXIF))
         file = try readAnnotations(
             reading.source(input, imagesDirectory: imagesDirectory, appliesEXIF: appliesEXIF),
             onEvent: onEvent)
+        var paths = RunPaths()
+        paths.reads("annotations", file)
+        paths.reads("images and categories", reading.imagesFrom)
+        paths.readsImages(imagesDirectory, of: file)
+        if !OutputFile.isStream(output) {
+            paths.writes("annotations", output, as: target.format.isFolder ? .folder : .file)
+        }
+        try paths.check()
+        try export.prepare(for: file)
+        self.export = export
+    }
+
+    /// Whether the annotations go to standard output.
+    public var writesStandardOutput: Bool {
+        var (own, named) = (stat(), stat())
+        return OutputFile.isStream(target.path) && fstat(1, &own) == 0
+            && stat(target.path, &named) == 0 && own.st_ino == named.st_ino
+            && own.st_dev == named.st_dev
     }
 
     /// - Parameter shouldStop: asked between images.

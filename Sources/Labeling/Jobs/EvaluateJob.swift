@@ -8,6 +8,7 @@ public struct EvaluateJob {
     private let request: Evaluator.Request
     private let predictor: MaskPredictor
     private let status: StatusLog
+    private let lock: OutputLock?
     private let rank: RankEnvironment?
     private let rankTimeout: Duration
     private let onEvent: RunEventHandler
@@ -48,7 +49,9 @@ public struct EvaluateJob {
         let model = try LabelingModel(
             checkpoint: evaluate.checkpoint ?? ModelFiles.defaultName, spec: spec.model,
             onEvent: onEvent)
-        try model.check(cropSize: spec.dataset.cropSize, of: spec.dataset)
+        let (cropSize, thresholds) = model.settings(
+            of: spec, isFromFile: specPath != nil, onEvent: onEvent)
+        try model.check(cropSize: cropSize, of: spec.dataset)
         let source: MaskSource =
             evaluate.usesMixedModel ? .mixed : evaluate.usesTeacher ? .teacher : .student
         predictor = MaskPredictor(
@@ -57,19 +60,34 @@ public struct EvaluateJob {
             arithmetic: runtime.arithmetic, flipTest: evaluate.usesFlip,
             repairsBucketBorders: false, readsLate: runtime.readsLate)
         let directory = spec.resultsDirectory(for: .evaluate)
+        let names = ["results.json", "per_instance.jsonl"]
+        var paths = RunPaths()
+        paths.reads("spec", specPath)
+        paths.reads("checkpoint", model.path)
+        paths.reads("annotations", file)
+        paths.readsImages(imagesDirectory, of: file)
+        paths.writes("results", directory, as: .files(names + ["status.json"]))
+        try paths.check()
+        try OwnFiles.check(names, in: directory)
+        if rank?.isQuiet != true {
+            lock = try OutputLock(directory + "/results.json")
+            OwnFiles.clearLeftovers(of: names, in: directory)
+        } else {
+            lock = nil
+        }
         if rank?.isQuiet != true { try makeDirectory(directory) }
         status = StatusLog(directory: directory)
         var request = Evaluator.Request(
             file: file, imagesDirectory: imagesDirectory, resultsDirectory: directory,
             settings: CropSettings(
-                cropSize: spec.dataset.cropSize, marginRate: spec.train.testMarginRate,
+                cropSize: cropSize, marginRate: spec.train.testMarginRate,
                 batchSize: spec.batchSize(for: .evaluate),
                 decoding: DecodeOptions(
                     maxPixels: spec.dataset.maxPixelCount, applyEXIF: spec.dataset.appliesEXIF)),
-            thresholds: spec.train.thresholds)
+            thresholds: thresholds)
         if spec.dataset.usesAdaptiveCrops {
             request.settings.adaptive = AdaptiveCrop(
-                cropSize: spec.dataset.cropSize,
+                cropSize: cropSize,
                 stride: model.configuration.backbone.tokenStride)
         }
         if evaluate.cleansUp { request.cleanup = MaskCleanup() }

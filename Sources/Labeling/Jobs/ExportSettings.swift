@@ -44,15 +44,23 @@ public struct OutputTarget: Sendable, Equatable {
         self.path = path
     }
 
-    /// A path alone, or with a prefix that is no format's name, is COCO JSON.
-    public init(_ text: String) {
-        if let colon = text.firstIndex(of: ":"),
-            let format = AnnotationFormat(rawValue: String(text[..<colon]))
-        {
-            self.init(format: format, path: String(text[text.index(after: colon)...]))
-        } else {
+    /// A path alone is COCO JSON.
+    ///
+    /// - Throws: `LabelingError.wrongUse` for a prefix that is no format's name.
+    public init(_ text: String) throws(LabelingError) {
+        guard let colon = text.firstIndex(of: ":"), !text[..<colon].contains("/") else {
             self.init(format: .coco, path: text)
+            return
         }
+        let name = String(text[..<colon])
+        guard let format = AnnotationFormat(rawValue: name) else {
+            let names = AnnotationFormat.allCases.map(\.rawValue)
+            let near = names.min { editDistance(name, $0) < editDistance(name, $1) } ?? ""
+            throw .wrongUse(
+                "--out \(text): there is no format \(name); did you mean \(near)? One of "
+                    + names.joined(separator: ", ") + ". A file of this name is ./\(text)")
+        }
+        self.init(format: format, path: String(text[text.index(after: colon)...]))
     }
 
     /// The COCO JSON file that a labelling run writes, and the outputs made from it afterwards.
@@ -61,7 +69,8 @@ public struct OutputTarget: Sendable, Equatable {
     public static func split(
         _ texts: [String]
     ) throws(LabelingError) -> (primary: String, others: [OutputTarget]) {
-        var targets = texts.map { OutputTarget($0) }
+        var targets: [OutputTarget] = []
+        for text in texts { targets.append(try OutputTarget(text)) }
         for target in targets where target.path.isEmpty {
             throw .wrongOption("--out \(target.format.rawValue): has no path after the colon")
         }

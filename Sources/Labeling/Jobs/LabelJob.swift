@@ -10,8 +10,11 @@ public struct LabelJob {
     public let outputPath: String
     private let request: LabelRequest
     private let file: AnnotationFile
-    private let predictor: MaskPredictor
+    /// Nil where the output is done and no other process waits for this one.
+    private let predictor: MaskPredictor?
+    private let locks: [OutputLock]
     private let reportDirectory: String?
+    private let reportLock: OutputLock?
     private let rank: RankEnvironment?
     private let rankTimeout: Duration
     private let exports: [AnnotationExport]
@@ -27,6 +30,8 @@ public struct LabelJob {
     ///   - profiles: tell at the end where the batches' time went.
     ///   - featuresPath: a file for what the masks' scores are made of; nil for none.
     ///   - input: how the boxes are read.
+    ///   - writesOutput: false for a part of a run (``run(_:isolation:shouldStop:)``), which writes a
+    ///     journal only.
     ///   - rank: which of the run's processes this is; nil when it is alone.
     /// - Throws: `SpecError`, `COCOError`, `CheckpointError`, `TorchError`, `LabelingError`: what is
     ///   wrong with the inputs, before any network time.
@@ -36,7 +41,8 @@ public struct LabelJob {
         overlaysDirectory: String?, reportDirectory: String? = nil, profiles: Bool = false,
         featuresPath: String? = nil,
         exports targets: [OutputTarget] = [], exportSettings: ExportSettings = ExportSettings(),
-        input: InputOptions = InputOptions(), rank: RankEnvironment? = nil,
+        input: InputOptions = InputOptions(), writesOutput: Bool = true,
+        rank: RankEnvironment? = nil,
         onEvent all: @escaping RunEventHandler
     ) throws {
         let onEvent = rank?.isQuiet == true ? warningsOnly(all) : all
@@ -50,11 +56,10 @@ public struct LabelJob {
         let boxesPath = inference.annotationPath ?? ""
         let imagesDirectory = inference.imageDir ?? ""
         try checkFolder(imagesDirectory, "inference.img_dir")
-        try checkOutput(outputPath, isNot: boxesPath)
 
         let options = try exportSettings.options(
             images: imagesDirectory, appliesEXIF: spec.dataset.appliesEXIF)
-        exports = try targets.map {
+        var exports = try targets.map {
             try AnnotationExport(format: $0.format, path: $0.path, options: options)
         }
 
@@ -73,32 +78,27 @@ public struct LabelJob {
         let model = try LabelingModel(
             checkpoint: inference.checkpoint ?? ModelFiles.defaultName, spec: spec.model,
             onEvent: onEvent)
+        let (cropSize, thresholds) = model.settings(
+            of: spec, isFromFile: specPath != nil, onEvent: onEvent)
         var request = LabelRequest(
             imagesDirectory: imagesDirectory, outputPath: outputPath,
-            checkpointPath: model.path, cropSize: spec.dataset.cropSize,
-            thresholds: spec.train.thresholds,
+            checkpointPath: model.path, cropSize: cropSize, thresholds: thresholds,
             batchSize: spec.batchSize(for: .inference), device: runtime.device,
             arithmetic: runtime.arithmetic)
         request.writesScores = inference.writesScores
         var cleansUp = inference.cleansUp
         if specPath == nil {
-            let given = Set(
-                overrides.compactMap { $0.split(separator: "=").first.map(String.init) }
-                    + settings.map(\.key))
-            if !given.contains("dataset.crop_size"), let size = model.cropSize {
+            if !spec.isSet("dataset.crop_size"), let size = model.cropSize,
+                inference.quality == .best
+            {
                 let stride = model.configuration.backbone.tokenStride
                 // A file may say anything; what is too large is refused below.
-                request.cropSize =
-                    inference.quality == .best && size < 1 << 20
-                    ? size * 3 / 2 / stride * stride : size
-            }
-            if !given.contains("train.mask_thres"), let thresholds = model.thresholds {
-                request.thresholds = thresholds
+                if size < 1 << 20 { request.cropSize = size * 3 / 2 / stride * stride }
             }
             // A spec is TAO's until it says otherwise; without one both are on.
             if style == .lossless {
-                if !given.contains("inference.cleanup") { cleansUp = true }
-                if !given.contains("inference.score") { request.writesScores = true }
+                if !spec.isSet("inference.cleanup") { cleansUp = true }
+                if !spec.isSet("inference.score") { request.writesScores = true }
             }
         }
         if cleansUp { request.cleanup = MaskCleanup() }
@@ -124,19 +124,56 @@ public struct LabelJob {
             try requireSegmentations(
                 file, selection: request.selection, key: "inference.load_mask")
         }
+        let replacesBoxes =
+            exportSettings.overwrites && file.sourceFiles.count == 1
+            && RunPaths.isSame(outputPath, boxesPath)
+        var paths = RunPaths()
+        paths.reads("spec", specPath)
+        try paths.add(
+            request, file, hasBoxes: !replacesBoxes, imagesFrom: input.imagesFrom)
+        for target in targets where !OutputFile.isStream(target.path) {
+            paths.writes(
+                target.format.rawValue, target.path, as: target.format.isFolder ? .folder : .file)
+        }
+        if let reportDirectory {
+            try ReportJob.checkReplaceable(reportDirectory)
+            paths.writes("report", reportDirectory, as: .folder)
+        }
+        try paths.check()
+        var locks: [OutputLock] = []
+        var reportLock: OutputLock?
+        if writesOutput, rank?.rank ?? 0 == 0 {
+            locks.append(try OutputLock(outputPath))
+            if let overlaysDirectory { locks.append(try OutputLock(overlaysDirectory)) }
+            StandingOutput.clearLeftovers(request, file)
+            request.isDone = try StandingOutput(
+                outputPath, run: request.record(file), mayReplace: exportSettings.overwrites,
+                startsAfresh: journalMode == .fresh,
+                ignoring: replacesBoxes ? "boxes file" : nil
+            ).isDone
+            reportLock = try reportDirectory.map { (path) throws in try OutputLock(path) }
+            for place in exports.indices { try exports[place].prepare(for: file) }
+        }
+        self.locks = locks
+        self.reportLock = reportLock
+        self.exports = exports
         self.request = request
-        predictor = MaskPredictor(
-            networks: [try model.network(.student, runtime)], source: .student,
-            device: runtime.device,
-            arithmetic: runtime.arithmetic, flipTest: request.flipTest,
-            repairsBucketBorders: specPath == nil && style == .lossless,
-            readsLate: runtime.readsLate)
-        if profiles { predictor.profile = StepProfile(device: runtime.device) }
+        if request.isDone, rank?.worldSize ?? 1 == 1 {
+            predictor = nil
+        } else {
+            let predictor = MaskPredictor(
+                networks: [try model.network(.student, runtime)], source: .student,
+                device: runtime.device,
+                arithmetic: runtime.arithmetic, flipTest: request.flipTest,
+                repairsBucketBorders: specPath == nil && style == .lossless,
+                readsLate: runtime.readsLate)
+            if profiles { predictor.profile = StepProfile(device: runtime.device) }
+            self.predictor = predictor
+        }
         self.onEvent = onEvent
         let folder = URL(fileURLWithPath: outputPath).deletingLastPathComponent().path
         try makeDirectory(folder)
         if let overlaysDirectory { try makeDirectory(overlaysDirectory) }
-        if let reportDirectory { try ReportJob.checkReplaceable(reportDirectory) }
         self.reportDirectory = reportDirectory
     }
 
@@ -145,6 +182,9 @@ public struct LabelJob {
     public func run(
         isolation: isolated (any Actor)? = #isolation, shouldStop: () -> Bool
     ) async throws -> LabelSummary {
+        guard let labeler else {
+            return try await withReport(finished(), shouldStop: shouldStop)
+        }
         let summary = try await labeler.run(file: file, shouldStop: shouldStop)
         return try await withReport(summary, shouldStop: shouldStop)
     }
@@ -155,14 +195,16 @@ public struct LabelJob {
     public func runWithOthers(
         isolation: isolated (any Actor)? = #isolation, shouldStop: () -> Bool
     ) async throws -> LabelSummary? {
-        guard let rank, rank.worldSize > 1 else { return try await run(shouldStop: shouldStop) }
+        guard let rank, rank.worldSize > 1, let labeler else {
+            return try await run(shouldStop: shouldStop)
+        }
         let onEvent = onEvent
         let summary = try await withMeeting(
             rank, timeout: rankTimeout,
             onDeath: { onEvent(.warning("\($0); the others take over its boxes")) }
         ) { try await labeler.run($0, file: file, shouldStop: shouldStop) }
         guard let summary else { return nil }
-        return try await withReport(summary, shouldStop: shouldStop)
+        return try await withReport(request.isDone ? finished() : summary, shouldStop: shouldStop)
     }
 
     /// Labels one of several parts that need nothing of each other, into a journal for ``MergeJob``.
@@ -171,11 +213,52 @@ public struct LabelJob {
     public func run(
         _ shard: LabelShard, isolation: isolated (any Actor)? = #isolation, shouldStop: () -> Bool
     ) async throws -> (journal: String, boxCount: Int) {
-        try await labeler.run(shard, file: file, shouldStop: shouldStop)
+        guard let labeler else { throw LabelingError.noJournal(path: outputPath) }
+        return try await labeler.run(shard, file: file, shouldStop: shouldStop)
     }
 
-    private var labeler: Labeler {
-        Labeler(request: request, predictor: predictor, onEvent: onEvent)
+    private var labeler: Labeler? {
+        predictor.map { Labeler(request: request, predictor: $0, onEvent: onEvent) }
+    }
+
+    /// What the same command did before.
+    private func finished() throws -> LabelSummary {
+        var summary = LabelSummary()
+        summary.wasDone = true
+        summary.annotationCount = file.annotations.count
+        summary.unlabelled = try UnlabelledFile.read(forOutput: outputPath)
+        let done = try AnnotationFile.read(
+            AnnotationSource(path: outputPath, imagesDirectory: request.imagesDirectory))
+        summary.labelledCount =
+            request.style == .tao
+            ? done.annotations.count : summary.annotationCount - summary.unlabelled.count
+        // Of a process that was killed when all was done but this.
+        let path = Labeler.journalPath(forOutput: outputPath)
+        if let journal = try? LabelJournal(
+            reading: path, annotationCount: file.annotations.count),
+            journal.fingerprint.differences(from: try request.fingerprint(file)).allSatisfy({
+                $0.hasPrefix("boxes file (")
+            })
+        {
+            journal.remove()
+        }
+        if let directory = request.overlaysDirectory {
+            let records = Dictionary(
+                done.annotations.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
+            let plan = BoxPlan(
+                file: file, imagesDirectory: request.imagesDirectory,
+                selection: request.selection, decoding: request.decoding, onEvent: onEvent)
+            summary.overlayCount = try drawOverlays(
+                plan: plan, file: file, directory: directory, decoding: request.decoding,
+                onEvent: onEvent
+            ) { annotation in
+                guard let record = records[file.annotations[annotation].id],
+                    let size = record.imageIndex.flatMap({ done.images[$0].size })
+                else { return nil }
+                return try done.truth(of: record, imageSize: size)
+            }
+        }
+        return summary
     }
 
     private func withReport(
@@ -188,7 +271,8 @@ public struct LabelJob {
             summary.reportPath = try await ReportJob(
                 masksPath: outputPath, imagesDirectory: request.imagesDirectory, truthPath: nil,
                 outputDirectory: reportDirectory, maxPixels: request.decoding.maxPixels,
-                appliesEXIF: request.decoding.applyEXIF, onEvent: onEvent
+                appliesEXIF: request.decoding.applyEXIF, input: InputOptions(), lock: reportLock,
+                onEvent: onEvent
             ).run(shouldStop: shouldStop).indexPath
         }
         if !exports.isEmpty {
@@ -240,20 +324,6 @@ func checkFolder(_ path: String, _ key: String) throws(LabelingError) {
     }
     guard isFolder.boolValue else {
         throw .wrongUse("\(key) must be a folder, \(path) is a file")
-    }
-}
-
-func checkOutput(_ output: String, isNot input: String) throws(LabelingError) {
-    var isFolder: ObjCBool = false
-    if FileManager.default.fileExists(atPath: output, isDirectory: &isFolder), isFolder.boolValue {
-        throw .wrongUse("the output \(output) is a folder; give a file name")
-    }
-    var first = stat()
-    var second = stat()
-    if stat(output, &first) == 0, stat(input, &second) == 0, first.st_ino == second.st_ino,
-        first.st_dev == second.st_dev
-    {
-        throw .wrongUse("the output \(output) is the input file; give another name")
     }
 }
 

@@ -9,27 +9,30 @@ public struct MergeJob {
     private let request: LabelRequest
     private let file: AnnotationFile
     private let journals: [LabelJournal]
+    private let record: String
+    private let locks: [OutputLock]
     private let onEvent: RunEventHandler
 
     /// - Parameters:
     ///   - journalPaths: of `mal label --shard` and of ranks; empty for all beside the output.
     ///   - writesScores: whether masks get their score; only where the run measured for it.
+    ///   - overwrites: whether a finished file of something else may be replaced.
     ///   - input: how the boxes are read, as for the run.
     /// - Throws: `COCOError`, `LabelingError`: journals of other inputs, of different runs, or not all.
     public init(
         imagesDirectory: String, boxesPath: String, outputPath: String, journalPaths: [String],
-        writesScores: Bool, overlaysDirectory: String?, input: InputOptions = InputOptions(),
+        writesScores: Bool, overlaysDirectory: String?, overwrites: Bool = false,
+        input: InputOptions = InputOptions(),
         onEvent: @escaping RunEventHandler
     ) throws {
         self.onEvent = onEvent
         try checkFolder(imagesDirectory, "IMAGES")
-        try checkOutput(outputPath, isNot: boxesPath)
         let found = JournalKind.shard.paths(besides: outputPath)
-        let paths =
+        let journalPaths =
             !journalPaths.isEmpty
             ? journalPaths
             : found.isEmpty ? JournalKind.rank.paths(besides: outputPath) : found
-        guard let first = paths.first else {
+        guard let first = journalPaths.first else {
             throw LabelingError.wrongUse(
                 "no journals: none are named, and there is no \(outputPath).shard-*.journal or "
                     + "\(outputPath).rank-*.journal")
@@ -41,7 +44,7 @@ public struct MergeJob {
                 appliesEXIF: fingerprint["EXIF"] == "true"),
             onEvent: onEvent)
         let count = file.annotations.count
-        let opened = try paths.map { try LabelJournal(reading: $0, annotationCount: count) }
+        let opened = try journalPaths.map { try LabelJournal(reading: $0, annotationCount: count) }
         for journal in opened {
             let differences = journal.fingerprint.differences(from: fingerprint)
             guard differences.isEmpty else {
@@ -55,6 +58,18 @@ public struct MergeJob {
             fingerprint, path: first, imagesDirectory: imagesDirectory, file: file,
             outputPath: outputPath, writesScores: writesScores,
             overlaysDirectory: overlaysDirectory)
+        var paths = RunPaths()
+        for path in journalPaths { paths.reads("journal", path) }
+        try paths.add(request, file, imagesFrom: input.imagesFrom)
+        try paths.check()
+        var record = fingerprint
+        record.add("images", request.imageStamp(file))
+        self.record = record.text
+        _ = try StandingOutput(outputPath, run: record, mayReplace: overwrites)
+        locks = try [outputPath, overlaysDirectory].compactMap { $0 }.map { (path) throws in
+            try OutputLock(path)
+        }
+        StandingOutput.clearLeftovers(request, file)
         try makeDirectory(
             URL(fileURLWithPath: outputPath).deletingLastPathComponent().path)
         if let overlaysDirectory { try makeDirectory(overlaysDirectory) }
@@ -86,7 +101,7 @@ public struct MergeJob {
                     + "journals; give all of them, or finish the shards:\n  "
                     + names.joined(separator: "\n  "))
         }
-        return try OutputFiles(request: request, onEvent: onEvent)
+        return try OutputFiles(request: request, run: record, onEvent: onEvent)
             .write(file, plan, progress, start: start)
     }
 

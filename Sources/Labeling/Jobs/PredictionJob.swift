@@ -6,12 +6,16 @@ public struct PredictionJob {
     private let truth: AnnotationFile
     private let predictions: DetectionFile
     private let kinds: [OverlapKind]
+    private let lock: OutputLock?
     private let onEvent: RunEventHandler
 
-    /// - Parameter scoreKey: the key of a prediction's score.
+    /// - Parameters:
+    ///   - scoreKey: the key of a prediction's score.
+    ///   - jsonPath: the file that the numbers will be written to.
     /// - Throws: `COCOError`: what is wrong with the files.
     public init(
         predictionsPath: String, truthPath: String, scoreKey: String = "score",
+        jsonPath: String? = nil,
         onEvent: @escaping RunEventHandler
     ) throws {
         truth = try readAnnotations(AnnotationSource(path: truthPath), onEvent: onEvent)
@@ -31,6 +35,18 @@ public struct PredictionJob {
             onEvent(
                 .note("predictions without a mask count as the mask of their box, as in COCO"))
         }
+        if let jsonPath, !OutputFile.isStream(jsonPath) {
+            var paths = RunPaths()
+            paths.reads("predictions", predictionsPath)
+            paths.reads("truth", truth)
+            paths.writes("numbers", jsonPath)
+            try paths.check()
+            let place = try OutputPlace(jsonPath)
+            try OwnFiles.check([place.name], in: place.folder)
+            lock = try OutputLock(jsonPath)
+        } else {
+            lock = nil
+        }
         self.onEvent = onEvent
     }
 
@@ -42,6 +58,16 @@ public struct PredictionJob {
             truth: truth, detections: predictions, kinds: kinds
         ).run { done in
             onEvent(.progress(stage: "measuring", done: done, total: total, unit: "images"))
+        }
+        let ids = predictions.detections.compactMap(\.id)
+        if results.pairs.isEmpty, kinds.count > 1, let first = ids.first,
+            let other = truth.annotations.first
+        {
+            onEvent(
+                .warning(
+                    "no mIoU: none of the \(ids.count) ids in \(predictions.path) (such as "
+                        + "\(first)) is one of the \(truth.annotations.count) ids in "
+                        + "\(truth.path) (such as \(other.id)) in the same image"))
         }
         var masks = MeanIoU(categoryCount: truth.categories.count)
         var boundaries = masks

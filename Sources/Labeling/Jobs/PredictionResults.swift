@@ -132,7 +132,11 @@ public struct PredictionResults: Sendable {
     }
 
     /// Writes ``json`` to a file.
-    public func writeJSON(to path: String) throws { try writeWholeFile(json, to: path) }
+    public func writeJSON(to path: String) throws {
+        var file = try OutputFile(path: path)
+        try file.write(json)
+        try file.commit(noting: !OutputFile.isStream(path))
+    }
 
     /// True objects by category.
     private var objectCounts: [Int] {

@@ -82,6 +82,16 @@ public struct TrainJob {
         }
         broken = set.brokenImages()
         validation = try Self.validation(spec, runtime) { onEvent(.run($0)) }
+        var paths = RunPaths()
+        paths.reads("spec", specPath)
+        paths.reads("annotations", file)
+        if let validation { paths.reads("annotations", validation.request.file) }
+        paths.reads("weights", spec.train.pretrainedModelPath)
+        paths.readsImages(imagesDirectory, of: file)
+        paths.writes(
+            "results", spec.resultsDirectory(for: .train),
+            as: .files(["metrics.jsonl", "status.json"]))
+        try paths.check()
     }
 
     /// - Parameter shouldStop: asked after every step; true saves and throws.

@@ -79,6 +79,30 @@ struct LabelingModel {
         }
     }
 
+    /// Crop size and thresholds: what the spec sets, else what the model file says about itself, else
+    /// TAO's defaults.
+    ///
+    /// - Parameter isFromFile: whether somebody wrote a spec, and is told where the file differs.
+    func settings(
+        of spec: Spec, isFromFile: Bool, onEvent: RunEventHandler
+    ) -> (cropSize: Int, thresholds: [Float]) {
+        func choose<Value: Equatable>(_ key: String, _ given: Value, own: Value?) -> Value {
+            guard let own else { return given }
+            let isSet = spec.isSet(key)
+            if isFromFile, !isSet {
+                onEvent(.note("\(key): \(own), as the model file says; the spec leaves it open"))
+            } else if isFromFile, own != given {
+                onEvent(
+                    .warning("\(key) is \(given), but the model file says that it needs \(own)"))
+            }
+            return isSet ? given : own
+        }
+        return (
+            choose("dataset.crop_size", spec.dataset.cropSize, own: cropSize),
+            choose("train.mask_thres", spec.train.thresholds, own: thresholds)
+        )
+    }
+
     func check(cropSize: Int, of spec: DatasetSpec) throws {
         do {
             try configuration.validate(cropSize: cropSize)

@@ -42,7 +42,7 @@ struct ReportInput: Sendable {
         for annotation in masks.annotations {
             guard let mask = try Self.mask(of: annotation, in: masks, images) else {
                 let reason =
-                    known[annotation.id.description] ?? annotation.obstacle?.description
+                    known[jsonID(annotation.id)] ?? annotation.obstacle?.description
                     ?? "it has no mask"
                 entries.append(
                     ReportEntry(
@@ -63,6 +63,20 @@ struct ReportInput: Sendable {
             ($0.quality, $0.annotation) < ($1.quality, $1.annotation)
         }
         self.reasons = reasons
+        if let truth = self.truth { try requireCommon(truth) }
+    }
+
+    /// Throws when the truth tells nothing about any mask.
+    private func requireCommon(_ truth: AnnotationFile) throws(LabelingError) {
+        let masked = entries.filter { $0.state != .unlabelled }
+        guard !masked.isEmpty, masked.allSatisfy({ $0.iou == nil }) else { return }
+        let common = masks.annotations.filter { truths[$0.id] != nil }
+        let withMask = truth.annotations.count { $0.segmentationRange != nil }
+        throw .wrongUse(
+            "\(truth.path): it has no true mask for any of the \(masked.count) masks of "
+                + "\(masks.path): of \(truth.annotations.count) and \(masks.annotations.count) "
+                + "annotations \(common.count) have a common id, and \(withMask) true ones have a "
+                + "mask; give the truth under the same annotation and image ids")
     }
 
     /// The mask of an annotation; nil where it has none, or none in an image.
@@ -101,28 +115,9 @@ struct ReportInput: Sendable {
         return try file.truth(of: found, imageSize: imageSize)
     }
 
-    /// The lines of a JSON lines file beside the masks; none when there is no such file.
-    private static func lines(_ path: String) throws -> [[String: Any]] {
-        guard FileManager.default.fileExists(atPath: path) else { return [] }
-        let data = try Data(contentsOf: URL(fileURLWithPath: path))
-        return try data.split(separator: UInt8(ascii: "\n")).enumerated().map { index, line in
-            guard
-                let object = try? JSONSerialization.jsonObject(with: Data(line)) as? [String: Any]
-            else {
-                throw LabelingError.wrongUse(
-                    "\(path) line \(index + 1): expected a JSON object; remove the file to leave it "
-                        + "out of the report")
-            }
-            return object
-        }
-    }
-
     private static func reasons(of file: AnnotationFile) throws -> [String: String] {
         var reasons: [String: String] = [:]
-        for line in try lines(Labeler.reportPath(forOutput: file.path)) {
-            guard let id = line["id"] as? String, let reason = line["reason"] as? String else {
-                continue
-            }
+        for (id, _, reason) in try UnlabelledFile.read(forOutput: file.path) {
             // Without the path, so that equal reasons are one.
             let parts = reason.split(separator: ": ", maxSplits: 1)
             let isPath = parts.count == 2 && parts[0].contains("/")
@@ -133,17 +128,13 @@ struct ReportInput: Sendable {
 
     private static func changes(of file: AnnotationFile) throws -> [Int: RLE] {
         let path = CleanupFile.path(forOutput: file.path)
-        let lines = try lines(path)
+        let lines = try jsonLines(path)
         guard !lines.isEmpty else { return [:] }
         let places = Dictionary(
             file.annotations.map { ($0.id, $0.index) }, uniquingKeysWith: { first, _ in first })
         var changes: [Int: RLE] = [:]
         for line in lines {
-            let id: RecordID? =
-                if let text = line["id"] as? String { .text(text) } else {
-                    (line["id"] as? Int).map { .integer(Int64($0)) }
-                }
-            guard let id, let place = places[id],
+            guard let id = jsonID(line["id"]), let place = places[id],
                 let changed = line["changed"] as? [String: Any],
                 let size = changed["size"] as? [Int], size.count == 2,
                 let counts = changed["counts"] as? String

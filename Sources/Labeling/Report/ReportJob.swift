@@ -34,6 +34,7 @@ public struct ReportJob: Sendable {
     private let imagesDirectory: String
     private let output: String
     private let decoding: DecodeOptions
+    private let lock: OutputLock
     private let onEvent: RunEventHandler
 
     /// Boxes of one data file: a page of the gallery needs one or few of them.
@@ -50,6 +51,18 @@ public struct ReportJob: Sendable {
         maxPixels: Int = 200_000_000, appliesEXIF: Bool = false,
         input options: InputOptions = InputOptions(), onEvent: @escaping RunEventHandler
     ) throws {
+        try self.init(
+            masksPath: masksPath, imagesDirectory: imagesDirectory, truthPath: truthPath,
+            outputDirectory: outputDirectory, maxPixels: maxPixels, appliesEXIF: appliesEXIF,
+            input: options, lock: nil, onEvent: onEvent)
+    }
+
+    /// - Parameter lock: of the folder, where this process has it already.
+    init(
+        masksPath: String, imagesDirectory: String, truthPath: String?, outputDirectory: String,
+        maxPixels: Int, appliesEXIF: Bool, input options: InputOptions, lock: OutputLock?,
+        onEvent: @escaping RunEventHandler
+    ) throws {
         try checkFolder(imagesDirectory, "--images")
         output = URL(fileURLWithPath: outputDirectory).standardizedFileURL.path
         try Self.checkReplaceable(output)
@@ -64,21 +77,28 @@ public struct ReportJob: Sendable {
                 AnnotationSource(
                     path: $0, imagesDirectory: imagesDirectory, appliesEXIF: appliesEXIF)
             }, images: imagesDirectory, decoding: decoding, onEvent: onEvent)
+        var paths = RunPaths()
+        paths.reads("masks", input.masks)
+        paths.reads("images and categories", options.imagesFrom)
+        if let truth = input.truth { paths.reads("truth", truth) }
+        paths.readsImages(imagesDirectory, of: input.masks)
+        paths.writes("report", output, as: .folder)
+        try paths.check()
+        try OutputFolder.checkReplaceable(
+            output, marker: ReportPage.marker, names: Self.names(boxCount: input.entries.count))
+        self.lock = try lock ?? OutputLock(output)
     }
 
     /// Refuses a folder that is something else than a report, so that a mistyped name costs nothing.
-    public static func checkReplaceable(_ path: String) throws(LabelingError) {
-        var isFolder: ObjCBool = false
-        let files = FileManager.default
-        guard files.fileExists(atPath: path, isDirectory: &isFolder) else { return }
-        guard isFolder.boolValue else {
-            throw .wrongUse("the report \(path) is a file; give a folder name")
-        }
-        let content = (try? files.contentsOfDirectory(atPath: path)) ?? []
-        guard content.isEmpty || content.contains(ReportPage.marker) else {
-            throw .wrongUse(
-                "the folder \(path) is no report of mal and not empty; give another --out")
-        }
+    static func checkReplaceable(_ path: String) throws {
+        try OutputFolder.checkReplaceable(path, marker: ReportPage.marker)
+    }
+
+    /// All that the report will hold.
+    private static func names(boxCount: Int) -> [String] {
+        ["index.html", "report.css", "report.js", "data/index.js"]
+            + (0..<(boxCount + chunkSize - 1) / chunkSize).map { "data/c\($0).js" }
+            + (0..<boxCount).map { "thumbs/\($0 / 1000)/\($0).jpg" }
     }
 
     /// - Parameter shouldStop: asked between images.
@@ -105,7 +125,7 @@ public struct ReportJob: Sendable {
         try folder.write(ReportPage.html, to: "index.html")
         try folder.write(ReportPage.style, to: "report.css")
         try folder.write(ReportPage.script, to: "report.js")
-        try folder.commit(note: "A report of mal; open index.html.")
+        try folder.commit()
         return ReportSummary(
             boxCount: input.entries.count,
             unlabelledCount: input.entries.count { $0.state == .unlabelled },

@@ -1,10 +1,12 @@
 // swift-format-ignore-file: its lines are HTML.
 
+import COCO
+
 /// The page of a report. It holds no data: what it shows comes from the folder's data files, so its
 /// bytes are the same in every report.
 enum ReportPage {
     /// A file that tells a report's folder from others.
-    static let marker = ".mal-report"
+    static let marker = OutputFolder.reportMarker
 }
 
 extension ReportPage {

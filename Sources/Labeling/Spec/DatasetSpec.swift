@@ -54,7 +54,9 @@ public struct DatasetSpec: Sendable, Equatable {
             "Evaluation reads the true masks and measures IoU.")
         cropSize = reader.int(
             "crop_size", default: 512, in: 16...8192,
-            "Side of a crop in pixels, a multiple of the patch size. TAO asks for 256 or more.")
+            "Side of a crop in pixels, a multiple of the patch size. TAO asks for 256 or more. "
+                + "`label`, `inference` and `evaluate` take the model file's own (its `crop_size`) "
+                + "where this is not set.")
         originOfCropSize = reader.origin("crop_size")
         usesAdaptiveCrops = reader.flag(
             "adaptive_crop", default: false, ours: true, usedBy: [.evaluate, .inference],

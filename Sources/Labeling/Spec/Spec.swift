@@ -40,6 +40,7 @@ public struct Spec: Sendable, Equatable {
     public let inference: InferenceSpec
     /// Every key with its value, in the order of documentation.
     public let values: [SpecValue]
+    private let given: GivenKeys
 
     init(_ reader: SpecReader) {
         let all = Set(Command.allCases)
@@ -83,7 +84,18 @@ public struct Spec: Sendable, Equatable {
         wandb = reader.section(
             "wandb", usedBy: [], "Weights & Biases. Nothing is sent anywhere.", WandBSpec.init)
         values = reader.values
+        given = GivenKeys(names: reader.givenKeys)
     }
+
+    /// Whether somebody set the key, in the file, by an override or an option.
+    func isSet(_ key: String) -> Bool { given.names.contains(key) }
+}
+
+/// Specs with the same values are equal, whoever set them.
+private struct GivenKeys: Equatable, Sendable {
+    let names: Set<String>
+
+    static func == (_: GivenKeys, _: GivenKeys) -> Bool { true }
 }
 
 extension Spec {

@@ -190,7 +190,7 @@ struct SpecInput {
 
 /// The least number of inserted, removed, replaced or swapped letters that turns one into the
 /// other.
-private func editDistance(_ first: String, _ second: String) -> Int {
+func editDistance(_ first: String, _ second: String) -> Int {
     let a = Array(first.utf8)
     let b = Array(second.utf8)
     var beforeLast = [Int](repeating: 0, count: b.count + 1)

@@ -52,6 +52,9 @@ final class SpecReader {
         SpecOrigin(place: input?.values[path(name)]?.place)
     }
 
+    /// The keys that somebody set.
+    var givenKeys: Set<String> { Set(input?.values.keys.map { $0 } ?? []) }
+
     // MARK: Scalars
 
     func int(

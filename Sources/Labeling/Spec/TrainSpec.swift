@@ -212,7 +212,9 @@ public struct TrainSpec: Sendable, Equatable {
             "Margin around a box when not training; the first counts, and half of it is added.")
         maskThresholds = reader.numbers(
             "mask_thres", default: [0.1], in: 0.0...1, counts: [1, 3], usedBy: all,
-            "Probability above which a pixel is mask: for all, or for small, medium, large.")
+            "Probability above which a pixel is mask: for all, or for small, medium, large. "
+                + "`label`, `inference` and `evaluate` take the model file's own (its `mask_thres`) "
+                + "where this is not set.")
         milLossWeight = reader.number(
             "loss_mil_weight", default: 4, in: 0.0...1e6, "Weight of the MIL loss.")
         crfLossWeight = reader.number(

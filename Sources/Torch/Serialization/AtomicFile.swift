@@ -13,6 +13,17 @@ package struct AtomicFile: ~Copyable {
     private var isFinished = false
 
     package init(path: String) throws(CheckpointError) {
+        // Of a link the target is replaced, not the link.
+        var status = stat()
+        var path = path
+        if lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFLNK {
+            guard let real = realpath(path, nil) else {
+                throw CheckpointError(
+                    file: path, kind: .unwritable, message: "is a link to nothing")
+            }
+            path = String(cString: real)
+            free(real)
+        }
         let folder = Self.folder(of: path)
         let name = Substring(path.utf8.dropFirst(folder.utf8.count))
         let temporaryPath =
