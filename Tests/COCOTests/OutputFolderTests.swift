@@ -175,6 +175,15 @@ struct OutputFolderTests {
             atPath: out + "/images/a.jpg", toPath: hidden + ".partial/images/a.jpg")
         _ = try OutputLock(out)
         #expect(try folder.names == ["boxes.json", "out"])
+        // Killed while the manifest was written.
+        try files.copyItem(atPath: out, toPath: hidden + ".partial")
+        try files.moveItem(
+            atPath: hidden + ".partial/.mal-export", toPath: hidden + ".partial/.mal-export.new")
+        try Data("half".utf8).write(
+            to: URL(fileURLWithPath: hidden + ".partial/labels/new.txt"))
+        _ = try OutputLock(out)
+        #expect(try folder.names == ["boxes.json", "out"])
+        #expect(!files.fileExists(atPath: out + "/labels/new.txt"))
         try files.copyItem(atPath: out, toPath: hidden + ".partial")
         try files.removeItem(atPath: hidden + ".partial/images/a.jpg")
         try files.linkItem(

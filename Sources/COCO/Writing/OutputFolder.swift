@@ -137,8 +137,14 @@ package struct OutputFolder: ~Copyable {
         let path = place.path
         let isThere = FolderListing.isFolder(path)
         if isThere { try StandingFolder(path, marker: marker).link(into: work) }
-        try write(lines, to: marker)
+        // The manifest appears when all that it names is on the disk: until then a folder that a
+        // killed process left is known not to be complete.
+        try write(lines, to: marker + ".new")
         try flush()
+        guard rename(work + "/" + marker + ".new", work + "/" + marker) == 0 else {
+            throw Self.failure(path)
+        }
+        OutputFile.flushFolder(work)
         isDone = try Self.put(work, at: place, insteadOfFolder: isThere)
         guard isDone else { throw Self.failure(path) }
         OutputFile.flushFolder(place.folder)
