@@ -19,6 +19,11 @@ package struct AnnotationExport: Sendable {
         self.format = format
         self.path = path
         self.options = options
+        try requireFree()
+    }
+
+    /// Throws where something is in the output's place that it may not replace.
+    private func requireFree() throws(COCOError) {
         var isFolder: ObjCBool = false
         let isThere = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
         if format.isFolder {
@@ -44,7 +49,11 @@ package struct AnnotationExport: Sendable {
     ///
     /// - Parameter file: what will be written, with or without its masks.
     package mutating func prepare(for file: AnnotationFile) throws(COCOError) {
-        if !OutputFile.isStream(path) { lock = try OutputLock(path) }
+        if !OutputFile.isStream(path) {
+            lock = try OutputLock(path)
+            // Another process may have finished since the first look.
+            try requireFree()
+        }
         guard let writer = imageWriter(file) else { return }
         var names = writer.tables
         if FolderListing.isFolder(path) {
