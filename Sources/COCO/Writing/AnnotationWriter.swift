@@ -12,15 +12,17 @@ public struct AnnotationWriter {
     /// - Parameters:
     ///   - path: the output; it may be the input's own path.
     ///   - run: what makes it, for the folder's ``Manifest``; nil leaves it out of that.
+    ///   - beforeCommit: called when all is written, before the output has its name.
     ///   - results: the result of the annotation at a place in `annotations`, or nil to leave it as
     ///     it is. Called once for each, in order.
     public func write(
-        to path: String, run: String? = nil,
+        to path: String, run: String? = nil, beforeCommit: () throws -> Void = {},
         results: (_ annotation: Int) throws -> AnnotationResult?
     ) throws {
         var output = try OutputFile(path: path)
         if let video = file.video {
             try video.write(to: &output, results: results)
+            try beforeCommit()
             return try output.commit(noting: run != nil, run: run)
         }
         let isSpaced = isSpaced
@@ -35,6 +37,7 @@ public struct AnnotationWriter {
             }
             return values
         }
+        try beforeCommit()
         try output.commit(noting: run != nil, run: run)
     }
 

@@ -27,11 +27,13 @@ public struct TAOWriter {
     /// - Parameters:
     ///   - path: the output; it may be the input's own path.
     ///   - run: what makes it, for the folder's ``Manifest``; nil leaves it out of that.
+    ///   - beforeCommit: called when all is written, before the output has its name.
     ///   - filter: which annotations are kept.
     ///   - predictions: the prediction for the annotation at a place in `annotations`, or nil to
     ///     leave it out. Called once for each kept one, in order.
     public func write(
         to path: String, filter: TAOFilter = .validation, run: String? = nil,
+        beforeCommit: () throws -> Void = {},
         predictions: (_ annotation: Int) throws -> Prediction?
     ) throws {
         var output = try OutputFile(path: path)
@@ -65,6 +67,7 @@ public struct TAOWriter {
             }
             try output.write("}")
         }
+        try beforeCommit()
         try output.commit(noting: run != nil, run: run)
     }
 

@@ -364,9 +364,23 @@ struct OutputFiles {
                 return nil
             }
         }
+        // The lists beside the masks are there when these are: who finds the masks finds all.
+        func writeLists() throws {
+            try notes.write()
+            summary.unlabelled = reasons.keys.sorted().map { index in
+                let annotation = file.annotations[index]
+                return (
+                    id: jsonID(annotation.id), image: jsonID(annotation.imageID),
+                    reason: reasons[index] ?? ""
+                )
+            }
+            try writeUnlabelledReport(summary)
+        }
         switch request.style {
         case .lossless:
-            try AnnotationWriter(file).write(to: request.outputPath, run: run) { annotation in
+            try AnnotationWriter(file).write(
+                to: request.outputPath, run: run, beforeCommit: writeLists
+            ) { annotation in
                 guard let (found, iou, score) = try result(annotation) else { return nil }
                 var mask = found
                 if let iou { mask.extra.append(.init("iou", iou)) }
@@ -374,7 +388,9 @@ struct OutputFiles {
                 return mask
             }
         case .tao:
-            try TAOWriter(file).write(to: request.outputPath, run: run) { annotation in
+            try TAOWriter(file).write(
+                to: request.outputPath, run: run, beforeCommit: writeLists
+            ) { annotation in
                 try result(annotation).map {
                     let score =
                         file.format == .detections
@@ -385,18 +401,9 @@ struct OutputFiles {
             summary.filteredCount =
                 file.annotations.count - plan.boxes.count - plan.unlabelled.count
         }
-        try notes.write()
         summary.cleanup = notes.cleanup
         summary.scoreKey = notes.scoreKey
         summary.meanScore = notes.meanScore
-        summary.unlabelled = reasons.keys.sorted().map { index in
-            let annotation = file.annotations[index]
-            return (
-                id: jsonID(annotation.id), image: jsonID(annotation.imageID),
-                reason: reasons[index] ?? ""
-            )
-        }
-        try writeUnlabelledReport(summary)
         return summary
     }
 

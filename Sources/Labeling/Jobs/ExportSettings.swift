@@ -46,7 +46,7 @@ public struct OutputTarget: Sendable, Equatable {
 
     /// A path alone is COCO JSON.
     ///
-    /// - Throws: `LabelingError.wrongUse` for a prefix that is no format's name.
+    /// - Throws: `LabelingError.wrongOption` for a prefix that is no format's name.
     public init(_ text: String) throws(LabelingError) {
         guard let colon = text.firstIndex(of: ":"), !text[..<colon].contains("/") else {
             self.init(format: .coco, path: text)
@@ -56,7 +56,7 @@ public struct OutputTarget: Sendable, Equatable {
         guard let format = AnnotationFormat(rawValue: name) else {
             let names = AnnotationFormat.allCases.map(\.rawValue)
             let near = names.min { editDistance(name, $0) < editDistance(name, $1) } ?? ""
-            throw .wrongUse(
+            throw .wrongOption(
                 "--out \(text): there is no format \(name); did you mean \(near)? One of "
                     + names.joined(separator: ", ") + ". A file of this name is ./\(text)")
         }
