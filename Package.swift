@@ -12,20 +12,30 @@ let swiftSettings: [SwiftSetting] = [
 ]
 let strictC: [String] = ["-Wall", "-Wextra", "-Werror"]
 
-func test(_ target: String, _ dependencies: [Target.Dependency] = []) -> Target {
+let argumentParser = Target.Dependency.product(
+    name: "ArgumentParser", package: "swift-argument-parser")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+
+/// All modules that are written in Swift, from the lowest to the front door.
+let modules = [
+    "Files", "Imaging", "Torch", "Annotations", "Formats", "MaskModel", "Specs", "Distributed",
+    "Inference", "Training", "Reporting", "MaskAutoLabeler",
+].map { Target.Dependency(stringLiteral: $0) }
+
+func target(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+}
+
+func test(_ target: String) -> Target {
     .testTarget(
-        name: target + "Tests",
-        dependencies: [.target(name: target), "TestSupport"] + dependencies,
-        swiftSettings: swiftSettings)
+        name: target + "Tests", dependencies: modules + ["TestSupport"], swiftSettings: swiftSettings)
 }
 
 let package = Package(
     name: "MaskAutoLabeler",
     products: [
         .executable(name: "mal", targets: ["mal"]),
-        .library(name: "Labeling", targets: ["Labeling"]),
-        .library(name: "MaskModel", targets: ["MaskModel"]),
-        .library(name: "Torch", targets: ["Torch"]),
+        .library(name: "MaskAutoLabeler", targets: ["MaskAutoLabeler"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -58,65 +68,66 @@ let package = Package(
         .target(
             name: "CProgram", cSettings: [.unsafeFlags(strictC)], cxxSettings: [.unsafeFlags(strictC)]),
         .target(
-            name: "Torch", dependencies: ["CTorch", "CKernels"], swiftSettings: swiftSettings),
-        .target(
             name: "CImaging",
             cSettings: [.unsafeFlags(strictC)],
             linkerSettings: [
                 .linkedLibrary("jpeg"), .linkedLibrary("png"), .linkedLibrary("webp"),
                 .linkedLibrary("tiff"),
             ]),
-        .target(name: "Imaging", dependencies: ["CImaging"], swiftSettings: swiftSettings),
         .target(
             name: "CJSON",
             cxxSettings: [.unsafeFlags(strictC)],
             linkerSettings: [.linkedLibrary("simdjson")]),
         .target(name: "CFiles", cSettings: [.unsafeFlags(strictC)]),
-        .target(
-            name: "COCO",
-            dependencies: ["CFiles", "CJSON", "Imaging", .product(name: "Yams", package: "Yams")],
-            swiftSettings: swiftSettings),
-        .target(
-            name: "MaskModel", dependencies: ["Torch", "CKernels"], swiftSettings: swiftSettings),
-        .target(
-            name: "Labeling",
-            dependencies: [
-                "MaskModel", "COCO", "Imaging", "Torch",
-                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
-                .product(name: "Yams", package: "Yams"),
-            ],
-            swiftSettings: swiftSettings),
+
+        target("Files", ["CFiles"]),
+        target("Imaging", ["CImaging"]),
+        target("Torch", ["CTorch", "CKernels"]),
+        target("Annotations", ["CJSON", "Files", "Imaging"]),
+        target("Formats", ["CJSON", "Annotations", "Files", "Imaging", yams]),
+        target("MaskModel", ["CKernels", "Torch"]),
+        target("Specs", ["Files", yams]),
+        target("Distributed", ["Files", "Specs", "Torch"]),
+        target(
+            "Inference",
+            [
+                "Annotations", "Distributed", "Files", "Formats", "Imaging", "MaskModel", "Specs", "Torch",
+            ]),
+        target(
+            "Training",
+            [
+                "Annotations", "Distributed", "Files", "Imaging", "Inference", "MaskModel", "Specs",
+                "Torch", .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ]),
+        target(
+            "Reporting", ["Annotations", "Files", "Formats", "Imaging", "Inference", "Specs"]),
+        target("MaskAutoLabeler", modules.dropLast()),
+
         .executableTarget(
             name: "mal",
-            dependencies: [
-                "CProgram", "Labeling",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            dependencies: modules + [
+                "CProgram", argumentParser,
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: swiftSettings),
-
         .executableTarget(
-            name: "bench",
-            dependencies: [
-                "CProgram", "Labeling", "MaskModel", "Torch", "COCO", "Imaging",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
-            ],
+            name: "bench", dependencies: modules + ["CProgram", argumentParser],
             path: "Benchmarks/Sources/bench", swiftSettings: swiftSettings),
         .executableTarget(
-            name: "TrainExample", dependencies: ["Labeling"], path: "Examples/TrainExample",
+            name: "TrainExample", dependencies: ["MaskAutoLabeler"], path: "Examples/TrainExample",
             swiftSettings: swiftSettings),
 
         .target(
             name: "TestSupport", dependencies: ["Torch"], path: "Tests/TestSupport",
             swiftSettings: swiftSettings),
         test("Torch"),
-        test("Imaging", ["Torch"]),
+        test("Imaging"),
         test("COCO"),
         test("MaskModel"),
-        test("Labeling", ["COCO", "Imaging", "MaskModel", "Torch"]),
+        test("Labeling"),
         .testTarget(
-            name: "MalTests", dependencies: ["mal", "TrainExample", "TestSupport", "Labeling"],
+            name: "MalTests", dependencies: modules + ["mal", "TrainExample", "TestSupport"],
             swiftSettings: swiftSettings),
     ],
     swiftLanguageModes: [.v6],

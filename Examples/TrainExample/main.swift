@@ -1,5 +1,6 @@
+import MaskAutoLabeler
+
 // Trains as a spec file says: TrainExample SPEC RESULTS_FOLDER [key=value …]
-import Labeling
 
 let arguments = CommandLine.arguments
 let job = try TrainJob(

@@ -1,5 +1,5 @@
 import ArgumentParser
-import Labeling
+import MaskAutoLabeler
 
 struct CheckpointCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,6 +1,6 @@
 import Foundation
 import Glibc
-import Labeling
+import Specs
 import Synchronization
 
 /// Shows `RunEvent`s on standard error: one line that renews itself on a terminal, a line every ten

@@ -1,5 +1,8 @@
+import Annotations
 import ArgumentParser
-import Labeling
+import Formats
+import MaskAutoLabeler
+import Specs
 
 struct ConvertCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,6 +1,9 @@
 import ArgumentParser
+import Distributed
 import Foundation
-import Labeling
+import Inference
+import MaskAutoLabeler
+import Specs
 
 struct EvaluateCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

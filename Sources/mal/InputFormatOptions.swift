@@ -1,5 +1,5 @@
 import ArgumentParser
-import Labeling
+import Inference
 
 /// How a command reads annotations; without these it is told by their content.
 struct InputFormatOptions: ParsableArguments {

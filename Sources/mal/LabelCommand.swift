@@ -1,6 +1,11 @@
+import Annotations
 import ArgumentParser
+import Distributed
+import Formats
 import Foundation
-import Labeling
+import Inference
+import MaskAutoLabeler
+import Specs
 
 struct LabelCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

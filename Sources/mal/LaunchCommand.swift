@@ -1,6 +1,7 @@
 import ArgumentParser
+import Distributed
 import Foundation
-import Labeling
+import Specs
 
 struct LaunchCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,7 +1,8 @@
 import ArgumentParser
 import CProgram
 import Foundation
-import Labeling
+import Inference
+import Specs
 
 @main
 struct MAL: AsyncParsableCommand {

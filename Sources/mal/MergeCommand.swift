@@ -1,5 +1,6 @@
 import ArgumentParser
-import Labeling
+import Inference
+import MaskAutoLabeler
 
 struct MergeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,8 +1,8 @@
 import ArgumentParser
 import CProgram
+import Distributed
 import Foundation
 import Glibc
-import Labeling
 import Subprocess
 import Synchronization
 import SystemPackage

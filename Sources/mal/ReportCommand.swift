@@ -1,5 +1,6 @@
 import ArgumentParser
-import Labeling
+import Reporting
+import Specs
 
 struct ReportCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

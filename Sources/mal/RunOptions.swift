@@ -1,5 +1,7 @@
 import ArgumentParser
-import Labeling
+import Inference
+import MaskAutoLabeler
+import Specs
 
 /// Options that the network's commands share. Each one stands for a spec key.
 struct RunOptions: ParsableArguments {

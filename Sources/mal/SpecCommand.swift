@@ -1,5 +1,5 @@
 import ArgumentParser
-import Labeling
+import Specs
 
 struct SpecCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,6 +1,7 @@
+import Files
 import Foundation
 import Glibc
-import Labeling
+import Specs
 
 /// Standard output and standard error, which may be closed, a full disk, or a pipe whose reader is gone: writing
 /// there never traps, and ends no run.
@@ -18,8 +19,8 @@ enum StandardStreams {
 
     /// Writes a result to standard output.
     ///
-    /// - Throws: `LabelingError.fileSystem` when it could not be written: nobody has got the result then.
-    static func show(_ text: String, terminator: String = "\n") throws(LabelingError) {
+    /// - Throws: `FileError.fileSystem` when it could not be written: nobody has got the result then.
+    static func show(_ text: String, terminator: String = "\n") throws(FileError) {
         guard write(text + terminator, to: STDOUT_FILENO) else {
             throw .fileSystem(path: "standard output", action: "print the result", errno: errno)
         }

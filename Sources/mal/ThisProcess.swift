@@ -1,7 +1,7 @@
 import CProgram
+import Distributed
 import Foundation
 import Glibc
-import Labeling
 
 /// What only a program may do: end its process, start it over, tune its memory. The library does none of it.
 enum ThisProcess {

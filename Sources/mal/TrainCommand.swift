@@ -1,6 +1,9 @@
 import ArgumentParser
+import Distributed
 import Foundation
-import Labeling
+import MaskAutoLabeler
+import Specs
+import Training
 
 struct TrainCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

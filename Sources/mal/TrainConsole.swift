@@ -1,7 +1,8 @@
 import Foundation
 import Glibc
-import Labeling
+import Specs
 import Synchronization
+import Training
 
 /// Shows `TrainEvent`s on standard error: on a terminal one line that renews itself, elsewhere a line
 /// every half minute.

@@ -1,8 +1,10 @@
-import COCO
+import Annotations
+import Files
+import Formats
 import Foundation
 import Imaging
-import TestSupport
 import Testing
+import TestSupport
 
 @Suite struct AnnotationExportTests {
     private let folder: TestFolder
@@ -437,20 +439,20 @@ import Testing
         let out = folder.path + "/out"
         _ = try export(try small(), .yolo)
         #expect(
-            throws: COCOError.unwritable(
+            throws: FileError.unwritable(
                 path: out, reason: "the folder is there; --overwrite replaces it")
         ) { try export(try small(), .labelme) }
         _ = try export(try small(), .labelme) { $0.overwrites = true }
         #expect(!FileManager.default.fileExists(atPath: out + "/data.yaml"))
         try FileManager.default.removeItem(atPath: out + "/.mal-export")
         #expect(
-            throws: COCOError.unwritable(
+            throws: FileError.unwritable(
                 path: out,
                 reason: "the folder is not empty and was not written by mal; give another name")
         ) { try export(try small(), .labelme) { $0.overwrites = true } }
         _ = try export(try small(), .csv, "boxes.csv")
         #expect(
-            throws: COCOError.unwritable(
+            throws: FileError.unwritable(
                 path: folder.path + "/boxes.csv",
                 reason: "the file is there; --overwrite replaces it")
         ) { try export(try small(), .csv, "boxes.csv") }

@@ -1,8 +1,9 @@
-import COCO
+import Annotations
+import Files
 import Foundation
 import Imaging
-import TestSupport
 import Testing
+import TestSupport
 
 @Suite struct AnnotationWriterTests {
     let folder: TestFolder
@@ -100,12 +101,12 @@ import Testing
         }
         #expect(try folder.names == ["boxes.json"])
         #expect(
-            throws: COCOError.unwritable(
+            throws: FileError.unwritable(
                 path: folder.path + "/none/masks.json", reason: "no such file or directory")
         ) {
             try AnnotationWriter(file).write(to: folder.path + "/none/masks.json") { _ in nil }
         }
-        #expect(throws: COCOError.unwritable(path: folder.path, reason: "it is a folder")) {
+        #expect(throws: FileError.unwritable(path: folder.path, reason: "it is a folder")) {
             try AnnotationWriter(file).write(to: folder.path) { _ in nil }
         }
     }

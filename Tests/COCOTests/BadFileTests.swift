@@ -1,4 +1,5 @@
-import COCO
+import Annotations
+import Files
 import Foundation
 import Testing
 
@@ -15,7 +16,7 @@ import Testing
             _ = try AnnotationFile.read(path: path)
             return "accepted"
         } catch {
-            return error.description.replacingOccurrences(of: path, with: "F")
+            return "\(error)".replacingOccurrences(of: path, with: "F")
         }
     }
 
@@ -87,22 +88,22 @@ import Testing
             try message([0xFF, 0xFE, 0x7B, 0])
                 == "F: expected JSON in UTF-8 without a byte order mark, found UTF-16")
         #expect(
-            throws: COCOError.unreadable(
+            throws: FileError.unreadable(
                 path: folder.path, reason: "expected a JSON file, found a folder")
         ) { try AnnotationFile.read(path: folder.path) }
         let missing = folder.path + "/none.json"
         #expect(
-            throws: COCOError.unreadable(path: missing, reason: "no such file or directory")
+            throws: FileError.unreadable(path: missing, reason: "no such file or directory")
         ) { try AnnotationFile.read(path: missing) }
         #expect(
-            throws: COCOError.unreadable(
+            throws: FileError.unreadable(
                 path: "/dev/zero", reason: "expected a JSON file, found a device or pipe")
         ) { try AnnotationFile.read(path: "/dev/zero") }
         let huge = folder.path + "/huge.json"
         #expect(FileManager.default.createFile(atPath: huge, contents: nil))
         #expect(truncate(huge, 5_000_000_000) == 0)
         #expect(
-            throws: COCOError.unreadable(
+            throws: FileError.unreadable(
                 path: huge, reason: "expected at most 4 GB (4294967000 bytes), found 5000000000")
         ) { try AnnotationFile.read(path: huge) }
     }

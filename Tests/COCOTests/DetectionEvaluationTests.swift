@@ -1,7 +1,7 @@
-import COCO
+import Annotations
 import Foundation
-import TestSupport
 import Testing
+import TestSupport
 
 @Suite struct DetectionEvaluationTests {
     /// Twelve numbers by pycocotools, with −1 for no true object.

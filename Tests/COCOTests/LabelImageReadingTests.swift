@@ -1,8 +1,9 @@
-import COCO
+import Annotations
+import Formats
 import Foundation
 import Imaging
-import TestSupport
 import Testing
+import TestSupport
 
 @Suite struct LabelImageReadingTests {
     let folder: TestFolder

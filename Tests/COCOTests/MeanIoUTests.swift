@@ -1,7 +1,7 @@
-import COCO
+import Annotations
 import Imaging
-import TestSupport
 import Testing
+import TestSupport
 
 @Suite struct MeanIoUTests {
     private struct Results: Decodable {

@@ -1,7 +1,9 @@
-import COCO
+import Annotations
+import Files
+import Formats
 import Foundation
-import TestSupport
 import Testing
+import TestSupport
 
 /// What was there before an output, and what others put beside it, stays.
 @Suite("Output folders")
@@ -72,7 +74,7 @@ struct OutputFolderTests {
         let file = try small()
         try export(file)
         try put("by hand", "labels/a.txt")
-        func error(_ name: String) -> COCOError {
+        func error(_ name: String) -> FileError {
             .unwritable(
                 path: out + "/" + name,
                 reason: "mal did not write what is there, or it has changed since; move it away")
@@ -159,7 +161,7 @@ struct OutputFolderTests {
         try FileManager.default.createSymbolicLink(
             atPath: nowhere, withDestinationPath: folder.path + "/gone")
         #expect(
-            throws: COCOError.unwritable(path: nowhere, reason: "it is a link to nothing")
+            throws: FileError.unwritable(path: nowhere, reason: "it is a link to nothing")
         ) { try export(try small(), to: nowhere, format: .csv) }
     }
 
@@ -204,7 +206,7 @@ struct OutputFolderTests {
     func lock() throws {
         let first = try OutputLock(out)
         #expect(
-            throws: COCOError.unwritable(
+            throws: FileError.unwritable(
                 path: out,
                 reason: "another mal (process \(getpid())) is writing it; wait for it or give "
                     + "another name")

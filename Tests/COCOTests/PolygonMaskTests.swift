@@ -1,4 +1,5 @@
-import COCO
+import Annotations
+import Formats
 import Imaging
 import Testing
 

@@ -1,8 +1,8 @@
-import COCO
+import Annotations
 import Foundation
 import Imaging
-import TestSupport
 import Testing
+import TestSupport
 
 @Suite struct SegmentationTests {
     @Test("the fixture's masks have the areas that it states, in every encoding")

@@ -1,8 +1,8 @@
-import COCO
+import Annotations
 import Foundation
 import Imaging
-import TestSupport
 import Testing
+import TestSupport
 
 @Suite struct TAOWriterTests {
     private struct Output: Decodable {

@@ -1,4 +1,6 @@
-import COCO
+import Annotations
+import Files
+import Formats
 import Foundation
 import Imaging
 import Testing

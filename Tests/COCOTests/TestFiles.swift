@@ -1,7 +1,7 @@
-import COCO
+import Annotations
 import Foundation
-import TestSupport
 import Testing
+import TestSupport
 
 /// A folder for one test, gone with it.
 final class TestFolder {

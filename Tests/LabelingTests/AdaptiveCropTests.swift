@@ -1,9 +1,11 @@
-import COCO
+import Annotations
 import Foundation
 import Imaging
-import Labeling
-import TestSupport
+import Inference
+import MaskAutoLabeler
+import Specs
 import Testing
+import TestSupport
 
 @Suite("Smaller crops for small boxes")
 struct AdaptiveCropTests {

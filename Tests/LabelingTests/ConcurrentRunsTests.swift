@@ -1,7 +1,9 @@
 import Foundation
-import Labeling
-import TestSupport
+import Inference
+import MaskAutoLabeler
+import Specs
 import Testing
+import TestSupport
 
 @Suite("Several runs in one process")
 struct ConcurrentRunsTests {

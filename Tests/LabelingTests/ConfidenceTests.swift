@@ -1,7 +1,7 @@
 import Imaging
-import Labeling
-import TestSupport
+import Inference
 import Testing
+import TestSupport
 
 @Suite("Confidence")
 struct ConfidenceTests {

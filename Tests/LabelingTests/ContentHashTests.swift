@@ -1,5 +1,5 @@
+import Files
 import Foundation
-import Labeling
 import Testing
 
 @Suite("Content hash")

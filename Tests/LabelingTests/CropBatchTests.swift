@@ -1,9 +1,9 @@
-import COCO
+import Annotations
 import Imaging
-import Labeling
+import Inference
 import MaskModel
-import TestSupport
 import Testing
+import TestSupport
 import Torch
 
 @Suite("Crops on their way to the network")

@@ -1,5 +1,5 @@
-import Labeling
 import Testing
+import Training
 
 @Suite struct EpochSamplerTests {
     @Test("an epoch visits every sample once", arguments: [0, 1, 2, 13, 1000])

@@ -1,7 +1,9 @@
 import Foundation
-import Labeling
-import TestSupport
+import Inference
+import MaskAutoLabeler
+import Specs
 import Testing
+import TestSupport
 
 /// Runs of the reference with ten sets of options (`eval_results.json`, SPEC §8).
 @Suite("Evaluation against the reference")

@@ -1,7 +1,7 @@
 import Foundation
 import Imaging
-import Labeling
 import Testing
+import Training
 
 @Suite("TensorBoard event files")
 struct EventFileTests {

@@ -1,9 +1,9 @@
-import COCO
 import Foundation
-import Labeling
+import MaskAutoLabeler
 import MaskModel
-import TestSupport
+import Specs
 import Testing
+import TestSupport
 import Torch
 
 @Suite("Runs with a FAN")

@@ -1,8 +1,8 @@
-import Labeling
 import MaskModel
-import TestSupport
 import Testing
+import TestSupport
 import Torch
+import Training
 
 @Suite("Training steps of a FAN")
 struct FANTrainingTests {

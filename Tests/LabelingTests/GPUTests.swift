@@ -1,8 +1,9 @@
-import Labeling
+import Inference
 import MaskModel
-import TestSupport
 import Testing
+import TestSupport
 import Torch
+import Training
 
 /// What only a GPU can show; these tests run where there is one.
 @Suite("On a GPU", .enabled(if: Device.cudaIsAvailable), .serialized)

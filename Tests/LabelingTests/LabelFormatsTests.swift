@@ -1,8 +1,10 @@
-import COCO
+import Annotations
 import Foundation
-import Labeling
-import TestSupport
+import Inference
+import MaskAutoLabeler
+import Specs
 import Testing
+import TestSupport
 
 /// The same boxes in another format get the same masks.
 @Suite("Labelling from other formats")

@@ -1,9 +1,12 @@
-import COCO
-import Imaging
+import Annotations
+import Files
 import Foundation
-import Labeling
-import TestSupport
+import Imaging
+import Inference
+import MaskAutoLabeler
+import Specs
 import Testing
+import TestSupport
 
 @Suite("Labelling runs")
 struct LabelJobTests {

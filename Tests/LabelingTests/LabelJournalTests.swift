@@ -1,7 +1,9 @@
+import Files
 import Foundation
 import Glibc
 import Imaging
-import Labeling
+import Inference
+import Specs
 import Testing
 
 @Suite("Journal")

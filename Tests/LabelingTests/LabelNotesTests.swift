@@ -1,8 +1,10 @@
-import COCO
+import Annotations
 import Foundation
-import Labeling
-import TestSupport
+import Inference
+import MaskAutoLabeler
+import Specs
 import Testing
+import TestSupport
 
 @Suite("Scores and clean-up of a labelling run")
 struct LabelNotesTests {

@@ -1,9 +1,11 @@
-import COCO
+import Annotations
 import Foundation
 import Imaging
-import Labeling
-import TestSupport
+import Inference
+import MaskAutoLabeler
+import Specs
 import Testing
+import TestSupport
 
 /// Between a stop and the same command again, things change: the output is that of a run that began
 /// after the change, or the change is named.

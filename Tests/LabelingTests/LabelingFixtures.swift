@@ -1,5 +1,5 @@
 import Foundation
-import Labeling
+import Specs
 import TestSupport
 
 /// A folder that is gone when the value is.

@@ -1,8 +1,7 @@
 import Foundation
 import Glibc
-import Labeling
-import TestSupport
 import Testing
+import TestSupport
 import Torch
 
 /// Real processes: `mal launch` on loopback, with tiny networks.

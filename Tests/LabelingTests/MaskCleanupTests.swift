@@ -1,8 +1,8 @@
-import COCO
+import Annotations
 import Imaging
-import Labeling
-import TestSupport
+import Inference
 import Testing
+import TestSupport
 
 @Suite("Clean-up")
 struct MaskCleanupTests {

@@ -1,5 +1,4 @@
 import Imaging
-import Labeling
 import Testing
 import Torch
 

@@ -1,8 +1,10 @@
 import Foundation
-import Labeling
+import Inference
+import MaskAutoLabeler
 import MaskModel
-import TestSupport
+import Specs
 import Testing
+import TestSupport
 
 /// A model file's own crop size and thresholds hold where a spec leaves them open.
 @Suite("Settings of model files")

@@ -1,9 +1,12 @@
-import COCO
+import Annotations
+import Files
 import Foundation
-import Labeling
+import Inference
+import MaskAutoLabeler
 import MaskModel
-import TestSupport
+import Specs
 import Testing
+import TestSupport
 import Torch
 
 @Suite("Weights and masks that are none")

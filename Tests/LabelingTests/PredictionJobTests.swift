@@ -1,7 +1,8 @@
 import Foundation
-import Labeling
-import TestSupport
+import MaskAutoLabeler
+import Specs
 import Testing
+import TestSupport
 
 @Suite struct PredictionJobTests {
     @Test("masks under the truth's ids have the reference's mIoU; all numbers are in the JSON")

@@ -1,4 +1,5 @@
-import Labeling
+import Distributed
+import Specs
 import Testing
 
 @Suite("Who a process is among those of a run")

@@ -1,9 +1,11 @@
-import COCO
+import Annotations
+import Files
 import Foundation
 import Imaging
-import Labeling
-import TestSupport
+import Reporting
+import Specs
 import Testing
+import TestSupport
 
 @Suite("Reports")
 struct ReportJobTests {
@@ -204,7 +206,7 @@ struct ReportJobTests {
         let folder = try TemporaryFolder()
         let masks = try input(folder, count: 4)
         #expect(
-            throws: COCOError.unwritable(
+            throws: FileError.unwritable(
                 path: folder.path + "/photos",
                 reason: "the folder is not empty and was not written by mal; give another name")
         ) { try job(folder, masks: masks, out: "photos") }

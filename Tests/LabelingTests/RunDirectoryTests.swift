@@ -1,7 +1,9 @@
+import Files
 import Foundation
 import Glibc
-import Labeling
+import Specs
 import Testing
+import Training
 
 @Suite("Run folders")
 struct RunDirectoryTests {
@@ -14,7 +16,7 @@ struct RunDirectoryTests {
         }
         let first = try directory.save(epoch: 0, step: 5, write)
         #expect(first == folder.path + "/run/model_epoch_000_step_00005")
-        let full = LabelingError.fileSystem(path: "x", action: "write", errno: ENOSPC)
+        let full = FileError.fileSystem(path: "x", action: "write", errno: ENOSPC)
         #expect(throws: full) {
             try directory.save(epoch: 0, step: 6) { folder in
                 try write(folder)

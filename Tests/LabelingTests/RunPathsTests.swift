@@ -1,8 +1,10 @@
-import COCO
+import Formats
 import Foundation
-import Labeling
-import TestSupport
+import Inference
+import MaskAutoLabeler
+import Specs
 import Testing
+import TestSupport
 
 /// Nothing that a run reads, and nothing that others made, is ever replaced by what it writes.
 @Suite("Outputs and inputs")

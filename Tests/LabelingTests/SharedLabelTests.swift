@@ -1,8 +1,9 @@
+import Distributed
 import Foundation
 import Glibc
-import Labeling
-import TestSupport
+import Inference
 import Testing
+import TestSupport
 
 /// One output of several processes, equal byte for byte to that of one.
 @Suite("Shared labelling")

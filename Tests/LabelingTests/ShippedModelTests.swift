@@ -1,9 +1,11 @@
-import COCO
+import Annotations
 import Foundation
-import Labeling
+import Inference
+import MaskAutoLabeler
 import MaskModel
-import TestSupport
+import Specs
 import Testing
+import TestSupport
 import Torch
 
 /// The model file in `Models/`, which `label` finds by itself.

@@ -1,7 +1,7 @@
 import Foundation
-import Labeling
-import TestSupport
+import Specs
 import Testing
+import TestSupport
 
 @Suite struct SpecFileTests {
     static let brokenFiles: [(String, String, String)] = [

@@ -1,4 +1,4 @@
-import Labeling
+import Specs
 import Testing
 
 @Suite struct SpecInterpolationTests {

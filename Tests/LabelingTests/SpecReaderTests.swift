@@ -1,4 +1,5 @@
-import Labeling
+import Files
+import Specs
 import Testing
 
 @Suite struct SpecReaderTests {

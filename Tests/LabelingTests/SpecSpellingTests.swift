@@ -1,6 +1,6 @@
-import Labeling
-import TestSupport
+import Specs
 import Testing
+import TestSupport
 
 @Suite struct SpecSpellingTests {
     @Test("TAO 6's notebook spec is read without a warning")

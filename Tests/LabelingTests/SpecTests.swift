@@ -1,7 +1,7 @@
 import Foundation
-import Labeling
-import TestSupport
+import Specs
 import Testing
+import TestSupport
 
 @Suite struct SpecTests {
     @Test("every default of TAO's configuration is ours")

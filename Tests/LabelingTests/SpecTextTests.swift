@@ -1,7 +1,7 @@
 import Foundation
-import Labeling
-import TestSupport
+import Specs
 import Testing
+import TestSupport
 
 @Suite struct SpecTextTests {
     @Test("docs/spec.md is what `mal spec markdown` prints")

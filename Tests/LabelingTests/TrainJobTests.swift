@@ -1,7 +1,8 @@
 import Foundation
-import Labeling
-import TestSupport
+import MaskAutoLabeler
+import Specs
 import Testing
+import TestSupport
 import Torch
 
 @Suite("Training runs")

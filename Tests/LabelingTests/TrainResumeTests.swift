@@ -1,7 +1,9 @@
 import Foundation
-import Labeling
-import TestSupport
+import Inference
+import MaskAutoLabeler
+import Specs
 import Testing
+import TestSupport
 import Torch
 
 /// What a training run finds when it goes on: whole, damaged, older, or left in the middle.

@@ -1,9 +1,9 @@
-import COCO
+import Annotations
 import Foundation
 import Imaging
-import Labeling
-import TestSupport
 import Testing
+import TestSupport
+import Training
 
 @Suite struct TrainingBatchLoaderTests {
     private let settings = TrainingSampleSettings(cropSize: 32)

@@ -1,8 +1,8 @@
-import Labeling
 import MaskModel
-import TestSupport
 import Testing
+import TestSupport
 import Torch
+import Training
 
 /// A batch of a fixture.
 func trainingTensors(_ name: String) throws -> TrainingTensors {

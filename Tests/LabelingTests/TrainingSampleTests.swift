@@ -1,8 +1,9 @@
 import Foundation
 import Imaging
-import Labeling
-import TestSupport
+import Inference
 import Testing
+import TestSupport
+import Training
 
 @Suite("Training samples against the reference")
 struct TrainingSampleTests {

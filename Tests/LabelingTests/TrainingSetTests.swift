@@ -1,10 +1,11 @@
-import COCO
+import Annotations
+import Files
 import Foundation
 import Imaging
-import Labeling
 import MaskModel
-import TestSupport
 import Testing
+import TestSupport
+import Training
 
 @Suite struct TrainingSetTests {
     static func set(
@@ -73,12 +74,12 @@ import Testing
 
     @Test("a missing images folder is an error at once")
     func missingFolder() throws {
-        let expected = LabelingError.fileSystem(
+        let expected = FileError.fileSystem(
             path: "/nowhere/images", action: "read the training images", errno: ENOENT)
         #expect(throws: expected) { try Self.set(images: "/nowhere/images") }
         let file = fixture("coco/instances.json")
         #expect(
-            throws: LabelingError.fileSystem(
+            throws: FileError.fileSystem(
                 path: file, action: "read the training images", errno: ENOTDIR)
         ) { try Self.set(images: file) }
     }

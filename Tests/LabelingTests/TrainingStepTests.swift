@@ -1,8 +1,8 @@
-import Labeling
 import MaskModel
-import TestSupport
 import Testing
+import TestSupport
 import Torch
+import Training
 
 @Suite struct TrainingStepTests {
     /// The largest distance of two tensors where all gradients say anything. Adam's first steps have

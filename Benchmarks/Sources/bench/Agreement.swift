@@ -1,8 +1,8 @@
+import Annotations
 import ArgumentParser
-import COCO
 import Foundation
 import Imaging
-import Labeling
+import Inference
 import MaskModel
 import Torch
 

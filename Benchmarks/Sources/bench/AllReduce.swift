@@ -1,7 +1,7 @@
 import ArgumentParser
 import CProgram
+import Distributed
 import Foundation
-import Labeling
 import Torch
 
 /// Times the sum of a tensor over processes, which RANK and the like tell of; `scripts/ranks.py tables`

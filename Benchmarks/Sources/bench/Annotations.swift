@@ -1,5 +1,6 @@
+import Annotations
 import ArgumentParser
-import COCO
+import Formats
 import Foundation
 
 /// Reads annotations of any format, and says how long it took and what memory.

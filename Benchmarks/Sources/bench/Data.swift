@@ -1,5 +1,5 @@
+import Annotations
 import ArgumentParser
-import COCO
 import Foundation
 import Glibc
 import Imaging

@@ -1,8 +1,9 @@
 import ArgumentParser
 import Foundation
-import Labeling
+import Inference
 import MaskModel
 import Torch
+import Training
 
 /// A whole training step, the work of `pytorch_baseline.py train`, from random weights.
 struct Train: ParsableCommand {

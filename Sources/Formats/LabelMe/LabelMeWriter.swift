@@ -1,0 +1,68 @@
+import Annotations
+import Files
+import Imaging
+
+/// LabelMe: a JSON file an image. Parts of one mask are polygons of one `group_id`; an annotation
+/// without a mask is a rectangle.
+struct LabelMeWriter: ImageWriter {
+    let needsMasks = true
+    private let outliner: Outliner
+    private let names: [String]
+
+    init(_ file: AnnotationFile, options: ExportOptions) {
+        outliner = Outliner(options: options.outline)
+        names = CategoryNumbers(file).names
+    }
+
+    var tables: [String] { [] }
+
+    func names(
+        for image: ImageRecord, stem: String, annotations: [AnnotationRecord]
+    ) -> [String] { ["\(stem).json"] }
+
+    func write(
+        _ image: ExportImage, into folder: inout OutputFolder, report: inout ExportReport
+    ) throws {
+        var image = image
+        image.dropUncategorized(&report)
+        image.countLosses(scores: true, crowds: true, &report)
+        var text = TextBuffer()
+        text.append(#"{"version": "5.0.1", "flags": {}, "shapes": ["#)
+        var isFirst = true
+        for (group, instance) in image.instances.enumerated() {
+            let name = names[instance.category ?? 0]
+            let box = instance.record.box
+            var shapes = [[box.minX, box.minY, box.maxX, box.maxY]]
+            var type = "rectangle"
+            if instance.mask == nil {
+                report.add(.boxOnly)
+            } else {
+                guard let polygons = try outliner.polygons(of: instance, report: &report) else {
+                    continue
+                }
+                (shapes, type) = (polygons, "polygon")
+            }
+            for shape in shapes {
+                text.append(isFirst ? "\n{\"label\": " : ",\n{\"label\": ")
+                isFirst = false
+                text.append(json: name)
+                text.append(", \"points\": [")
+                for place in stride(from: 0, to: shape.count - 1, by: 2) {
+                    if place > 0 { text.append(", ") }
+                    text.append(list: [shape[place], shape[place + 1]])
+                }
+                let number = shapes.count > 1 ? "\(group + 1)" : "null"
+                text.append(
+                    #"], "group_id": \#(number), "shape_type": "\#(type)", "flags": {}}"#)
+            }
+            report.writtenCount += 1
+        }
+        text.append("],\n\"imagePath\": ")
+        text.append(json: image.record.fileName.split(separator: "/").last.map(String.init) ?? "")
+        text.append(", \"imageData\": null, \"imageHeight\": \(image.size.height), ")
+        text.append("\"imageWidth\": \(image.size.width)}\n")
+        try folder.write(text.bytes, to: "\(image.stem).json")
+    }
+
+    func finish(into folder: inout OutputFolder, report: inout ExportReport) throws {}
+}

@@ -1,0 +1,75 @@
+import Annotations
+import Files
+import Imaging
+
+/// Pascal VOC XML: `Annotations/NAME.xml` with the boxes of one image, corners counted from 1.
+struct VOCWriter: ImageWriter {
+    let needsMasks = false
+    private let names: [String]
+
+    init(_ file: AnnotationFile) {
+        names = CategoryNumbers(file).names
+    }
+
+    var tables: [String] { [] }
+
+    func names(
+        for image: ImageRecord, stem: String, annotations: [AnnotationRecord]
+    ) -> [String] { ["Annotations/\(stem).xml"] }
+
+    func write(
+        _ image: ExportImage, into folder: inout OutputFolder, report: inout ExportReport
+    ) throws {
+        var image = image
+        image.dropUncategorized(&report)
+        image.countLosses(scores: true, crowds: true, masks: true, &report)
+        var text = TextBuffer()
+        let parts = image.record.fileName.split(separator: "/")
+        text.append(
+            "<annotation>\n  <folder>\(xml(parts.dropLast().joined(separator: "/")))</folder>\n")
+        text.append("  <filename>\(xml(String(parts.last ?? "")))</filename>\n")
+        text.append(
+            "  <size><width>\(image.size.width)</width><height>\(image.size.height)</height>")
+        text.append("<depth>3</depth></size>\n  <segmented>0</segmented>\n")
+        for instance in image.instances {
+            // A corner below 1 would tell readers that this data set counts from 0.
+            guard let box = instance.record.box.clipped(to: image.size) else {
+                report.add(.outside)
+                continue
+            }
+            text.append("  <object>\n    <name>\(xml(names[instance.category ?? 0]))</name>\n")
+            text.append("    <pose>Unspecified</pose><truncated>0</truncated>")
+            text.append("<difficult>0</difficult>\n    <bndbox>")
+            for (name, value) in [
+                ("xmin", box.minX + 1), ("ymin", box.minY + 1), ("xmax", box.maxX),
+                ("ymax", box.maxY),
+            ] {
+                text.append("<\(name)>")
+                text.append(value)
+                text.append("</\(name)>")
+            }
+            text.append("</bndbox>\n  </object>\n")
+            report.writtenCount += 1
+        }
+        text.append("</annotation>\n")
+        try folder.write(text.bytes, to: "Annotations/\(image.stem).xml")
+    }
+
+    func finish(into folder: inout OutputFolder, report: inout ExportReport) throws {}
+
+    private func xml(_ text: String) -> String {
+        var result = ""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "&": result += "&amp;"
+            case "<": result += "&lt;"
+            case ">": result += "&gt;"
+            // XML has no way to write other control characters.
+            case "\t", "\n", "\r": result += "&#\(scalar.value);"
+            case _ where scalar.value < 0x20: result += "\u{FFFD}"
+            default: result.unicodeScalars.append(scalar)
+            }
+        }
+        return result
+    }
+}

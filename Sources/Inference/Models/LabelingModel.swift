@@ -1,0 +1,141 @@
+package import MaskModel
+package import Specs
+import Torch
+
+/// A checkpoint and the network it makes.
+package struct LabelingModel {
+    package let path: String
+    package let configuration: MaskNetworkConfiguration
+    private let checkpoint: MaskCheckpoint
+    /// The file beside the student in a folder of `mal train`.
+    private let teacherPath: String?
+    /// What the network is, for messages.
+    private let architecture: String
+
+    /// - Parameters:
+    ///   - checkpoint: a path, or the name of a model that ships.
+    ///   - spec: `model.*`. An arch that was left at TAO's default gives way to what the file says
+    ///     about itself; the sizes of our own keys win over both.
+    package init(checkpoint name: String, spec: ModelSpec, onEvent: RunEventHandler) throws {
+        path = try ModelFiles.path(for: name)
+        teacherPath = ModelFiles.teacherPath(besides: path, of: name)
+        if let teacherPath { _ = try TrainingCheckpoint.stateAfterCheck(ofFile: teacherPath) }
+        checkpoint = try MaskCheckpoint(path: path)
+        let info = checkpoint.info
+        guard info.hasHeads, info.hasBackbone else {
+            throw LabelingError.wrongUse(
+                "\(path): labelling needs a backbone and heads; this file has "
+                    + (info.hasBackbone ? "no heads" : "no backbone") + " (\(info.what))")
+        }
+        var backbone: BackboneConfiguration
+        if spec.arch == Spec.standard.model.arch {
+            backbone = try info.backboneConfiguration(headCount: spec.headCount)
+            backbone.width = spec.embedDim ?? backbone.width
+            backbone.depth = spec.depth ?? backbone.depth
+            try backbone.validate()
+            architecture = info.arch ?? "the file's own sizes"
+        } else {
+            architecture = "model.arch \(spec.arch)"
+            backbone = try BackboneConfiguration(
+                arch: spec.arch, layout: try info.backboneConfiguration(headCount: 1).layout,
+                embedDim: spec.embedDim ?? info.number(.embedDim),
+                depth: spec.depth ?? info.number(.depth),
+                headCount: spec.headCount ?? info.number(.headCount))
+        }
+        var maskHead = MaskHeadConfiguration(
+            convolutionCount: spec.maskHeadConvCount,
+            hiddenChannels: spec.maskHeadHiddenChannelCount,
+            outputChannels: spec.maskHeadOutChannelCount, scaleRatio: spec.maskScaleRatio)
+        let standard = Spec.standard.model
+        if let own = info.maskHead, spec.maskHeadConvCount == standard.maskHeadConvCount,
+            spec.maskHeadHiddenChannelCount == standard.maskHeadHiddenChannelCount,
+            spec.maskHeadOutChannelCount == standard.maskHeadOutChannelCount
+        {
+            maskHead.convolutionCount = own.convolutionCount
+            maskHead.hiddenChannels = own.hiddenChannels
+            maskHead.outputChannels = own.outChannels
+        }
+        configuration = MaskNetworkConfiguration(
+            backbone: backbone, maskHead: maskHead, adjustsScale: !spec.skipsScaleAdjustment,
+            scaleRatioBefore: Double(spec.maskScaleRatioPre))
+        try configuration.validate()
+        onEvent(.note("model: \(info.architecture?.summary ?? info.what) (\(path))"))
+    }
+
+    /// What its masks' scores are estimated by.
+    package var confidence: ConfidenceModel.Fit { .init(architecture: checkpoint.info.arch) }
+
+    /// The crop size the file was trained for, if it says so.
+    package var cropSize: Int? { checkpoint.info.number(.cropSize) }
+
+    /// The thresholds the file says it works best with: small, medium, large.
+    package var thresholds: [Float]? {
+        guard let text = checkpoint.info.metadata["mask_thres"] else { return nil }
+        let values = text.split(separator: ",").compactMap { Float($0) }
+        guard values.allSatisfy({ $0 > 0 && $0 < 1 }) else { return nil }
+        switch values.count {
+        case 1: return [values[0], values[0], values[0]]
+        case 3: return values
+        default: return nil
+        }
+    }
+
+    /// Crop size and thresholds: what the spec sets, else what the model file says about itself, else
+    /// TAO's defaults.
+    ///
+    /// - Parameter isFromFile: whether somebody wrote a spec, and is told where the file differs.
+    package func settings(
+        of spec: Spec, isFromFile: Bool, onEvent: RunEventHandler
+    ) -> (cropSize: Int, thresholds: [Float]) {
+        func choose<Value: Equatable>(_ key: String, _ given: Value, own: Value?) -> Value {
+            guard let own else { return given }
+            let isSet = spec.isSet(key)
+            if isFromFile, !isSet {
+                onEvent(.note("\(key): \(own), as the model file says; the spec leaves it open"))
+            } else if isFromFile, own != given {
+                onEvent(
+                    .warning("\(key) is \(given), but the model file says that it needs \(own)"))
+            }
+            return isSet ? given : own
+        }
+        return (
+            choose("dataset.crop_size", spec.dataset.cropSize, own: cropSize),
+            choose("train.mask_thres", spec.train.thresholds, own: thresholds)
+        )
+    }
+
+    package func check(cropSize: Int, of spec: DatasetSpec) throws {
+        do {
+            try configuration.validate(cropSize: cropSize)
+        } catch {
+            if case .invalidCropSize(_, let rule) = error, let ours = spec.cropSizeError(rule) {
+                throw ours
+            }
+            throw error
+        }
+    }
+
+    package func networks(_ source: MaskSource, _ runtime: Runtime) throws -> [MaskNetwork] {
+        switch source {
+        case .student: [try network(.student, runtime)]
+        case .teacher: [try network(.teacher, runtime)]
+        case .mixed: [try network(.student, runtime), try network(.teacher, runtime)]
+        }
+    }
+
+    package func network(_ role: MaskCheckpoint.Role, _ runtime: Runtime) throws -> MaskNetwork {
+        // On a CPU some layers compute in float32 under autocast too.
+        let factors = runtime.device == .cpu ? .float32 : runtime.arithmetic
+        return try withRecoverableMemory {
+            if role == .teacher, let teacherPath {
+                // A model file of its own, whose network is called the student.
+                return try MaskCheckpoint(path: teacherPath).network(
+                    .student, configuration, architecture: architecture, device: runtime.device,
+                    factors: factors)
+            }
+            return try checkpoint.network(
+                role, configuration, architecture: architecture, device: runtime.device,
+                factors: factors)
+        }
+    }
+}

@@ -1,0 +1,338 @@
+import Annotations
+public import Distributed
+import Files
+public import Formats
+import Foundation
+import Glibc
+import Imaging
+public import Inference
+import MaskModel
+import Reporting
+public import Specs
+import Torch
+
+/// A labelling run from a spec: reads and checks everything first, then runs.
+public struct LabelJob {
+    public let outputPath: String
+    private let request: LabelRequest
+    private let file: AnnotationFile
+    /// Nil where the output is done and no other process waits for this one.
+    private let predictor: MaskPredictor?
+    private let locks: [OutputLock]
+    private let reportDirectory: String?
+    private let reportLock: OutputLock?
+    private let rank: RankEnvironment?
+    private let rankTimeout: Duration
+    private let threads: Int?
+    private let exports: [AnnotationExport]
+    private let onEvent: RunEventHandler
+
+    /// - Parameters:
+    ///   - specPath: a spec file; nil for `mal label`, where the model file's own crop size and
+    ///     thresholds stand in for those that are not set.
+    ///   - threads: CPU threads of the network; nil leaves libtorch's choice.
+    ///   - isStrict: refuse to continue a run that another version, thread count or machine began.
+    ///   - reportDirectory: a folder for the pages of ``ReportJob``; nil for none.
+    ///   - exports: outputs in other formats, made from the masks once they are complete.
+    ///   - profiles: tell at the end where the batches' time went.
+    ///   - featuresPath: a file for what the masks' scores are made of; nil for none.
+    ///   - input: how the boxes are read.
+    ///   - writesOutput: false for a part of a run (``run(_:isolation:shouldStop:)``), which writes a
+    ///     journal only.
+    ///   - rank: which of the run's processes this is; nil when it is alone.
+    /// - Throws: `SpecError`, `COCOError`, `CheckpointError`, `TorchError`, `LabelingError`: what is
+    ///   wrong with the inputs, before any network time.
+    public init(
+        specPath: String?, overrides: [String], settings: [SpecSetting], threads: Int?,
+        journalMode: JournalMode, isStrict: Bool = false, style: OutputStyle,
+        overlaysDirectory: String?, reportDirectory: String? = nil, profiles: Bool = false,
+        featuresPath: String? = nil,
+        exports targets: [OutputTarget] = [], exportSettings: ExportSettings = ExportSettings(),
+        input: InputOptions = InputOptions(), writesOutput: Bool = true,
+        rank: RankEnvironment? = nil,
+        onEvent all: @escaping RunEventHandler
+    ) throws {
+        let onEvent = rank?.isQuiet == true ? warningsOnly(all) : all
+        let (spec, warnings) = try Spec.read(
+            path: specPath, overrides: overrides, settings: settings, command: .inference)
+        for warning in warnings { onEvent(.warning(warning)) }
+        let inference = spec.inference
+        self.rank = rank
+        rankTimeout = .seconds(spec.rankTimeout)
+        outputPath = specPath == nil ? inference.labelDumpPath : spec.labelPath
+        let boxesPath = inference.annotationPath ?? ""
+        let imagesDirectory = inference.imageDir ?? ""
+        try checkFolder(imagesDirectory, "inference.img_dir")
+
+        let options = try exportSettings.options(
+            images: imagesDirectory, appliesEXIF: spec.dataset.appliesEXIF)
+        var exports = try targets.map {
+            try AnnotationExport(format: $0.format, path: $0.path, options: options)
+        }
+
+        file = try readAnnotations(
+            input.source(
+                boxesPath, imagesDirectory: imagesDirectory,
+                appliesEXIF: spec.dataset.appliesEXIF),
+            onEvent: onEvent)
+        if file.format == .ytvis, style == .tao {
+            throw LabelingError.wrongUse(
+                "\(boxesPath): TAO has no output for YouTube-VIS files; leave --compat out")
+        }
+        let runtime = try Runtime(
+            spec: spec, command: .inference, isFromFile: specPath != nil,
+            followsTAO: style == .tao, rank: rank, onEvent: onEvent)
+        self.threads = threads
+        let model = try LabelingModel(
+            checkpoint: inference.checkpoint ?? ModelFiles.defaultName, spec: spec.model,
+            onEvent: onEvent)
+        let (cropSize, thresholds) = model.settings(
+            of: spec, isFromFile: specPath != nil, onEvent: onEvent)
+        var request = LabelRequest(
+            imagesDirectory: imagesDirectory, outputPath: outputPath,
+            checkpointPath: model.path, cropSize: cropSize, thresholds: thresholds,
+            batchSize: spec.batchSize(for: .inference), device: runtime.device,
+            arithmetic: runtime.arithmetic)
+        request.writesScores = inference.writesScores
+        var cleansUp = inference.cleansUp
+        if specPath == nil {
+            if !spec.isSet("dataset.crop_size"), let size = model.cropSize,
+                // A file may say anything; what is too large is refused below.
+                inference.quality == .best, size < 1 << 20
+            {
+                let stride = model.configuration.backbone.tokenStride
+                request.cropSize = size * 3 / 2 / stride * stride
+            }
+            // A spec is TAO's until it says otherwise; without one both are on.
+            if style == .lossless {
+                if !spec.isSet("inference.cleanup") { cleansUp = true }
+                if !spec.isSet("inference.score") { request.writesScores = true }
+            }
+        }
+        if cleansUp { request.cleanup = MaskCleanup() }
+        request.featuresPath = featuresPath
+        request.marginRate = spec.train.testMarginRate
+        request.style = style
+        request.flipTest = inference.quality == .best
+        request.measuresIoU = inference.loadsMasks
+        request.decoding = DecodeOptions(
+            maxPixels: spec.dataset.maxPixelCount, applyEXIF: spec.dataset.appliesEXIF)
+        request.journalMode = journalMode
+        request.isStrict = isStrict
+        request.threadCount = threads ?? Libtorch.threadCount
+        request.overlaysDirectory = overlaysDirectory
+        request.confidence = model.confidence
+        request.modelDescription = "\(model.configuration)"
+        try model.check(cropSize: request.cropSize, of: spec.dataset)
+        if spec.dataset.usesAdaptiveCrops {
+            request.adaptiveCrop = AdaptiveCrop(
+                cropSize: request.cropSize, stride: model.configuration.backbone.tokenStride)
+        }
+        if request.measuresIoU {
+            try requireSegmentations(
+                file, selection: request.selection, key: "inference.load_mask")
+        }
+        let replacesBoxes =
+            exportSettings.overwrites && file.sourceFiles.count == 1
+            && RunPaths.isSame(outputPath, boxesPath)
+        var paths = RunPaths()
+        paths.reads("spec", specPath)
+        try paths.add(
+            request, file, hasBoxes: !replacesBoxes, imagesFrom: input.imagesFrom)
+        for target in targets where !OutputFile.isStream(target.path) {
+            paths.writes(
+                target.format.rawValue, target.path, as: target.format.isFolder ? .folder : .file)
+        }
+        if let reportDirectory {
+            try ReportJob.checkReplaceable(reportDirectory)
+            paths.writes("report", reportDirectory, as: .folder)
+        }
+        try paths.check()
+        var locks: [OutputLock] = []
+        var reportLock: OutputLock?
+        if writesOutput, rank?.rank ?? 0 == 0 {
+            locks.append(try OutputLock(outputPath))
+            if let overlaysDirectory { locks.append(try OutputLock(overlaysDirectory)) }
+            StandingOutput.clearLeftovers(request, file)
+            request.isDone = try StandingOutput(
+                outputPath, run: request.record(file), mayReplace: exportSettings.overwrites,
+                startsAfresh: journalMode == .fresh,
+                ignoring: replacesBoxes ? "boxes file" : nil
+            ).isDone
+            reportLock = try reportDirectory.map { (path) throws in try OutputLock(path) }
+            for place in exports.indices { try exports[place].prepare(for: file) }
+        }
+        self.locks = locks
+        self.reportLock = reportLock
+        self.exports = exports
+        self.request = request
+        if request.isDone, rank?.worldSize ?? 1 == 1 {
+            predictor = nil
+        } else {
+            let predictor = MaskPredictor(
+                networks: [
+                    try Libtorch.withThreads(threads) { try model.network(.student, runtime) }
+                ], source: .student,
+                device: runtime.device,
+                arithmetic: runtime.arithmetic, flipTest: request.flipTest,
+                repairsBucketBorders: specPath == nil && style == .lossless,
+                readsLate: runtime.readsLate)
+            if profiles { predictor.profile = StepProfile(device: runtime.device) }
+            self.predictor = predictor
+        }
+        self.onEvent = onEvent
+        let folder = URL(fileURLWithPath: outputPath).deletingLastPathComponent().path
+        try makeDirectory(folder)
+        if let overlaysDirectory { try makeDirectory(overlaysDirectory) }
+        self.reportDirectory = reportDirectory
+    }
+
+    /// - Parameter shouldStop: asked between batches.
+    /// - Throws: `LabelingError.interrupted` when `shouldStop` ended it.
+    public func run(
+        isolation: isolated (any Actor)? = #isolation, shouldStop: () -> Bool
+    ) async throws -> LabelSummary {
+        guard let labeler else {
+            return try await withReport(finished(), shouldStop: shouldStop)
+        }
+        let summary = try await Libtorch.withThreads(threads) {
+            try await labeler.run(file: file, shouldStop: shouldStop)
+        }
+        return try await withReport(summary, shouldStop: shouldStop)
+    }
+
+    /// The same as one of the processes that share the work.
+    ///
+    /// - Returns: nil on those that leave writing to rank 0.
+    public func runWithOthers(
+        isolation: isolated (any Actor)? = #isolation, shouldStop: () -> Bool
+    ) async throws -> LabelSummary? {
+        guard let rank, rank.worldSize > 1, let labeler else {
+            return try await run(shouldStop: shouldStop)
+        }
+        let onEvent = onEvent
+        let summary = try await withMeeting(
+            rank, timeout: rankTimeout,
+            onDeath: { onEvent(.warning("\($0); the others take over its boxes")) }
+        ) { meeting in
+            try await Libtorch.withThreads(threads) {
+                try await labeler.run(meeting, file: file, shouldStop: shouldStop)
+            }
+        }
+        guard let summary else { return nil }
+        return try await withReport(request.isDone ? finished() : summary, shouldStop: shouldStop)
+    }
+
+    /// Labels one of several parts that need nothing of each other, into a journal for ``MergeJob``.
+    ///
+    /// - Returns: the journal's path, and how many boxes are in it.
+    public func run(
+        _ shard: LabelShard, isolation: isolated (any Actor)? = #isolation, shouldStop: () -> Bool
+    ) async throws -> (journal: String, boxCount: Int) {
+        guard let labeler else { throw LabelingError.noJournal(path: outputPath) }
+        return try await Libtorch.withThreads(threads) {
+            try await labeler.run(shard, file: file, shouldStop: shouldStop)
+        }
+    }
+
+    private var labeler: Labeler? {
+        predictor.map { Labeler(request: request, predictor: $0, onEvent: onEvent) }
+    }
+
+    /// What the same command did before.
+    private func finished() throws -> LabelSummary {
+        var summary = LabelSummary()
+        summary.wasDone = true
+        summary.annotationCount = file.annotations.count
+        summary.unlabelled = try UnlabelledFile.read(forOutput: outputPath)
+        let done = try AnnotationFile.read(
+            AnnotationSource(path: outputPath, imagesDirectory: request.imagesDirectory))
+        summary.labelledCount =
+            request.style == .tao
+            ? done.annotations.count : summary.annotationCount - summary.unlabelled.count
+        // Of a process that was killed when all was done but this.
+        let path = Labeler.journalPath(forOutput: outputPath)
+        if let journal = try? LabelJournal(
+            reading: path, annotationCount: file.annotations.count),
+            journal.fingerprint.differences(from: try request.fingerprint(file)).allSatisfy({
+                $0.hasPrefix("boxes file (")
+            })
+        {
+            journal.remove()
+        }
+        if let directory = request.overlaysDirectory {
+            let records = Dictionary(
+                done.annotations.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
+            let plan = BoxPlan(
+                file: file, imagesDirectory: request.imagesDirectory,
+                selection: request.selection, decoding: request.decoding, onEvent: onEvent)
+            summary.overlayCount = try drawOverlays(
+                plan: plan, file: file, directory: directory, decoding: request.decoding,
+                onEvent: onEvent
+            ) { annotation in
+                guard let record = records[file.annotations[annotation].id],
+                    let size = record.imageIndex.flatMap({ done.images[$0].size })
+                else { return nil }
+                return try done.truth(of: record, imageSize: size)
+            }
+        }
+        return summary
+    }
+
+    private func withReport(
+        _ summary: LabelSummary, isolation: isolated (any Actor)? = #isolation,
+        shouldStop: () -> Bool
+    ) async throws -> LabelSummary {
+        var summary = summary
+        if let reportDirectory {
+            // The output is in place: a report that is stopped can be made by `mal report` later.
+            summary.reportPath = try await ReportJob(
+                masksPath: outputPath, imagesDirectory: request.imagesDirectory, truthPath: nil,
+                outputDirectory: reportDirectory, maxPixels: request.decoding.maxPixels,
+                appliesEXIF: request.decoding.applyEXIF, input: InputOptions(), lock: reportLock,
+                onEvent: onEvent
+            ).run(shouldStop: shouldStop).indexPath
+        }
+        if !exports.isEmpty {
+            let masks = try AnnotationFile.read(path: outputPath)
+            for export in exports {
+                do {
+                    summary.conversions.append(
+                        try ConvertJob.write(
+                            masks, with: export, onEvent: onEvent, shouldStop: shouldStop))
+                } catch {
+                    onEvent(
+                        .warning(
+                            "the masks are complete; this makes what is missing: mal convert "
+                                + "\(outputPath) \(export.path) --to \(export.format.rawValue) "
+                                + "--images \(request.imagesDirectory)"))
+                    throw error
+                }
+            }
+        }
+        return summary
+    }
+}
+
+/// For the processes whose story rank 0 tells.
+func warningsOnly(_ onEvent: @escaping RunEventHandler) -> RunEventHandler {
+    { event in
+        if case .warning = event { onEvent(event) }
+    }
+}
+
+/// - Parameter key: the spec key that wants the masks, for the message.
+func requireSegmentations(
+    _ file: AnnotationFile, selection: BoxPlan.Selection, key: String
+) throws {
+    let missing = file.annotations.filter {
+        $0.segmentationRange == nil && selection.mayUse($0, of: file)
+    }
+    guard missing.isEmpty else {
+        let ids = missing.prefix(5).map { "\($0.id)" }.joined(separator: ", ")
+        throw LabelingError.wrongUse(
+            "\(file.path): \(key) needs true masks, but \(missing.count) of "
+                + "\(file.annotations.count) annotations have no segmentation (ids \(ids)"
+                + "\(missing.count > 5 ? ", …" : ""))")
+    }
+}

@@ -1,0 +1,410 @@
+import Annotations
+import Distributed
+import Files
+import Foundation
+import Imaging
+package import Inference
+import MaskModel
+import Specs
+import Torch
+
+/// The training loop: schedule, step, validate, save.
+///
+/// A step's weights follow from the spec, the seed and the steps before it, whether or not the run
+/// was broken off and resumed in between (bit for bit on the CPU).
+package final class Trainer {
+    private let run: TrainingRun
+    private let step: TrainingStep
+    private let directory: RunDirectory
+    /// Nil on all processes of a run but the first.
+    private let logs: TrainingLogs?
+    private let onEvent: TrainEventHandler
+    package private(set) var state: TrainingState
+
+    private var clock = StepClock()
+    /// The step whose numbers have not been read yet (`late_results`).
+    private var unread: (work: StepWork, pending: PendingStep)?
+    private var newest: String
+    /// Whether `newest` lies in this run's folder.
+    private var isNewestHere: Bool
+    private var savedStep: Int
+    private var skippedInARow = 0
+    private var brokenReasons: [String] = []
+
+    /// - Parameters:
+    ///   - newest: the checkpoint that `state` comes from, if any.
+    package init(
+        _ run: TrainingRun, step: TrainingStep, state: TrainingState, newest: String?,
+        isNewestHere: Bool = true, directory: RunDirectory, onEvent: @escaping TrainEventHandler
+    ) throws {
+        self.run = run
+        self.step = step
+        self.state = state
+        self.directory = directory
+        self.onEvent = onEvent
+        self.newest = newest ?? ""
+        self.isNewestHere = isNewestHere
+        savedStep = newest == nil ? -1 : state.step
+        logs =
+            run.ranks?.isFirst ?? true
+            ? try TrainingLogs(directory: directory.path, state: state) { onEvent(.run($0)) } : nil
+    }
+
+    /// - Parameter shouldStop: asked after every step; true saves and throws.
+    /// - Throws: `LabelingError.trainingStopped` when `shouldStop` ended it.
+    package func run(
+        isolation: isolated (any Actor)? = #isolation, shouldStop: () -> Bool
+    ) async throws -> TrainingSummary {
+        let start = ContinuousClock.now
+        try logs?.status.write(.started, "Starting MAL training.")
+        if state.step >= run.stepCount {
+            onEvent(.run(.note("the run is finished: all \(run.stepCount) steps are done")))
+        }
+        do {
+            try await train(shouldStop: shouldStop)
+            try logs?.status.write(.success, "Training finished successfully.")
+            if let profile = step.profile { onEvent(.run(.note(profile.text))) }
+        } catch {
+            try? logs?.status.write(.failure, "\(error)")
+            if case LabelingError.trainingStopped = error { throw error }
+            explain()
+            throw error
+        }
+        return TrainingSummary(
+            directory: directory.path, stepCount: state.step,
+            seconds: (ContinuousClock.now - start) / .seconds(1), checkpoint: newest,
+            best: state.best.flatMap { best in
+                directory.checkpoints.first { $0.step == best.step }
+                    .map { ($0.path, best.metric, best.value) }
+            }, brokenCount: state.broken.count)
+    }
+
+    private func train(
+        isolation: isolated (any Actor)? = #isolation, shouldStop: () -> Bool
+    ) async throws {
+        var loader = run.loader()
+        defer { loader.cancel() }
+        // A run that was stopped between an epoch's last step and its validation.
+        if state.step > 0 { try await finishStep(shouldStop: shouldStop) }
+        while state.step < run.stepCount {
+            clock.start()
+            let start = ContinuousClock.now
+            let batches = await nextBatches(&loader)
+            step.profile?.add(.data, ContinuousClock.now - start)
+            guard !batches.isEmpty else { break }
+            let objectCount = try objectCount(of: batches)
+            try advance(batches, objectCount: objectCount)
+            try await finishStep(shouldStop: shouldStop)
+            if try run.ranks?.any(shouldStop()) ?? shouldStop() { try stop() }
+        }
+        try readLateResult()
+    }
+
+    /// The batches of one step, whose gradients are summed.
+    private func nextBatches(
+        isolation: isolated (any Actor)? = #isolation, _ loader: inout TrainingBatchLoader
+    ) async -> [TrainingBatch] {
+        var batches: [TrainingBatch] = []
+        while batches.count < run.batchesPerStep, let batch = await loader.next() {
+            batches.append(batch)
+            if batch.endsEpoch { break }
+        }
+        return batches
+    }
+
+    /// The objects of a step's batches on all processes. Notes those that could not be read.
+    private func objectCount(of batches: [TrainingBatch]) throws -> Int {
+        let count = batches.reduce(0) { $0 + $1.count }
+        let failures = batches.flatMap(\.failures).map { ($0.annotation, $0.reason) }
+        guard let ranks = run.ranks else {
+            try note(failures)
+            return count
+        }
+        let (total, failed) = try ranks.sums(count, failures.count)
+        try note(failed > 0 ? ranks.gathered(failures, of: run.set.file.annotations.count) : [])
+        guard total >= count else {
+            throw LabelingError.rankLost(
+                "the processes counted \(total) boxes, at least \(count) were expected")
+        }
+        step.exchange?.objectCount = total
+        return total
+    }
+
+    /// A step as messages and logs know it.
+    private struct StepWork {
+        /// Counted over the run, from 1.
+        let step: Int
+        let epoch: Int
+        /// Steps done in the epoch after it.
+        let stepInEpoch: Int
+        let batches: [TrainingBatch]
+        /// Of all processes.
+        let objectCount: Int
+    }
+
+    /// One step of the method; none when no process could read an image of the batch.
+    private func advance(_ batches: [TrainingBatch], objectCount: Int) throws {
+        step.optimizer.learningRate = step.settings.schedule.rate(
+            ofStep: state.stepInEpoch, epoch: state.epoch,
+            stepsPerEpoch: step.settings.stepsPerEpoch,
+            scheduleSteps: step.settings.stepsPerScheduleEpoch)
+        func makeTensors() -> [TrainingTensors] {
+            batches.filter { $0.count > 0 }.map {
+                TrainingTensors(
+                    image: $0.image, teacherImage: $0.teacherImage, mask: $0.mask,
+                    areas: $0.areas, cropSize: $0.cropSize, device: run.device)
+            }
+        }
+        let (epoch, number) = (state.epoch, state.stepInEpoch)
+        let endsEpoch = batches.last?.endsEpoch ?? false
+        let work = StepWork(
+            step: state.step + 1, epoch: epoch, stepInEpoch: endsEpoch ? 0 : number + 1,
+            batches: batches, objectCount: objectCount)
+        if objectCount > 0 {
+            do {
+                let tensors = try withRecoverableMemory {
+                    step.profile?.measure(.copies, makeTensors) ?? makeTensors()
+                }
+                if readsLate {
+                    let pending = try withRecoverableMemory {
+                        step.start(tensors, epoch: epoch, step: number)
+                    }
+                    try readLateResult()
+                    unread = (work, pending)
+                } else {
+                    let result = try withRecoverableMemory {
+                        step.run(tensors, epoch: epoch, step: number)
+                    }
+                    try step.exchange?.check()
+                    try settle(work, result)
+                }
+            } catch TorchError.outOfMemory(let reason) {
+                throw LabelingError.trainingOutOfMemory(
+                    batchSize: run.spec.train.batchSize, cropSize: run.spec.dataset.cropSize,
+                    reason: reason)
+            }
+        }
+        state.step += 1
+        state.stepInEpoch = work.stepInEpoch
+        state.samplesInEpoch = endsEpoch ? 0 : batches.last?.samplesInEpoch
+        if endsEpoch { state.epoch += 1 }
+    }
+
+    /// The scale of float16's next step follows from this one; several processes wait for each other's
+    /// gradients in every step.
+    private var readsLate: Bool {
+        run.spec.readsResultsLate(onGPU: run.device != .cpu)
+            && step.settings.options.arithmetic != .float16 && run.ranks == nil
+    }
+
+    /// Reads the step that was started last, and waits for it. What is written afterwards has it in.
+    private func readLateResult() throws {
+        guard let (work, pending) = unread else { return }
+        unread = nil
+        try settle(work, withRecoverableMemory(pending.result))
+    }
+
+    /// Checks and reports what a step did.
+    private func settle(_ work: StepWork, _ result: StepResult) throws {
+        try requireFinite(result, work)
+        try report(result, work)
+    }
+
+    /// With float16 single overflows are part of the method; a long row of them is not.
+    private func requireFinite(_ result: StepResult, _ work: StepWork) throws {
+        let isScaled = step.settings.options.arithmetic == .float16
+        skippedInARow = result.isSkipped ? skippedInARow + 1 : 0
+        guard !result.isFinite, !isScaled || skippedInARow > 40 else { return }
+        let number = work.step
+        let annotationIDs = work.batches.flatMap(\.annotationIDs)
+        let ids = annotationIDs.map { "\($0)" }
+        let terms =
+            "loss_mil \(result.lossMIL), loss_crf \(result.lossCRF), "
+            + (result.lossComposite == 0 ? "" : "loss_composite \(result.lossComposite), ")
+            + "gradient norm "
+            + "\(result.gradientNorm)"
+        let record = directory.path + "/nonfinite_step_\(number).json"
+        guard logs != nil else {
+            throw LabelingError.lossNotFinite(
+                step: number, terms: terms, annotationIDs: ids, record: record)
+        }
+        try writeWholeFile(
+            """
+            {"step": \(number), "epoch": \(work.epoch), "learning_rate": \
+            \(jsonNumber(result.learningRate)), "terms": \(jsonText(terms)), "annotation_ids": \
+            [\(annotationIDs.map(jsonID).joined(separator: ", "))]}
+
+            """, to: record)
+        throw LabelingError.lossNotFinite(
+            step: number, terms: terms, annotationIDs: ids, record: record)
+    }
+
+    /// Counts and names broken images; too many of them end the run.
+    private func note(_ failures: [(annotation: Int, reason: String)]) throws {
+        for failure in failures where state.broken.insert(failure.annotation).inserted {
+            let id = run.set.file.annotations[failure.annotation].id
+            let reason = "annotation \(id): \(failure.reason)"
+            brokenReasons.append(reason)
+            onEvent(.run(.warning("left out: \(reason)")))
+        }
+        guard state.broken.count * 100 > run.set.count, !failures.isEmpty else { return }
+        throw LabelingError.tooManyBrokenImages(
+            broken: state.broken.count, total: run.set.count, reasons: brokenReasons)
+    }
+
+    private func report(_ result: StepResult, _ work: StepWork) throws {
+        if run.hasFullLossWeight(epoch: work.epoch, stepInEpoch: work.stepInEpoch) {
+            state.lossSum += result.loss
+            state.lossCount += 1
+        }
+        let progress = clock.progress(
+            TrainingProgress(
+                step: work.step, stepCount: run.stepCount, epoch: work.epoch,
+                epochCount: run.spec.train.epochCount, loss: result.loss, lossMIL: result.lossMIL,
+                lossCRF: result.lossCRF, lossComposite: result.lossComposite,
+                learningRate: result.learningRate,
+                isSkipped: result.isSkipped, boxCount: work.objectCount,
+                seconds: 0, secondsPerStep: 0, boxesPerSecond: 0, secondsLeft: 0,
+                memory: residentMemory()))
+        try logs?.metrics.write(progress)
+        try logs?.board.write(progress)
+        onEvent(.step(progress))
+    }
+
+    // MARK: Between steps
+
+    /// Validates and saves when it is time to.
+    private func finishStep(
+        isolation: isolated (any Actor)? = #isolation, shouldStop: () -> Bool
+    ) async throws {
+        var isBest = false
+        var isValidated = false
+        if run.isValidationDue(state) || run.isCheckpointDue(state) { try readLateResult() }
+        if run.isValidationDue(state), state.validatedStep != state.step {
+            do {
+                isBest = try await validate(shouldStop: shouldStop)
+                isValidated = true
+            } catch LabelingError.interrupted {
+                try stop()
+            }
+        }
+        if run.isCheckpointDue(state) || isBest, savedStep != state.step {
+            try save()
+        } else if isValidated, savedStep == state.step {
+            try saveState()
+        }
+    }
+
+    /// After a validation of a network that was saved before it: a run that was stopped inside it.
+    private func saveState() throws {
+        guard isNewestHere else { return try save() }
+        guard logs != nil else { return }
+        try TrainingCheckpoint.update(state, in: newest)
+        try linkBest()
+    }
+
+    private func linkBest() throws {
+        guard let best = state.best, best.step == state.step else { return }
+        try directory.link("model_best", to: newest.fileName)
+    }
+
+    /// - Returns: whether the network is better than at every validation before.
+    private func validate(
+        isolation: isolated (any Actor)? = #isolation, shouldStop: () -> Bool
+    ) async throws -> Bool {
+        guard let validation = run.validation else { return false }
+        if logs != nil { try makeDirectory(validation.request.resultsDirectory) }
+        let onEvent = onEvent
+        let results = try await validation.evaluator(of: step.pair, run.ranks) {
+            onEvent(.run($0))
+        }.run(shouldStop: shouldStop)
+        let scores = ValidationScores(
+            step: state.step, epoch: state.stepInEpoch == 0 ? state.epoch - 1 : state.epoch,
+            scores: results.kpi.map {
+                .init(name: $0.name, value: $0.value.isFinite ? $0.value : nil)
+            })
+        try logs?.metrics.write(scores)
+        try logs?.board.write(scores)
+        try logs?.status.write(
+            .running, "Validation metrics generated.",
+            kpi: (state.meanLoss.map { [("train_loss", $0)] } ?? []) + results.kpi)
+        if let logs, let tensors = try await validation.pictureTensors(device: run.device) {
+            let picture = try withRecoverableMemory {
+                pictureGrid(tensors, maps: step.maps(of: tensors))
+            }
+            try logs.board.write(picture, tag: "val/masks", step: state.step)
+        }
+        onEvent(.validation(scores))
+        state.validatedStep = state.step
+        guard let score = scores.meanIoU, score > state.best?.value ?? -1 else { return false }
+        state.best = .init(step: state.step, metric: "mIoU", value: score)
+        return true
+    }
+
+    private func save() throws {
+        // A checkpoint that an interrupt asks for leaves the mean as it would have been without.
+        if run.isCheckpointDue(state) {
+            if run.validation == nil, let loss = state.meanLoss,
+                loss < state.best?.value ?? .infinity
+            {
+                state.best = .init(step: state.step, metric: "loss", value: loss)
+            }
+            state.lossSum = 0
+            state.lossCount = 0
+        }
+        state.lossScale = step.scaler.scale
+        state.goodStepCount = step.scaler.goodStepCount
+        let epoch = state.stepInEpoch == 0 ? max(state.epoch - 1, 0) : state.epoch
+        let optimizer = try withRecoverableMemory {
+            try step.exchange?.wholeState(of: step.optimizer) ?? step.optimizer.exportState()
+        }
+        savedStep = state.step
+        isNewestHere = true
+        guard logs != nil else { return }
+        newest = try directory.save(epoch: epoch, step: state.step) { folder in
+            try withRecoverableMemory {
+                try TrainingCheckpoint.write(
+                    to: folder, state: state, spec: run.spec, metadata: run.metadata,
+                    student: step.pair.studentTensors, teacher: step.pair.teacherTensors,
+                    optimizer: optimizer)
+            }
+        }
+        try linkBest()
+        directory.prune(keeping: run.spec.train.keptCheckpointCount, best: state.best?.step)
+        onEvent(.checkpoint(path: newest, step: state.step))
+    }
+
+    private func stop() throws -> Never {
+        try readLateResult()
+        if savedStep != state.step { try save() }
+        throw LabelingError.trainingStopped(
+            step: state.step, stepCount: run.stepCount, checkpoint: newest)
+    }
+
+    /// What to do after an error.
+    private func explain() {
+        let checkpoints = directory.checkpoints
+        let advice =
+            checkpoints.last.map {
+                "what was saved is whole: the same command continues from \($0.path)"
+            } ?? "nothing was saved yet: the same command starts again"
+        onEvent(.run(.warning(advice)))
+    }
+}
+
+/// The files that a run writes besides its checkpoints.
+struct TrainingLogs {
+    let status: StatusLog
+    let metrics: MetricsLog
+    let board: TrainingBoard
+
+    init(
+        directory: String, state: TrainingState, onEvent: RunEventHandler
+    ) throws {
+        status = StatusLog(directory: directory)
+        metrics = try MetricsLog(
+            directory: directory, resumingAt: state.step,
+            isValidated: state.validatedStep == state.step, onEvent: onEvent)
+        board = try TrainingBoard(directory: directory, resumingAt: state.step)
+    }
+}
