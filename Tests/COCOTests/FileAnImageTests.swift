@@ -1,3 +1,4 @@
+import Annotations
 import Foundation
 import Imaging
 import Testing

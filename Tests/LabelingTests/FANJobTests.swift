@@ -1,10 +1,13 @@
+import Formats
 import Foundation
+import Inference
 import MaskAutoLabeler
 import MaskModel
 import Specs
 import Testing
 import TestSupport
 import Torch
+import Training
 
 @Suite("Runs with a FAN")
 struct FANJobTests {

@@ -1,6 +1,7 @@
 import Files
 import Foundation
 import Glibc
+import Inference
 import Specs
 import Testing
 import Training

@@ -1,3 +1,4 @@
+import Annotations
 import Formats
 import Foundation
 import Inference

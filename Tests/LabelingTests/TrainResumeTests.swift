@@ -5,6 +5,7 @@ import Specs
 import Testing
 import TestSupport
 import Torch
+import Training
 
 /// What a training run finds when it goes on: whole, damaged, older, or left in the middle.
 @Suite("Resumed training")
