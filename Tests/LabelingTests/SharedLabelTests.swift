@@ -108,6 +108,14 @@ struct SharedLabelTests {
         #expect(outcome.output.contains("18 boxes have a mask"), "\(outcome.output)")
     }
 
+    @Test("Rank 0 waits for the others also when they took every batch", arguments: 1...3)
+    func lateRank(_ time: Int) throws {
+        let one = ["--batch-size", "18"]
+        _ = try run(arguments("whole", one))
+        _ = try run(["launch", "--processes", "3", "--"] + arguments("late", one))
+        #expect(try bytes("whole.json") == bytes("late.json"))
+    }
+
     @Test("What a rank that was killed had left is done by another")
     func killed() throws {
         _ = try run(arguments("whole"))
