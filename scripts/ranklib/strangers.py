@@ -16,7 +16,7 @@ REASONS = ["a stranger wrote into the run's store", "rank 0 at", "lost", "died",
 
 
 def check(work, options):
-    spec = work.spec("strangers", 60, 20)
+    spec = work.spec("strangers", 240, 80)
     whole = work.train(spec, "whole", 3)
     run_whole(work.launched(2, whole), work.log("whole"))
     wanted = weights_digest(work.run_folder("whole"))

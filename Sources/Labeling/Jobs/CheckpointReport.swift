@@ -37,10 +37,15 @@ public struct CheckpointReport: Sendable {
                 "the output \(output) is there; --overwrite replaces it")
         }
         try Libtorch.start()
-        let info = try CheckpointConversion.convert(
-            input, to: output, heads: heads, elementType: halves.map { $0 ? .float16 : .float32 },
-            metadata: metadata, version: Product.version)
-        text = info.description
+        do {
+            text = try CheckpointConversion.convert(
+                input, to: output, heads: heads,
+                elementType: halves.map { $0 ? .float16 : .float32 },
+                metadata: metadata, version: Product.version
+            ).description
+        } catch let error as CheckpointError where error.kind == .metadata {
+            throw LabelingError.wrongOption("--\(error.message)")
+        }
     }
 }
 
