@@ -39,7 +39,7 @@ def master_port(run):
 
 def outcome(work, run, name, wanted):
     """What became of a run: the same weights, or an end with a reason."""
-    code = run.wait(120)
+    code = run.wait(600)
     if code == 0:
         require(weights_digest(work.run_folder(name)) == wanted, f"{name} has other weights")
         return "ends with the same weights"
