@@ -51,7 +51,7 @@ def outcome(work, run, name, wanted):
 
 def started(work, spec, name):
     run = Run(work.launched(2, work.train(spec, name, 3)), work.log(name))
-    run.wait_for("step 2")
+    run.wait_for("step 1/")
     return run, master_port(run)
 
 
@@ -65,7 +65,7 @@ def one_machine(work, spec, wanted):
     for name in HARMLESS:
         rows.append((name, "127.0.0.5", attack(name, "127.0.0.1", port, "127.0.0.5")))
     require(not run.has_ended, f"the run did not outlive the attacks:\n{run.text[-2000:]}")
-    rows += late_comers(work, spec, "127.0.0.1", port)
+    rows += late_comers(work, spec, "127.0.0.1", port, (1, 0))
     print_rows(rows, outcome(work, run, "attacked", wanted))
     for name in ENDING:
         run, port = started(work, spec, f"attacked-{name}")
@@ -73,10 +73,11 @@ def one_machine(work, spec, wanted):
         print_rows([row], outcome(work, run, f"attacked-{name}", wanted))
 
 
-def late_comers(work, spec, host, port, prefix=()):
+def late_comers(work, spec, host, port, ranks, prefix=()):
     """Other jobs at the run's port: a rank with another secret, and a rank 0 of its own."""
     rows = []
-    for rank, said in ((1, "belongs to another run"), (0, "in use")):
+    for rank in ranks:
+        said = "belongs to another run" if rank else "in use"
         environment = {
             "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": host,
             "MASTER_PORT": str(port), "MAL_RUN_SECRET": "f" * 32}
@@ -95,7 +96,7 @@ def several(work, spec, wanted, hosts):
         runs = [
             Run(hosts.command(number, words), work.log(f"{name}-{number}"), hosts.environment(number, 2))
             for number in range(2)]
-        runs[0].wait_for("step 2")
+        runs[0].wait_for("step 1/")
         return runs
 
     for name in [HARMLESS, *([each] for each in ENDING)]:
@@ -104,7 +105,7 @@ def several(work, spec, wanted, hosts):
         prefix = hosts.command(2, [])
         rows = [(each, "a third host", attack(each, hosts.address(0), 29511, prefix=prefix)) for each in name]
         if name is HARMLESS:
-            rows += late_comers(work, spec, hosts.address(0), 29511, prefix)[:1]
+            rows += late_comers(work, spec, hosts.address(0), 29511, (1,), prefix)
         print_rows(rows, outcome(work, runs[0], folder, wanted))
         runs[1].wait(60)
 
