@@ -8,7 +8,7 @@ from .runs import Run, require, run_whole, weights_digest
 
 STRANGER = Path(__file__).parent / "stranger.py"
 # The attack, and from where: another address of the loopback device or another host.
-HARMLESS = ["connect", "http", "garbage", "giant", "flood", "guess", "read", "sign"]
+HARMLESS = ["connect", "http", "garbage", "giant", "guess", "read", "sign", "flood"]
 # These end a run, with a reason, at the latest when the next number is read.
 ENDING = ["add", "forge", "swap", "delete"]
 # What a run may say that ends by itself because of a stranger.
