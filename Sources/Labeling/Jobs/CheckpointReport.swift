@@ -43,7 +43,8 @@ public struct CheckpointReport: Sendable {
                 elementType: halves.map { $0 ? .float16 : .float32 },
                 metadata: metadata, version: Product.version
             ).description
-        } catch let error as CheckpointError where error.kind == .metadata {
+        } catch {
+            guard error.kind == .metadata else { throw error }
             throw LabelingError.wrongOption("--\(error.message)")
         }
     }
