@@ -74,7 +74,7 @@ extension Ranks {
     /// The broken images that any process met.
     ///
     /// - Parameter count: of annotations that there are.
-    func gathered(
+    package func gathered(
         _ failures: [(annotation: Int, reason: String)], of count: Int
     ) throws -> [(annotation: Int, reason: String)] {
         let places = try gather(failures.map(\.annotation)).flatMap { $0 }
