@@ -89,6 +89,18 @@ struct DocumentTests {
         }
     }
 
+    @Test("pages that the program's texts name are there")
+    func namedPages() throws {
+        let sources = Self.root.appendingPathComponent("Sources")
+        let files = try #require(FileManager.default.enumerator(atPath: sources.path))
+        for case let file as String in files where file.hasSuffix(".swift") {
+            let text = try String(contentsOf: sources.appendingPathComponent(file), encoding: .utf8)
+            for match in text.matches(of: /docs\/[a-z-]+\.md/) {
+                #expect(Self.pages.contains(String(match.0)), "\(file)")
+            }
+        }
+    }
+
     @Test("what is marked as runnable runs once `make demo` has run")
     func runnable() throws {
         let files = FileManager.default

@@ -290,7 +290,7 @@ public struct TrainSpec: Sendable, Equatable {
             "Learning rate of each block, as a share of the next one's.")
         keptCheckpointCount = reader.int(
             "keep_checkpoints", default: 0, in: 0...1_000_000, ours: true,
-            "Newest checkpoints to keep besides the best one; 0 keeps all, as TAO.")
+            "Checkpoints to keep besides the best one: the newest so many; 0 keeps all, as TAO.")
         reader.check(
             marginRate[0] <= marginRate[1], "margin_rate", "must rise", found: "\(marginRate)")
         reader.check(
