@@ -1,4 +1,5 @@
 import Foundation
+import Imaging
 import Labeling
 import Synchronization
 import TestSupport
@@ -23,7 +24,8 @@ struct ForgedNumbersTests {
         let folder = try TemporaryFolder()
         var state = TrainingState()
         state.samplesInEpoch = 0
-        state.best = TrainingState.Best(step: 0, metric: "m", value: 0)
+        state.best = try JSONDecoder().decode(
+            TrainingState.Best.self, from: Data(#"{"step": 0, "metric": "m", "value": 0}"#.utf8))
         state.environment = [:]
         let whole = String(decoding: try state.json(), as: UTF8.self)
         let path = try folder.file("state.json", whole)
