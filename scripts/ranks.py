@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks and measures runs of several processes of `mal` on this machine (docs/scale.md).
+"""Checks and measures runs of several processes of `mal` on this machine (docs/scale-out.md).
 
 equal     1, 2, 3 and 4 processes, 2 hosts and torchrun give what one process gives
 failures  one of 3 ranks is killed, stopped or cut off at random moments of training and of labelling

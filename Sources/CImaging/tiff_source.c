@@ -40,7 +40,7 @@ static int on_error(TIFF *tiff, void *context, const char *module, const char *f
     return 1;
 }
 
-// Options for each file came with libtiff 4.5. CI builds the other half with -DCI_TIFF_OPTIONS=0.
+// Options for each file came with libtiff 4.5. CI builds the other half with OLD_LIBTIFF=1 (Package.swift).
 #ifndef CI_TIFF_OPTIONS
 #define CI_TIFF_OPTIONS (TIFFLIB_VERSION >= 20221213)
 #endif

@@ -2,8 +2,15 @@
 #include "cprogram.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
+
+#ifdef __linux__
+#include <dlfcn.h>
+#include <link.h>
+#endif
 
 #ifdef __GLIBC__
 #include <malloc.h>
@@ -25,6 +32,25 @@ void program_let_idle_threads_sleep(char **arguments) {
     execv(program_path(), arguments);
 #else
     (void)arguments;
+#endif
+}
+
+void program_let_gpu_memory_grow(void) {
+#ifdef __linux__
+    if (getenv("PYTORCH_ALLOC_CONF") || getenv("PYTORCH_CUDA_ALLOC_CONF")) return;
+    void *torch = dlopen("libtorch_cpu.so", RTLD_LAZY | RTLD_NOLOAD);
+    if (!torch) return;
+    struct link_map *map = NULL;
+    if (dlinfo(torch, RTLD_DI_LINKMAP, &map) == 0) {
+        const char *slash = strrchr(map->l_name, '/');
+        const int folder = slash ? (int)(slash - map->l_name) : 0;
+        char path[PATH_MAX];
+        const int count = snprintf(path, sizeof path, "%.*s/libtorch_cuda.so", folder, map->l_name);
+        if (slash && count < (int)sizeof path && access(path, R_OK) == 0) {
+            setenv("PYTORCH_ALLOC_CONF", "expandable_segments:True", 1);
+        }
+    }
+    dlclose(torch);
 #endif
 }
 

@@ -34,7 +34,7 @@ public struct LaunchPlan: Sendable {
                 throw LabelingError.wrongUse(
                     "\(nodeCount) machines: set NODE_RANK (from 0), MASTER_ADDR and MASTER_PORT in the "
                         + "environment and give the command on each of them, or use a launcher "
-                        + "(docs/scale.md)")
+                        + "(docs/scale-out.md)")
             }
             self.processCount = processCount
             (worldSize, firstRank) = (processCount, 0)

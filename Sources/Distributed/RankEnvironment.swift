@@ -56,14 +56,14 @@ public struct RankEnvironment: Sendable {
             guard environment["LOCAL_RANK"] == nil else {
                 throw LabelingError.wrongUse(
                     "LOCAL_RANK is set in the environment, but RANK is not; set both, as "
-                        + "docs/scale.md shows, or neither")
+                        + "docs/scale-out.md shows, or neither")
             }
             return nil
         }
         func number(_ name: String, in range: ClosedRange<Int>) throws -> Int {
             guard let text = environment[name] else {
                 throw LabelingError.wrongUse(
-                    "RANK is set in the environment, but \(name) is not; docs/scale.md shows what "
+                    "RANK is set in the environment, but \(name) is not; docs/scale-out.md shows what "
                         + "a rank needs")
             }
             guard let value = Int(text), range.contains(value) else {

@@ -51,5 +51,5 @@ struct RunSecret: Sendable {
     /// For several machines, where anybody in the network could take part without one.
     static let missing =
         "a run of several machines needs a secret that keeps strangers out: set \(key) to the same "
-        + "\(expected) on all machines, or \(fileKey) to a file with them (docs/scale.md)"
+        + "\(expected) on all machines, or \(fileKey) to a file with them (docs/scale-out.md)"
 }

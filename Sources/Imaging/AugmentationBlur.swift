@@ -16,6 +16,8 @@ extension RGBImage {
                 level, $0.baseAddress, size.width, size.height, box.reach, box.innerWeight,
                 box.outerWeight)
         }
+        // Data decides nothing here: rows of one crop, less than the crop itself took. Without memory for them the
+        // program ends as it does without memory for any array (program_explain_lost_memory).
         precondition(
             status == Int32(CI_OK.rawValue), "no memory for a blur of radius \(radius)")
     }

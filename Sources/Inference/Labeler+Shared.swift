@@ -82,6 +82,9 @@ extension Labeler {
         tellContinuing(finishedBefore, of: total)
         var finished = finishedBefore
         var taken = board.take()
+        try board.check()
+        // Who finds every batch taken waits for the others too.
+        if taken.isEmpty { taken = try board.takeOver(shouldStop: shouldStop) }
         while !taken.isEmpty {
             var first = taken
             let completed = try await label(

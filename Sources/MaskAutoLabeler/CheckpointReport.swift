@@ -40,10 +40,16 @@ public struct CheckpointReport: Sendable {
                 "the output \(output) is there; --overwrite replaces it")
         }
         try Libtorch.start()
-        let info = try CheckpointConversion.convert(
-            input, to: output, heads: heads, elementType: halves.map { $0 ? .float16 : .float32 },
-            metadata: metadata, version: Product.version)
-        text = info.description
+        do {
+            text = try CheckpointConversion.convert(
+                input, to: output, heads: heads,
+                elementType: halves.map { $0 ? .float16 : .float32 },
+                metadata: metadata, version: Product.version
+            ).description
+        } catch {
+            guard error.kind == .metadata else { throw error }
+            throw LabelingError.wrongOption("--\(error.message)")
+        }
     }
 }
 

@@ -51,7 +51,8 @@ public enum CheckpointConversion {
         if let count = source.info.headCount { texts[key: .headCount] = String(count) }
         if let arch = source.info.arch { texts[key: .arch] = arch }
         texts.merge(metadata) { $1 }
-        try check(texts, architecture, file: output)
+        try check(
+            texts, given: metadata, architecture, (added ?? source).info.maskHead, file: output)
         try Safetensors.write(tensors, metadata: texts, to: output)
         return try MaskCheckpoint(path: output).info
     }
@@ -110,28 +111,30 @@ public enum CheckpointConversion {
         return texts
     }
 
-    /// Refuses metadata of ours that contradicts the parameters.
+    /// Refuses metadata of ours that cannot be, or contradicts the parameters.
     private static func check(
-        _ texts: [String: String], _ architecture: CheckpointArchitecture, file: String
+        _ texts: [String: String], given: [String: String],
+        _ architecture: CheckpointArchitecture, _ maskHead: CheckpointInfo.MaskHeadSizes?,
+        file: String
     ) throws(CheckpointError) {
-        func failure(_ key: CheckpointInfo.MetadataKey, _ rule: String) -> CheckpointError {
-            CheckpointError(
-                file: file, kind: .unwritable,
-                message: "metadata \(key.rawValue) \(rule), is \(texts[key.rawValue] ?? "")")
-        }
         typealias Key = CheckpointInfo.MetadataKey
-        for key: Key in [.cropSize, .embedDim, .depth, .headCount, .patchSize] {
-            guard let text = texts[key.rawValue] else { continue }
+        func failure(_ key: Key, _ rule: String) -> CheckpointError {
+            CheckpointError(
+                file: file, kind: given[key: key] == nil ? .unwritable : .metadata,
+                message: "metadata \(key.rawValue) \(rule), is \(texts[key: key]?.printable ?? "")")
+        }
+        let stored: [(key: Key, found: Int?)] = [
+            (.cropSize, nil), (.headCount, nil), (.embedDim, architecture.embedDim),
+            (.depth, architecture.depth), (.patchSize, architecture.patchSize),
+            (.maskHeadConvolutionCount, maskHead?.convolutionCount),
+            (.maskHeadHiddenChannels, maskHead?.hiddenChannels),
+            (.maskHeadOutChannels, maskHead?.outChannels),
+        ]
+        for (key, found) in stored {
+            guard let text = texts[key: key] else { continue }
             guard let number = Int(text), number > 0 else {
                 throw failure(key, "must be a whole number, 1 or more")
             }
-            let found: Int? =
-                switch key {
-                case .embedDim: architecture.embedDim
-                case .depth: architecture.depth
-                case .patchSize: architecture.patchSize
-                default: nil
-                }
             if let found, number != found { throw failure(key, "must be \(found) as stored") }
             if key == .headCount, !architecture.embedDim.isMultiple(of: number) {
                 throw failure(key, "must divide the width \(architecture.embedDim)")
@@ -141,6 +144,9 @@ public enum CheckpointConversion {
                 throw failure(key, "must be a multiple of \(step)")
             }
         }
+        if given[key: .maskThresholds] != nil, texts.maskThresholds == nil {
+            throw failure(.maskThresholds, "must be one or three numbers above 0 and below 1")
+        }
     }
 }
 
@@ -148,5 +154,16 @@ extension [String: String] {
     fileprivate subscript(key key: CheckpointInfo.MetadataKey) -> String? {
         get { self[key.rawValue] }
         set { self[key.rawValue] = newValue }
+    }
+
+    /// Of a model file's metadata: the thresholds for small, medium and large boxes.
+    package var maskThresholds: [Float]? {
+        guard
+            let texts = self[key: .maskThresholds]?.split(
+                separator: ",", omittingEmptySubsequences: false)
+        else { return nil }
+        let values = texts.compactMap { Float($0) }.filter { $0 > 0 && $0 < 1 }
+        guard values.count == texts.count, [1, 3].contains(values.count) else { return nil }
+        return values.count == 3 ? values : Array(repeating: values[0], count: 3)
     }
 }

@@ -7,6 +7,8 @@ public struct CheckpointInfo: Sendable {
     public enum MetadataKey: String, Sendable, CaseIterable {
         case arch, layout, categories
         case cropSize = "crop_size"
+        /// One threshold, or three with commas between: small, medium and large boxes.
+        case maskThresholds = "mask_thres"
         case embedDim = "embed_dim"
         case depth
         case headCount = "num_heads"

@@ -96,7 +96,7 @@ private struct Fields: @unchecked Sendable {
 
     func run(_ count: Int, threads: Int) {
         if places.count >= threads {
-            // A thread takes every so manieth sample: no more threads than were asked for.
+            // Thread t takes samples t, t + threads, …: no more threads than were asked for.
             DispatchQueue.concurrentPerform(iterations: min(threads, places.count)) { thread in
                 for sample in stride(from: thread, to: places.count, by: threads) {
                     if let field = places[sample] { cmf_run(field, Int32(count)) }

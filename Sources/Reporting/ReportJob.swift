@@ -31,7 +31,7 @@ public struct ReportSummary: Sendable, Equatable {
     }
 }
 
-/// Writes a folder of web pages that shows every mask of a file, worst first (docs/report.md). The
+/// Writes a folder of web pages that shows every mask of a file, worst first (docs/review-the-result.md). The
 /// folder appears under its name only when it is complete.
 public struct ReportJob: Sendable {
     private let input: ReportInput

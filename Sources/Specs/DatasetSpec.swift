@@ -46,7 +46,7 @@ public struct DatasetSpec: Sendable, Equatable {
             "Training leaves out boxes with this area (px²) or more.")
         workerCountPerGPU = reader.int(
             "num_workers_per_gpu", default: 2, in: 0...1024,
-            "Threads a device that read and crop images.")
+            "Threads that read and crop images, for each device.")
         loadsMasks = reader.flag(
             "load_mask", default: true, usedBy: [.train, .evaluate],
             "Evaluation reads the true masks and measures IoU.")

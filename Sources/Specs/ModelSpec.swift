@@ -48,7 +48,7 @@ public struct ModelSpec: Sendable, Equatable {
             "Channels between the convolutions of the mask head.")
         maskHeadOutChannelCount = reader.int(
             "mask_head_out_channel", default: 256, in: 1...8192,
-            "Channels that mask head and RoI head meet in.")
+            "Output channels of the mask head and of the RoI head.")
         teacherMomentum = reader.number(
             "teacher_momentum", default: 0.996, in: 0.0...1, usedBy: [.train],
             "Share of itself that the teacher keeps in a step.")

@@ -56,7 +56,7 @@ public struct Spec: Sendable, Equatable {
         strategy = reader.choice(
             "strategy", default: .ddp, usedBy: [.train],
             "How to train on several devices. auto and ddp: every process keeps all. zero1: each "
-                + "keeps a part of the optimizer's state; so are ddp_sharded and fsdp taken.")
+                + "keeps a part of the optimizer's state; ddp_sharded and fsdp mean zero1.")
         rankTimeout = reader.int(
             "rank_timeout", default: 60, in: 1...86400, ours: true, usedBy: all,
             "Seconds after which a process of several that gives no sign of life ends the run.")

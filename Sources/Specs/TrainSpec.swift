@@ -206,7 +206,7 @@ public struct TrainSpec: Sendable, Equatable {
                 + "pasted, so that its mask, and what it hides, are known. 0, as TAO, is without.")
         compositeStartStep = reader.int(
             "composite_start_step", default: 500, in: 0...1_000_000_000, ours: true,
-            "Step of the run from which composites gain their weight, within as many steps again.")
+            "Step at which the weight of composites starts to rise, for as many steps again.")
         testMarginRates = reader.numbers(
             "test_margin_rate", default: [0.6, 0.6], in: 0.0...100, counts: [1, 2], usedBy: all,
             "Margin around a box when not training; the first counts, and half of it is added.")
@@ -253,7 +253,7 @@ public struct TrainSpec: Sendable, Equatable {
         featurePriorStepCount = reader.int(
             "feature_prior_steps", default: 0, in: 0...1_000_000_000, ours: true,
             "Begin the mean field from a guess by the similarity of the backbone's features, which "
-                + "gives way to the networks within so many steps; for self-supervised backbones "
+                + "gives way to the networks within this many steps; for self-supervised backbones "
                 + "such as DINOv2. 0, as TAO, begins from the networks.")
         guideCheckpoint = reader.path(
             "guide_checkpoint", default: .null, ours: true,

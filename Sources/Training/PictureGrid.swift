@@ -1,17 +1,16 @@
-import Imaging
+package import Imaging
 import MaskModel
 import Torch
 
 /// One row a crop: the image with its box, and on it the student's mask, the teacher's, and the
 /// target that the CRF made of both.
-func pictureGrid(_ tensors: TrainingTensors, maps: StepMaps) -> RGBImage {
+package func pictureGrid(_ tensors: TrainingTensors, maps: StepMaps) -> RGBImage {
     let count = tensors.areas.count
     let side = tensors.image.size(2)
     let images = pixels(of: tensors.image)
     let layers = [maps.student, maps.teacher, maps.target].map { map in
-        // A network that has lost itself gives NaN, which has no colour.
         interpolate(map.unsqueezed(1), height: side, width: side, .bilinear).floats()
-            .map { $0.isNaN ? 0 : $0 }
+            .map { clamped($0, 1) }
     }
     let boxes = tensors.mask.floats()
     let gap = 4
@@ -26,7 +25,7 @@ func pictureGrid(_ tensors: TrainingTensors, maps: StepMaps) -> RGBImage {
                     let target =
                         ((row * (side + gap) + y) * width + column * (side + gap) + x) * 3
                     let strength =
-                        column == 0 ? 0 : Double(min(max(layers[column - 1][place], 0), 1)) * 0.6
+                        column == 0 ? 0 : Double(layers[column - 1][place]) * 0.6
                     let isEdge = column == 0 && isBoxEdge(boxes, row, y, x, side)
                     let tint = isEdge ? [255.0, 220, 0] : [255.0, 40, 40]
                     let cover = isEdge ? 1 : strength
@@ -54,8 +53,13 @@ private func pixels(of image: Tensor) -> [UInt8] {
     let mean = Tensor([0.485, 0.456, 0.406] as [Float], [1, 3, 1, 1], device: image.device)
     let deviation = Tensor([0.229, 0.224, 0.225] as [Float], [1, 3, 1, 1], device: image.device)
     return ((image * deviation + mean) * 255).permuted(0, 2, 3, 1).floats().map {
-        UInt8(min(max($0.rounded(), 0), 255))
+        UInt8(clamped($0.rounded(), 255))
     }
+}
+
+/// A network that has lost itself gives NaN, which has no colour: 0.
+private func clamped(_ value: Float, _ upper: Float) -> Float {
+    value.isNaN ? 0 : min(max(value, 0), upper)
 }
 
 extension TrainingStep {

@@ -210,7 +210,7 @@ package final class Trainer {
         try report(result, work)
     }
 
-    /// With float16 single overflows are part of the method; a long row of them is not.
+    /// In float16 a step may overflow now and then; more than 40 in a row end the run.
     private func requireFinite(_ result: StepResult, _ work: StepWork) throws {
         let isScaled = step.settings.options.arithmetic == .float16
         skippedInARow = result.isSkipped ? skippedInARow + 1 : 0

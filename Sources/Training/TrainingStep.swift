@@ -135,6 +135,10 @@ package struct StepMaps {
     package let teacher: Tensor
     /// What the mean field made of both, 0 or 1.
     package let target: Tensor
+
+    package init(student: Tensor, teacher: Tensor, target: Tensor) {
+        (self.student, self.teacher, self.target) = (student, teacher, target)
+    }
 }
 
 /// What a step did.

@@ -11,7 +11,7 @@ struct LaunchCommand: AsyncParsableCommand {
             What follows -- is run as N processes of this machine, each of which is told who it is \
             (RANK, LOCAL_RANK, WORLD_SIZE, MASTER_ADDR, MASTER_PORT). Rank 0 writes to this terminal, \
             the others' lines get their rank in front. Signals go to all. When one fails, all end. \
-            On a machine without GPUs they compute on its CPU. More in docs/scale.md.
+            On a machine without GPUs they compute on its CPU. More in docs/scale-out.md.
 
               mal launch --processes 2 -- train -e spec.yaml
               mal launch --processes 8 --max-restarts 3 -- train -e spec.yaml

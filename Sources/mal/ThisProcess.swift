@@ -9,6 +9,7 @@ enum ThisProcess {
     ///
     /// - Parameter idleThreadsSleep: see `program_let_idle_threads_sleep`; may start the program over.
     static func prepare(idleThreadsSleep: Bool) {
+        program_let_gpu_memory_grow()
         if idleThreadsSleep { program_let_idle_threads_sleep(CommandLine.unsafeArgv) }
         program_tune_malloc()
     }

@@ -13,7 +13,7 @@ struct TrainCommand: AsyncParsableCommand {
             Reads TAO's train spec. Checkpoints, metrics.jsonl, status.json and TensorBoard files go \
             to results_dir/train. The same command given again continues a run that was stopped, \
             exactly and with as many threads; --dry-run only looks at spec and data. train.num_gpus above 1 starts a process \
-            for each GPU; torchrun and the like start them too (docs/scale.md).
+            for each GPU; torchrun and the like start them too (docs/scale-out.md).
 
               mal train -e spec.yaml --dry-run
               mal train -e spec.yaml train.pretrained_model_path=dinov2.safetensors -r runs/a

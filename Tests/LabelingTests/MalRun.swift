@@ -14,9 +14,11 @@ final class MalRun {
     private let files: (output: String, errors: String)
 
     /// Starts `mal` without what a launcher may have told the tests.
-    static func start(_ arguments: [String]) throws -> MalRun {
+    static func start(_ arguments: [String], environment: [String: String]? = nil) throws -> MalRun
+    {
         let run = try MalRun()
         run.process.arguments = arguments
+        run.process.environment = environment
         try run.process.run()
         return run
     }
@@ -59,6 +61,18 @@ final class MalRun {
             try #require(process.isRunning && ContinuousClock.now < end, "never came: \(what)")
             Thread.sleep(forTimeInterval: 0.02)
         }
+    }
+
+    /// What the system says the process was started with; empty when it has ended.
+    var environment: [String: String] {
+        let path = "/proc/\(process.processIdentifier)/environ"
+        let entries = (FileManager.default.contents(atPath: path) ?? Data()).split(separator: 0)
+        return Dictionary(
+            entries.map { entry in
+                let parts = String(decoding: entry, as: UTF8.self).split(
+                    separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+                return (String(parts[0]), String(parts.last ?? ""))
+            }, uniquingKeysWith: { first, _ in first })
     }
 
     /// Sends a signal to the process that the launcher started as `rank`.

@@ -99,6 +99,47 @@ struct SharedLabelTests {
         #expect(mixed.errors.contains("thresholds"))
     }
 
+    @Test("Shards of images that differ are not merged: changed, and only in one place")
+    func shardsOfOtherImages() throws {
+        let images = folder.path + "/images"
+        let files = FileManager.default
+        try files.copyItem(atPath: fixture("coco/images"), toPath: images)
+        func shard(_ part: String) throws {
+            var arguments = arguments("parts", ["--shard", part])
+            arguments[1] = images
+            _ = try run(arguments)
+        }
+        func merge(code: Int32) throws -> String {
+            try run(
+                [
+                    "merge", images, "--boxes", fixture("coco/instances.json"), "--out",
+                    folder.path + "/parts.json",
+                ], code: code
+            ).errors
+        }
+        let whole = try bytes("images/a.png")
+        func write(_ data: Data) throws {
+            try data.write(to: URL(fileURLWithPath: images + "/a.png"))
+        }
+        try shard("1/2")
+        let other = whole + [0]
+        try write(other)
+        try shard("2/2")
+        for data in [whole, other] {
+            try write(data)
+            #expect(try merge(code: 1).contains("changed since they were labelled: a.png. "))
+        }
+        try files.removeItem(atPath: images + "/a.png")
+        #expect(try merge(code: 1).contains("a.png only there"))
+        #expect(!files.fileExists(atPath: folder.path + "/parts.json"))
+        // The part that was labelled with other pixels, once more.
+        try write(whole)
+        try shard("2/2")
+        _ = try merge(code: 0)
+        _ = try run(arguments("whole"))
+        #expect(try bytes("whole.json") == bytes("parts.json"))
+    }
+
     @Test("Ranks take batches in turn; rank 0 writes one file and one story")
     func ranks() throws {
         _ = try run(arguments("whole"))
@@ -107,6 +148,14 @@ struct SharedLabelTests {
         #expect(try journals().isEmpty)
         #expect(!outcome.errors.contains("[rank 1]"), "\(outcome.errors)")
         #expect(outcome.output.contains("18 boxes have a mask"), "\(outcome.output)")
+    }
+
+    @Test("Rank 0 waits for the others also when they took every batch", arguments: 1...3)
+    func lateRank(_ time: Int) throws {
+        let one = ["--batch-size", "18"]
+        _ = try run(arguments("whole", one))
+        _ = try run(["launch", "--processes", "3", "--"] + arguments("late", one))
+        #expect(try bytes("whole.json") == bytes("late.json"))
     }
 
     @Test("What a rank that was killed had left is done by another")

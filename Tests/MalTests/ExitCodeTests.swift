@@ -2,6 +2,11 @@ import Foundation
 import TestSupport
 import Testing
 
+private func metadata(_ entry: String) -> [String] {
+    let model = fixture("micro_vit_trained.pth")
+    return ["checkpoint", "convert", model, "out.safetensors", "--metadata", entry]
+}
+
 extension CommandLineTests {
     @Test(
         "An option that is wrong by itself ends with 64",
@@ -29,6 +34,19 @@ extension CommandLineTests {
             (["validate", "--limit=-1"], "--limit must be 0 or more, is -1"),
             (["report", "--max-pixels", "0"], "--max-pixels must be 1 to 4000000000, is 0"),
             (["checkpoint", "convert", "a", "b.pth"], "b.pth must end in .safetensors"),
+            (
+                metadata("crop_size=abc"),
+                "--metadata crop_size must be a whole number, 1 or more, is abc"
+            ),
+            (metadata("crop_size=225"), "--metadata crop_size must be a multiple of 16, is 225"),
+            (metadata("num_heads=5"), "--metadata num_heads must divide the width 48, is 5"),
+            (metadata("depth=9223372036854775808"), "--metadata depth must be a whole number, "),
+            (metadata("mask_head_out_channel=3"), "--metadata mask_head_out_channel must be "),
+            (
+                metadata("mask_thres=0.5,2,0.5"),
+                "--metadata mask_thres must be one or three numbers above 0 and below 1, is 0.5,2"
+            ),
+            (metadata("mask_thres"), "--metadata must be KEY=VALUE, is mask_thres"),
         ])
     func wrongOption(_ given: [String], _ message: String) throws {
         let folder = try temporaryFolder()

@@ -4,7 +4,7 @@ import Testing
 
 @Suite("Library example")
 struct TrainExampleTests {
-    @Test("Examples/TrainExample trains, and stands in docs/training.md word by word")
+    @Test("Examples/TrainExample trains, and stands in docs/train.md word by word")
     func example() throws {
         let root = URL(fileURLWithPath: fixture("")).deletingLastPathComponent()
             .deletingLastPathComponent()
@@ -12,7 +12,7 @@ struct TrainExampleTests {
             contentsOf: root.appendingPathComponent("Examples/TrainExample/main.swift"),
             encoding: .utf8)
         let document = try String(
-            contentsOf: root.appendingPathComponent("docs/training.md"), encoding: .utf8)
+            contentsOf: root.appendingPathComponent("docs/train.md"), encoding: .utf8)
         #expect(document.contains("```swift\n\(source)```"))
 
         let results = NSTemporaryDirectory() + "mal-example-" + UUID().uuidString

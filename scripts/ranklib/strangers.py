@@ -8,7 +8,7 @@ from .runs import Run, require, run_whole, weights_digest
 
 STRANGER = Path(__file__).parent / "stranger.py"
 # The attack, and from where: another address of the loopback device or another host.
-HARMLESS = ["connect", "http", "garbage", "giant", "flood", "guess", "read", "sign"]
+HARMLESS = ["connect", "http", "garbage", "giant", "guess", "read", "sign", "flood"]
 # These end a run, with a reason, at the latest when the next number is read.
 ENDING = ["add", "forge", "swap", "delete"]
 # What a run may say that ends by itself because of a stranger.
@@ -16,7 +16,7 @@ REASONS = ["a stranger wrote into the run's store", "rank 0 at", "lost", "died",
 
 
 def check(work, options):
-    spec = work.spec("strangers", 60, 20)
+    spec = work.spec("strangers", 240, 80)
     whole = work.train(spec, "whole", 3)
     run_whole(work.launched(2, whole), work.log("whole"))
     wanted = weights_digest(work.run_folder("whole"))
@@ -39,7 +39,7 @@ def master_port(run):
 
 def outcome(work, run, name, wanted):
     """What became of a run: the same weights, or an end with a reason."""
-    code = run.wait(120)
+    code = run.wait(600)
     if code == 0:
         require(weights_digest(work.run_folder(name)) == wanted, f"{name} has other weights")
         return "ends with the same weights"
@@ -51,7 +51,7 @@ def outcome(work, run, name, wanted):
 
 def started(work, spec, name):
     run = Run(work.launched(2, work.train(spec, name, 3)), work.log(name))
-    run.wait_for("step 2")
+    run.wait_for("step 1/")
     return run, master_port(run)
 
 
@@ -65,7 +65,7 @@ def one_machine(work, spec, wanted):
     for name in HARMLESS:
         rows.append((name, "127.0.0.5", attack(name, "127.0.0.1", port, "127.0.0.5")))
     require(not run.has_ended, f"the run did not outlive the attacks:\n{run.text[-2000:]}")
-    rows += late_comers(work, spec, "127.0.0.1", port)
+    rows += late_comers(work, spec, "127.0.0.1", port, (1, 0))
     print_rows(rows, outcome(work, run, "attacked", wanted))
     for name in ENDING:
         run, port = started(work, spec, f"attacked-{name}")
@@ -73,10 +73,11 @@ def one_machine(work, spec, wanted):
         print_rows([row], outcome(work, run, f"attacked-{name}", wanted))
 
 
-def late_comers(work, spec, host, port, prefix=()):
+def late_comers(work, spec, host, port, ranks, prefix=()):
     """Other jobs at the run's port: a rank with another secret, and a rank 0 of its own."""
     rows = []
-    for rank, said in ((1, "belongs to another run"), (0, "in use")):
+    for rank in ranks:
+        said = "belongs to another run" if rank else "in use"
         environment = {
             "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": host,
             "MASTER_PORT": str(port), "MAL_RUN_SECRET": "f" * 32}
@@ -95,7 +96,7 @@ def several(work, spec, wanted, hosts):
         runs = [
             Run(hosts.command(number, words), work.log(f"{name}-{number}"), hosts.environment(number, 2))
             for number in range(2)]
-        runs[0].wait_for("step 2")
+        runs[0].wait_for("step 1/")
         return runs
 
     for name in [HARMLESS, *([each] for each in ENDING)]:
@@ -104,7 +105,7 @@ def several(work, spec, wanted, hosts):
         prefix = hosts.command(2, [])
         rows = [(each, "a third host", attack(each, hosts.address(0), 29511, prefix=prefix)) for each in name]
         if name is HARMLESS:
-            rows += late_comers(work, spec, hosts.address(0), 29511, prefix)[:1]
+            rows += late_comers(work, spec, hosts.address(0), 29511, (1,), prefix)
         print_rows(rows, outcome(work, runs[0], folder, wanted))
         runs[1].wait(60)
 

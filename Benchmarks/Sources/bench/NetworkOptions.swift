@@ -5,6 +5,7 @@ import Torch
 
 /// As mal starts it; for a command's first line.
 func startLibtorch() throws {
+    program_let_gpu_memory_grow()
     program_let_idle_threads_sleep(CommandLine.unsafeArgv)
     program_tune_malloc()
     try Libtorch.start()

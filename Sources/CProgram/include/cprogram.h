@@ -16,6 +16,11 @@ const char *program_path(void);
 // GOMP_SPINCOUNT), and goes on as it is where a program can't be started again.
 void program_let_idle_threads_sleep(char **arguments);
 
+// Where libtorch has CUDA: lets a block of GPU memory grow in place (expandable_segments). Shapes that change from
+// step to step leave blocks of all sizes behind otherwise, which fit nothing later. For before libtorch loads CUDA,
+// which reads it once. Does nothing when the user said something himself (PYTORCH_ALLOC_CONF, PYTORCH_CUDA_ALLOC_CONF).
+void program_let_gpu_memory_grow(void);
+
 // Keeps freed memory in the heap: giving big buffers back to the kernel after every operator costs about 7 % of
 // a training step in page faults.
 void program_tune_malloc(void);

@@ -69,16 +69,7 @@ package struct LabelingModel {
     package var cropSize: Int? { checkpoint.info.number(.cropSize) }
 
     /// The thresholds the file says it works best with: small, medium, large.
-    package var thresholds: [Float]? {
-        guard let text = checkpoint.info.metadata["mask_thres"] else { return nil }
-        let values = text.split(separator: ",").compactMap { Float($0) }
-        guard values.allSatisfy({ $0 > 0 && $0 < 1 }) else { return nil }
-        switch values.count {
-        case 1: return [values[0], values[0], values[0]]
-        case 3: return values
-        default: return nil
-        }
-    }
+    package var thresholds: [Float]? { checkpoint.info.metadata.maskThresholds }
 
     /// Crop size and thresholds: what the spec sets, else what the model file says about itself, else
     /// TAO's defaults.

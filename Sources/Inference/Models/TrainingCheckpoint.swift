@@ -61,8 +61,14 @@ package struct TrainingCheckpoint {
                 reason: "\(folder): not a checkpoint of mal train (no state.json in it). Weights "
                     + "of another program go to train.pretrained_model_path")
         }
-        guard let state = try? JSONDecoder().decode(TrainingState.self, from: data) else {
-            throw Damage(description: "\(path): it does not decode")
+        let state: TrainingState
+        do {
+            state = try JSONDecoder().decode(TrainingState.self, from: data)
+        } catch {
+            throw Damage(
+                description: "\(path): "
+                    + ((error as? DecodingError)?.place.map { "\($0) cannot be" }
+                        ?? "it does not decode"))
         }
         guard (1...TrainingState.currentFormat).contains(state.format) else {
             throw Unreadable(
@@ -71,16 +77,8 @@ package struct TrainingCheckpoint {
                     + "\(TrainingState.currentFormat)")
         }
         if let damage = state.damage(of: data) { throw Damage(description: "\(path): \(damage)") }
-        let counts = [
-            state.step, state.stepInEpoch, state.samplesInEpoch ?? 0, state.sampleCount,
-            state.validatedStep, state.lossCount, state.goodStepCount,
-        ]
-        guard (0...1_000_000).contains(state.epoch),
-            counts.allSatisfy((0..<1 << 50).contains), (state.broken.min() ?? 0) >= 0,
-            state.lossScale > 0, state.lossScale.isFinite
-        else {
-            throw Damage(
-                description: "\(path): step \(state.step), epoch \(state.epoch) cannot be")
+        if let impossible = state.impossible {
+            throw Damage(description: "\(path): \(impossible) cannot be")
         }
         return state
     }
@@ -166,6 +164,39 @@ package struct TrainingCheckpoint {
             uniqueKeysWithValues: try files.map {
                 ($0, ContentHash.text(try ContentHash.hash(file: folder + "/" + $0)))
             })
+    }
+}
+
+extension TrainingState {
+    /// The first number that no run can have come to, with its name.
+    fileprivate var impossible: String? {
+        let counts = [
+            ("step", step), ("stepInEpoch", stepInEpoch), ("samplesInEpoch", samplesInEpoch ?? 0),
+            ("sampleCount", sampleCount), ("validatedStep", validatedStep),
+            ("lossCount", lossCount), ("goodStepCount", goodStepCount),
+            ("best.step", best?.step ?? 0), ("broken", broken.min() ?? 0),
+            ("broken", broken.max() ?? 0),
+        ]
+        if let (name, count) = counts.first(where: { !(0..<1 << 50).contains($0.1) }) {
+            return "\(name) \(count)"
+        }
+        if !(0...1_000_000).contains(epoch) { return "epoch \(epoch)" }
+        return lossScale > 0 && lossScale.isFinite ? nil : "lossScale \(lossScale)"
+    }
+}
+
+extension DecodingError {
+    /// The key whose value could not be read, from the top; nil where there is none.
+    fileprivate var place: String? {
+        let path: [any CodingKey] =
+            switch self {
+            case .dataCorrupted(let context), .typeMismatch(_, let context),
+                .valueNotFound(_, let context):
+                context.codingPath
+            case .keyNotFound(let key, let context): context.codingPath + [key]
+            @unknown default: []
+            }
+        return path.isEmpty ? nil : printable(path.map(\.stringValue).joined(separator: "."))
     }
 }
 

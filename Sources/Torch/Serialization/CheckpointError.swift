@@ -19,6 +19,8 @@ public struct CheckpointError: Error, Equatable, Sendable, CustomStringConvertib
         case mismatch
         /// The output cannot be written.
         case unwritable
+        /// Metadata that was asked for cannot be, or does not fit the parameters.
+        case metadata
     }
 
     public let file: String
