@@ -131,7 +131,8 @@ struct ForgedNumbersTests {
     @Test("What another process says is read as what it must be, and names what there is")
     func messages() throws {
         let other = try error(
-            { _ = try $0.gather([1, 2]) as [[Int]] }, peer: { _ = try $0.gather([0x7b, 0xff]) })
+            { _ = try $0.gather([1, 2]) as [[Int]] },
+            peer: { _ = try $0.gather([0x7b, 0xff] as [UInt8]) })
         #expect(
             other.hasPrefix("rank 0 got 2 bytes that are no Array<Int> from rank 1. "), "\(other)")
         let place = try error(
