@@ -34,7 +34,7 @@ package final class LeaseBoard {
     package func take() -> [Int] {
         guard !isExhausted, failure == nil else { return [] }
         do {
-            let lease = try meeting.store.add(keys.nextLease, 1) - 1
+            let lease = try meeting.store.add(keys.nextLease, 1) &- 1
             guard leases.indices.contains(lease) else {
                 isExhausted = true
                 return []

@@ -172,14 +172,6 @@ struct DistributedTests {
         #expect(try results.inOrder().flatMap { $0 }.sorted() == Array(1...400))
     }
 
-    @Test("A count below 0 is none")
-    func negativeCount() throws {
-        let server = try SharedStore(
-            host: "127.0.0.1", port: 0, role: .serves(locally: true), timeout: Self.timeout)
-        let error = #expect(throws: TorchError.self) { try server.add("n", .min) }
-        #expect("\(try #require(error))".contains("as the count n"))
-    }
-
     @Test("A store of one machine is at its loopback address alone")
     func loopback() throws {
         let server = try SharedStore(
