@@ -9,8 +9,9 @@ struct TrainCommand: AsyncParsableCommand {
         discussion: """
             Reads TAO's train spec. Checkpoints, metrics.jsonl, status.json and TensorBoard files go \
             to results_dir/train. The same command given again continues a run that was stopped, \
-            exactly and with as many threads; --dry-run only looks at spec and data. train.num_gpus above 1 starts a process \
-            for each GPU; torchrun and the like start them too (docs/scale.md).
+            with exactly the same result. --dry-run only checks spec and data. train.num_gpus \
+            above 1 starts a process for each GPU; torchrun and the like can start them too \
+            (docs/scale.md).
 
               mal train -e spec.yaml --dry-run
               mal train -e spec.yaml train.pretrained_model_path=dinov2.safetensors -r runs/a
@@ -22,7 +23,7 @@ struct TrainCommand: AsyncParsableCommand {
     @Flag(help: "Continue the run in the folder even if the spec has changed since.")
     var resume = false
 
-    @Flag(help: "Tell at the end where the steps' time went.")
+    @Flag(help: "Print at the end where the time went.")
     var profile = false
 
     @Flag(help: "Check spec and data, print what a run would do, and draw one batch.")
@@ -30,8 +31,9 @@ struct TrainCommand: AsyncParsableCommand {
 
     @MainActor
     func run() async throws {
-        let settings = spec.settings + run.settings("train")
+        let settings = spec.additions.settings("train") + run.settings("train")
         let rank = try ThisProcess.rank()
+        spec.additions.tellWithoutEffect()
         if !dryRun,
             let plan = try LaunchPlan(
                 specPath: spec.spec, overrides: spec.overrides, settings: settings, command: .train)

@@ -28,7 +28,10 @@ extension CommandLineTests {
             (["validate", "--max-pixels=-1"], "--max-pixels must be 1 to 4000000000, is -1"),
             (["validate", "--limit=-1"], "--limit must be 0 or more, is -1"),
             (["report", "--max-pixels", "0"], "--max-pixels must be 1 to 4000000000, is 0"),
-            (["checkpoint", "convert", "a", "b.pth"], "b.pth must end in .safetensors"),
+            (
+                ["checkpoint", "convert", "a", "b.bin"],
+                "b.bin must end in .safetensors, or in .pth for TAO"
+            ),
         ])
     func wrongOption(_ given: [String], _ message: String) throws {
         let folder = try temporaryFolder()

@@ -51,7 +51,7 @@ extension Spec {
         }
         let layout = SpecLayout.standard
         let input = SpecInput(
-            file: file, overrides: overrides, settings: settings, layout: layout)
+            file: file, overrides: overrides, settings: settings, layout: layout, command: command)
         let reader = SpecReader(
             input, command: command, layout: layout, environment: environment)
         let spec = Spec(reader)
