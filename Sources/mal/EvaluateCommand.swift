@@ -72,7 +72,6 @@ struct EvaluateCommand: AsyncParsableCommand {
             if rank?.rank ?? 0 == 0 { try await measure(predictions, truth) }
             return
         }
-        additions.tellWithoutEffect()
         let settings =
             additions.settings("evaluate") + run.settings("evaluate") + adaptiveCrop.settings
         if let plan = try LaunchPlan(

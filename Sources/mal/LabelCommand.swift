@@ -156,7 +156,6 @@ struct AutoLabelCommand: AsyncParsableCommand {
 
 @MainActor
 private func label(_ spec: SpecOptions, _ run: RunOptions, _ output: OutputOptions) async throws {
-    spec.additions.tellWithoutEffect()
     try await label(
         specPath: spec.spec, overrides: spec.overrides,
         settings: spec.additions.settings("inference") + run.settings("inference"), run: run,

@@ -1,5 +1,4 @@
 import ArgumentParser
-import Foundation
 import Labeling
 
 /// Options that the network's commands share. Each one stands for a spec key.
@@ -95,14 +94,9 @@ struct SpecAdditions: ParsableArguments {
         if let gpus {
             settings.append(SpecSetting("--gpus", section + ".num_gpus", .integer(gpus)))
         }
+        // Nothing uses it, and it belongs into no file.
+        if key != nil { settings.append(SpecSetting("-k", "encryption_key", .text(""))) }
         return settings
-    }
-
-    /// Says which options of TAO's command line do nothing here, once for all processes.
-    func tellWithoutEffect() {
-        if key != nil, ProcessInfo.processInfo.environment["RANK"] == nil {
-            StandardStreams.say("-k has no effect: mal neither encrypts nor decrypts models\n")
-        }
     }
 }
 

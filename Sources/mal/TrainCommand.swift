@@ -33,7 +33,6 @@ struct TrainCommand: AsyncParsableCommand {
     func run() async throws {
         let settings = spec.additions.settings("train") + run.settings("train")
         let rank = try ThisProcess.rank()
-        spec.additions.tellWithoutEffect()
         if !dryRun,
             let plan = try LaunchPlan(
                 specPath: spec.spec, overrides: spec.overrides, settings: settings, command: .train)
