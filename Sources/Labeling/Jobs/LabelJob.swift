@@ -141,7 +141,7 @@ public struct LabelJob {
         }
         let results = spec.resultsDirectory(for: .inference)
         let hasStatus = specPath != nil && writesOutput && rank?.rank ?? 0 == 0
-        status = hasStatus ? StatusLog(directory: results) : nil
+        var status = hasStatus ? StatusLog(directory: results) : nil
         paths.writes("status", status?.path)
         if let reportDirectory {
             try ReportJob.checkReplaceable(reportDirectory)
@@ -183,7 +183,16 @@ public struct LabelJob {
         self.onEvent = onEvent
         let folder = URL(fileURLWithPath: outputPath).deletingLastPathComponent().path
         try makeDirectory(folder)
-        if hasStatus { try makeDirectory(results) }
+        if status != nil {
+            do {
+                try makeDirectory(results)
+            } catch {
+                // Of a spec whose masks go elsewhere.
+                onEvent(.warning("no status.json: \(error)"))
+                status = nil
+            }
+        }
+        self.status = status
         if let overlaysDirectory { try makeDirectory(overlaysDirectory) }
         self.reportDirectory = reportDirectory
     }
