@@ -85,7 +85,7 @@ extension TrainJobTests {
         let error = await #expect(throws: LabelingError.self) {
             try await job("next", ["train.resume_training_checkpoint_path=\(path)"]).run()
         }
-        #expect(error?.description.contains("beside it: \(directory("run"))/model_best") == true)
+        #expect(error?.description.contains("beside it: \(directory("run"))/model_") == true)
     }
 
     @Test(

@@ -89,7 +89,7 @@ extension CommandLineTests {
     func completions(_ shell: String) throws {
         let result = try mal("--generate-completion-script", shell)
         #expect(result.code == 0)
-        #expect(result.output.contains("label") && result.output.contains("auto_label"))
+        #expect(result.output.contains("auto-label") && result.output.contains("evaluate"))
     }
 
     @Test("every option and argument has a help text that begins with a word")
