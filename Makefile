@@ -10,7 +10,7 @@ help:
 	@echo "make test                  all tests"
 	@echo "make bench                 speed and memory, measured (Benchmarks/)"
 	@echo "make fuzz                  mutated inputs under the address sanitizer (long)"
-	@echo "make install PREFIX=DIR    DIR/bin/mal with libtorch and models; now $(PREFIX)"
+	@echo "make install PREFIX=DIR    DIR/bin/mal, libtorch, models, shell completions; now $(PREFIX)"
 	@echo "make clean                 what was built; .deps (libtorch) stays"
 	@echo "TORCH_VARIANT=cuda make …  with CUDA"
 

@@ -45,5 +45,13 @@ install -m 755 "$binary" "$prefix/bin/mal.new"
 if command -v strip >/dev/null; then strip "$prefix/bin/mal.new"; fi
 mv "$prefix/bin/mal.new" "$prefix/bin/mal"
 
+complete() { # SHELL FILE
+    mkdir -p "$(dirname "$prefix/share/$2")"
+    "$prefix/bin/mal" --generate-completion-script "$1" >"$prefix/share/$2"
+}
+complete bash bash-completion/completions/mal
+complete zsh zsh/site-functions/_mal
+complete fish fish/vendor_completions.d/mal.fish
+
 ldd "$prefix/bin/mal" | grep -q "not found" && { ldd "$prefix/bin/mal" >&2; exit 1; }
 echo "installed: $prefix/bin/mal ($(du -sh "$target" | cut -f1) of libtorch in $target)"

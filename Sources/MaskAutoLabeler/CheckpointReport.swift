@@ -25,13 +25,19 @@ public struct CheckpointReport: Sendable {
     }
 
     /// Converts, and describes what was written.
-    /// - Parameter halves: whether to store float16 (true) or float32 (false); nil keeps the type.
+    /// - Parameters:
+    ///   - input: a file, a checkpoint folder of `mal train`, or the name of a model that ships.
+    ///   - halves: whether to store float16 (true) or float32 (false); nil keeps the type.
     public init(
         converting input: String, to output: String, heads: String?, halves: Bool?,
         metadata: [String: String], overwrites: Bool = false
     ) throws {
         var paths = RunPaths()
-        paths.reads("checkpoint", try ModelFiles.path(for: input))
+        let path = try ModelFiles.path(for: input)
+        let teacher = ModelFiles.teacherPath(besides: path, of: input)
+        if let teacher { _ = try TrainingCheckpoint.stateAfterCheck(ofFile: teacher) }
+        paths.reads("checkpoint", path)
+        paths.reads("teacher", teacher)
         paths.reads("heads", heads)
         paths.writes("checkpoint", output)
         try paths.check()
@@ -40,16 +46,21 @@ public struct CheckpointReport: Sendable {
                 "the output \(output) is there; --overwrite replaces it")
         }
         try Libtorch.start()
+        let info: CheckpointInfo
         do {
-            text = try CheckpointConversion.convert(
-                input, to: output, heads: heads,
-                elementType: halves.map { $0 ? .float16 : .float32 },
-                metadata: metadata, version: Product.version
-            ).description
-        } catch {
-            guard error.kind == .metadata else { throw error }
+            info = try CheckpointConversion.convert(
+                path, teacher: teacher, to: output, heads: heads,
+                elementType: halves.map { $0 ? .float16 : .float32 }, metadata: metadata,
+                version: Product.version)
+        } catch let error as CheckpointError where error.kind == .metadata {
             throw LabelingError.wrongOption("--\(error.message)")
         }
+        let lost = info.format == .torch ? try MaskCheckpoint(path: path).info.metadata : [:]
+        let keys = [("crop_size", "dataset.crop_size"), ("mask_thres", "train.mask_thres")]
+        let lines = keys.compactMap { name, key in
+            lost[name].map { "for the spec, as a .pth holds no metadata: \(key) \($0.printable)" }
+        }
+        text = ([info.description] + lines).joined(separator: "\n")
     }
 }
 

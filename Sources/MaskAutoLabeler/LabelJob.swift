@@ -25,6 +25,8 @@ public struct LabelJob {
     private let rankTimeout: Duration
     private let threads: Int?
     private let exports: [AnnotationExport]
+    /// Of a run from a spec, on the process that writes its output.
+    private let status: StatusLog?
     private let onEvent: RunEventHandler
 
     /// - Parameters:
@@ -143,6 +145,10 @@ public struct LabelJob {
             paths.writes(
                 target.format.rawValue, target.path, as: target.format.isFolder ? .folder : .file)
         }
+        let results = spec.resultsDirectory(for: .inference)
+        let hasStatus = specPath != nil && writesOutput && rank?.rank ?? 0 == 0
+        var status = hasStatus ? StatusLog(directory: results) : nil
+        paths.writes("status", status?.path)
         if let reportDirectory {
             try ReportJob.checkReplaceable(reportDirectory)
             paths.writes("report", reportDirectory, as: .folder)
@@ -183,6 +189,16 @@ public struct LabelJob {
         self.onEvent = onEvent
         let folder = URL(fileURLWithPath: outputPath).deletingLastPathComponent().path
         try makeDirectory(folder)
+        if status != nil {
+            do {
+                try makeDirectory(results)
+            } catch {
+                // Of a spec whose masks go elsewhere.
+                onEvent(.warning("no status.json: \(error)"))
+                status = nil
+            }
+        }
+        self.status = status
         if let overlaysDirectory { try makeDirectory(overlaysDirectory) }
         self.reportDirectory = reportDirectory
     }
@@ -192,13 +208,30 @@ public struct LabelJob {
     public func run(
         isolation: isolated (any Actor)? = #isolation, shouldStop: () -> Bool
     ) async throws -> LabelSummary {
-        guard let labeler else {
-            return try await withReport(finished(), shouldStop: shouldStop)
+        try await withStatus {
+            guard let labeler else {
+                return try await withReport(finished(), shouldStop: shouldStop)
+            }
+            let summary = try await Libtorch.withThreads(threads) {
+                try await labeler.run(file: file, shouldStop: shouldStop)
+            }
+            return try await withReport(summary, shouldStop: shouldStop)
         }
-        let summary = try await Libtorch.withThreads(threads) {
-            try await labeler.run(file: file, shouldStop: shouldStop)
+    }
+
+    /// Tells TAO's `status.json` how the run went.
+    private func withStatus<Result>(
+        isolation: isolated (any Actor)? = #isolation, _ body: () async throws -> Result
+    ) async throws -> Result {
+        try status?.write(.started, "Starting MAL inference.")
+        do {
+            let result = try await body()
+            try status?.write(.success, "Inference finished successfully.")
+            return result
+        } catch {
+            try? status?.write(.failure, "\(error)")
+            throw error
         }
-        return try await withReport(summary, shouldStop: shouldStop)
     }
 
     /// The same as one of the processes that share the work.
@@ -211,16 +244,19 @@ public struct LabelJob {
             return try await run(shouldStop: shouldStop)
         }
         let onEvent = onEvent
-        let summary = try await withMeeting(
-            rank, timeout: rankTimeout,
-            onDeath: { onEvent(.warning("\($0); the others take over its boxes")) }
-        ) { meeting in
-            try await Libtorch.withThreads(threads) {
-                try await labeler.run(meeting, file: file, shouldStop: shouldStop)
+        return try await withStatus {
+            let summary = try await withMeeting(
+                rank, timeout: rankTimeout,
+                onDeath: { onEvent(.warning("\($0); the others take over its boxes")) }
+            ) { meeting in
+                try await Libtorch.withThreads(threads) {
+                    try await labeler.run(meeting, file: file, shouldStop: shouldStop)
+                }
             }
+            guard let summary else { return nil }
+            return try await withReport(
+                request.isDone ? finished() : summary, shouldStop: shouldStop)
         }
-        guard let summary else { return nil }
-        return try await withReport(request.isDone ? finished() : summary, shouldStop: shouldStop)
     }
 
     /// Labels one of several parts that need nothing of each other, into a journal for ``MergeJob``.

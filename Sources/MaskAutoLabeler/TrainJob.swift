@@ -96,7 +96,9 @@ public struct TrainJob {
         paths.readsImages(imagesDirectory, of: file)
         paths.writes(
             "results", spec.resultsDirectory(for: .train),
-            as: .files(["metrics.jsonl", "status.json"]))
+            as: .files(
+                ["metrics.jsonl", "status.json"]
+                    + (spec.train.writesTAOCheckpoints ? ["mal_model_latest.pth"] : [])))
         try paths.check()
     }
 
@@ -286,6 +288,7 @@ public struct TrainJob {
     private func checkpointToResume(in directory: RunDirectory) throws -> TrainingCheckpoint? {
         let newest = directory.checkpoints.last
         if let path = spec.train.resumePath {
+            if let fault = ModelFiles.fault(of: path) { throw LabelingError.wrongUse(fault) }
             let checkpoint = try TrainingCheckpoint(
                 path: URL(fileURLWithPath: path).resolvingSymlinksInPath().path)
             if let newest, newest.step > checkpoint.state.step {

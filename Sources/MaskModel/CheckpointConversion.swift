@@ -1,7 +1,7 @@
 public import Torch
 
-/// Turning checkpoints of any kind that is read into safetensors files of ours: `mal checkpoint
-/// convert IN OUT [--heads FILE] [--dtype fp16|fp32] [--metadata KEY=VALUE]`.
+/// Turning checkpoints of any kind that is read into safetensors files of ours, or into TAO's .pth: `mal
+/// checkpoint convert IN OUT [--heads FILE] [--dtype fp16|fp32] [--metadata KEY=VALUE]`.
 public enum CheckpointConversion {
     /// Writes a checkpoint under our names.
     ///
@@ -13,20 +13,24 @@ public enum CheckpointConversion {
     /// What the shapes say (width, blocks, …) is added to the metadata; texts that the inputs carry
     /// are kept, and `metadata` wins over both.
     ///
+    /// An output that ends in .pth becomes TAO's (``TAOCheckpoint``), which holds no metadata.
+    ///
     /// - Parameters:
+    ///   - teacher: a file with the teacher's network, where it has one of its own.
     ///   - elementType: `.float16` or `.float32`; nil keeps what the file has.
     ///   - version: of this program, for the metadata.
     /// - Returns: what was written.
     @discardableResult
     public static func convert(
-        _ input: String, to output: String, heads: String? = nil,
+        _ input: String, teacher: String? = nil, to output: String, heads: String? = nil,
         elementType: StoredTensor.ElementType? = nil, metadata: [String: String] = [:],
         version: String
     ) throws(CheckpointError) -> CheckpointInfo {
-        guard output.lowercased().hasSuffix(".safetensors") else {
+        let isForTAO = output.lowercased().hasSuffix(".pth")
+        guard isForTAO || output.lowercased().hasSuffix(".safetensors") else {
             throw CheckpointError(
                 file: output, kind: .unwritable,
-                message: "must end in .safetensors, the only format that is written")
+                message: "must end in .safetensors, or in .pth for TAO")
         }
         let source = try MaskCheckpoint(path: input)
         try source.requireKnownBackbone()
@@ -39,12 +43,25 @@ public enum CheckpointConversion {
         let added = try heads.map { (path) throws(CheckpointError) in
             try Self.heads(path, for: source)
         }
-        var tensors = parameters(source, heads: added)
+        let own = try teacher.map { (path) throws(CheckpointError) in
+            try MaskCheckpoint(path: path).student
+        }
+        var tensors = parameters(source, teacher: own ?? source.teacher, heads: added)
         try tensors.requireFinite(file: input)
         if let elementType {
             for index in tensors.indices {
                 tensors[index] = try tensors[index].converted(to: elementType, file: input)
             }
+        }
+        if isForTAO {
+            guard added != nil || source.info.hasHeads else {
+                throw CheckpointError(
+                    file: input, kind: .mismatch,
+                    message: "has no heads, which TAO's .pth has; give them with --heads")
+            }
+            try TAOCheckpoint.write(
+                tensors, layout: architecture.layout, width: architecture.embedDim, to: output)
+            return try MaskCheckpoint(path: output).info
         }
         var texts = (added?.info.metadata ?? [:]).merging(source.info.metadata) { $1 }
         texts.merge(described(architecture, added?.info ?? source.info, version)) { $1 }
@@ -82,7 +99,7 @@ public enum CheckpointConversion {
     }
 
     private static func parameters(
-        _ source: MaskCheckpoint, heads: MaskCheckpoint?
+        _ source: MaskCheckpoint, teacher: [String: StoredTensor], heads: MaskCheckpoint?
     ) -> [StoredTensor] {
         func isNeeded(_ name: String) -> Bool { !MaskNetwork.isIgnored(name) }
         let student = source.student.filter { isNeeded($0.key) }
@@ -92,7 +109,7 @@ public enum CheckpointConversion {
         let added = (heads?.student ?? [:]).filter { !$0.key.hasPrefix("backbone.") }
         return student.map { $1.renamed("student." + $0) }
             + added.map { $1.renamed("student." + $0) }
-            + source.teacher.filter { isNeeded($0.key) }.map { $1.renamed("teacher." + $0) }
+            + teacher.filter { isNeeded($0.key) }.map { $1.renamed("teacher." + $0) }
     }
 
     /// The metadata that follows from the shapes.

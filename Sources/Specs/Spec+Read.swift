@@ -51,7 +51,7 @@ extension Spec {
         }
         let layout = SpecLayout.standard
         let input = SpecInput(
-            file: file, overrides: overrides, settings: settings, layout: layout)
+            file: file, overrides: overrides, settings: settings, layout: layout, command: command)
         let reader = SpecReader(
             input, command: command, layout: layout, environment: environment)
         let spec = Spec(reader)
@@ -66,6 +66,10 @@ extension Spec {
                     isOfCommandLine: $0.element.place.isOfCommandLine)
             } + malformed
         guard problems.isEmpty else { throw SpecError(problems) }
-        return (spec, input.warnings + spec.gpus(for: command).warnings(for: command, input.name))
+        let unused = settings.filter { $0.key == "encryption_key" }.map {
+            "\($0.source) has no effect: mal neither encrypts nor decrypts models"
+        }
+        let warnings = input.warnings + unused
+        return (spec, warnings + spec.gpus(for: command).warnings(for: command, input.name))
     }
 }

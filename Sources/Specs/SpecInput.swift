@@ -65,22 +65,25 @@ struct SpecInput {
     private let leaves: Set<String>
     private let sections: Set<String>
     private var layer: [String: Value] = [:]
-    private var oldSpellings: [(old: String, new: [String], value: Value)] = []
+    /// A valid one is no old spelling but an auto-label spec's own.
+    private var oldSpellings: [(old: String, new: [String], value: Value, isValid: Bool)] = []
 
     init(
-        file: SpecFile?, overrides: [SpecOverride], settings: [SpecSetting], layout: SpecLayout
+        file: SpecFile?, overrides: [SpecOverride], settings: [SpecSetting], layout: SpecLayout,
+        command: Spec.Command
     ) {
         name = file?.name ?? "spec"
         leaves = Set(layout.keys.map(\.name))
         sections = Set(layout.sections.map(\.name))
+        let wrapped =
+            file?.entries.contains { $0.key == "mal" || $0.key == "autolabel_type" } ?? false
         if let file {
-            let wrapped = file.entries.contains { $0.key == "mal" || $0.key == "autolabel_type" }
             add(file.entries, below: "", wrapped: wrapped) { .file(name: file.name, line: $0 ?? 1) }
             endLayer()
         }
         for (index, override) in overrides.enumerated() {
             let entry = SpecNode.Entry(key: override.key, line: nil, value: override.value)
-            add([entry], below: "", wrapped: false) { _ in .override(override, index: index) }
+            add([entry], below: "", wrapped: wrapped) { _ in .override(override, index: index) }
             endLayer()
         }
         for (index, setting) in settings.enumerated() {
@@ -88,7 +91,7 @@ struct SpecInput {
             let place = SpecPlace.option(name: setting.source, index: index)
             values[setting.key] = Value(node: setting.value.node, place: place)
         }
-        suggestUnknown()
+        suggestUnknown(command)
     }
 
     // MARK: Flattening
@@ -116,7 +119,8 @@ struct SpecInput {
                         (value.place, value.place.message(key, "must be a section", found: found)))
                 }
             } else if let new = SpecSpelling.current(key, value: entry.value, wrapped: wrapped) {
-                oldSpellings.append((key, new, value))
+                let isValid = SpecSpelling.isValid(key, wrapped: wrapped)
+                oldSpellings.append((key, new, value, isValid))
             } else if key == "autolabel_type" {
                 if entry.value.text != "mal" {
                     let found = entry.value.found
@@ -142,13 +146,14 @@ struct SpecInput {
 
     /// Puts the layer on top of the earlier ones. An old spelling fills what its layer leaves open.
     private mutating func endLayer() {
-        for (old, new, value) in oldSpellings {
+        for (old, new, value, isValid) in oldSpellings {
             guard value.node.content != .null else { continue }
             let open = new.filter { layer[$0] == nil }
             for key in open {
                 layer[key] = Value(
                     node: SpecSpelling.converted(value.node, for: key), place: value.place)
             }
+            if isValid, !open.isEmpty { continue }
             let reading =
                 open.isEmpty
                 ? "ignored beside \(new.joined(separator: ", "))"
@@ -165,11 +170,13 @@ struct SpecInput {
     /// A search among all keys is worth its time for the first ones, which are those that are shown.
     private static let suggestionLimit = 50
 
-    private mutating func suggestUnknown() {
+    private mutating func suggestUnknown(_ command: Spec.Command) {
         let known = unknown.isEmpty ? [] : leaves.union(sections).sorted()
         for (index, (key, place)) in unknown.enumerated() {
             let suggestion =
-                index < Self.suggestionLimit ? nearest(to: key, among: known) : nil
+                index < Self.suggestionLimit
+                ? SpecSynonyms.key(meantBy: key, command: command) ?? nearest(to: key, among: known)
+                : nil
             let hint = suggestion.map { ": did you mean \($0)?" } ?? ""
             problems.append((place, "unknown key \(printable(key))\(hint)"))
         }
@@ -188,4 +195,11 @@ struct SpecInput {
         guard let best = distances.min(by: { $0.1 < $1.1 }) else { return nil }
         return best.1 <= max(2, lastWord.count / 3) ? best.0 : nil
     }
+}
+
+/// The word that `word` was most likely meant to be; nil when none is near.
+package func nearestWord(to word: String, among known: [String]) -> String? {
+    guard word.utf8.count <= 100 else { return nil }
+    let distances = known.map { ($0, editDistance(word, $0)) }
+    return distances.min { $0.1 < $1.1 }.flatMap { $0.1 <= max(2, word.count / 3) ? $0.0 : nil }
 }

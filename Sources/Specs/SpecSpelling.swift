@@ -32,6 +32,13 @@ enum SpecSpelling {
         }
     }
 
+    /// Whether `key` is one of an auto-label spec's own.
+    static func isValid(_ key: String, wrapped: Bool) -> Bool {
+        wrapped
+            && ["num_gpus", "gpu_ids", "num_nodes", "checkpoint", "batch_size", "num_workers"]
+                .contains(key)
+    }
+
     /// TAO 4's `gpus` is a number of GPUs or a list of their ids.
     private static func gpuKeys(_ task: String, _ value: SpecNode) -> [String] {
         if case .list = value.content {

@@ -120,6 +120,8 @@ public struct TrainSpec: Sendable, Equatable {
     public let layerLearningRateDecay: Double
     /// 0: all.
     public let keptCheckpointCount: Int
+    /// Write `mal_model_latest.pth` too.
+    public let writesTAOCheckpoints: Bool
 
     init(_ reader: SpecReader) {
         let all = Set(Spec.Command.allCases)
@@ -291,6 +293,10 @@ public struct TrainSpec: Sendable, Equatable {
         keptCheckpointCount = reader.int(
             "keep_checkpoints", default: 0, in: 0...1_000_000, ours: true,
             "Checkpoints to keep besides the best one: the newest so many; 0 keeps all, as TAO.")
+        writesTAOCheckpoints = reader.flag(
+            "tao_checkpoints", default: false, ours: true,
+            "With each checkpoint also write mal_model_latest.pth into the run's folder, which TAO "
+                + "evaluates, labels with and starts from.")
         reader.check(
             marginRate[0] <= marginRate[1], "margin_rate", "must rise", found: "\(marginRate)")
         reader.check(

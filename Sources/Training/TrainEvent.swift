@@ -79,10 +79,13 @@ public struct TrainingSummary: Sendable {
     /// The best one, and by what.
     public let best: (path: String, metric: String, value: Double)?
     public let brokenCount: Int
+    /// There was nothing left to do.
+    public let wasDone: Bool
 
     /// For the terminal.
     public var text: String {
-        var lines = ["\(stepCount) steps done, newest checkpoint \(checkpoint)"]
+        let before = wasDone ? "done already: " : ""
+        var lines = ["\(before)\(stepCount) steps done, newest checkpoint \(checkpoint)"]
         if let best {
             let value = (best.value * 10_000).rounded() / 10_000
             lines.append("best: \(best.path) (\(best.metric) \(value))")

@@ -30,6 +30,9 @@ package final class Trainer {
     private var savedStep: Int
     private var skippedInARow = 0
     private var brokenReasons: [String] = []
+    private var epochStart = ContinuousClock.now
+    /// Of the epochs that ended in this process.
+    private var epochSeconds: [Double] = []
 
     /// - Parameters:
     ///   - newest: the checkpoint that `state` comes from, if any.
@@ -56,8 +59,9 @@ package final class Trainer {
         isolation: isolated (any Actor)? = #isolation, shouldStop: () -> Bool
     ) async throws -> TrainingSummary {
         let start = ContinuousClock.now
+        let wasDone = state.step >= run.stepCount
         try logs?.status.write(.started, "Starting MAL training.")
-        if state.step >= run.stepCount {
+        if wasDone {
             onEvent(.run(.note("the run is finished: all \(run.stepCount) steps are done")))
         }
         do {
@@ -76,7 +80,7 @@ package final class Trainer {
             best: state.best.flatMap { best in
                 directory.checkpoints.first { $0.step == best.step }
                     .map { ($0.path, best.metric, best.value) }
-            }, brokenCount: state.broken.count)
+            }, brokenCount: state.broken.count, wasDone: wasDone)
     }
 
     private func train(
@@ -86,6 +90,7 @@ package final class Trainer {
         defer { loader.cancel() }
         // A run that was stopped between an epoch's last step and its validation.
         if state.step > 0 { try await finishStep(shouldStop: shouldStop) }
+        epochStart = .now
         while state.step < run.stepCount {
             clock.start()
             let start = ContinuousClock.now
@@ -95,6 +100,7 @@ package final class Trainer {
             let objectCount = try objectCount(of: batches)
             try advance(batches, objectCount: objectCount)
             try await finishStep(shouldStop: shouldStop)
+            if state.stepInEpoch == 0 { try reportEpoch() }
             if try run.ranks?.any(shouldStop()) ?? shouldStop() { try stop() }
         }
         try readLateResult()
@@ -271,6 +277,15 @@ package final class Trainer {
         onEvent(.step(progress))
     }
 
+    /// TAO's line an epoch, its validation included.
+    private func reportEpoch() throws {
+        epochSeconds.append((ContinuousClock.now - epochStart) / .seconds(1))
+        epochStart = .now
+        try logs?.status.write(
+            epoch: state.epoch - 1, of: run.spec.train.epochCount,
+            meanSeconds: epochSeconds.reduce(0, +) / Double(epochSeconds.count))
+    }
+
     // MARK: Between steps
 
     /// Validates and saves when it is time to.
@@ -367,6 +382,16 @@ package final class Trainer {
                     to: folder, state: state, spec: run.spec, metadata: run.metadata,
                     student: step.pair.studentTensors, teacher: step.pair.teacherTensors,
                     optimizer: optimizer)
+            }
+        }
+        if run.spec.train.writesTAOCheckpoints {
+            let backbone = run.configuration.backbone
+            try withRecoverableMemory {
+                try TAOCheckpoint.write(
+                    step.pair.exportParameters().map {
+                        StoredTensor(name: $0.name, $0.tensor.detached())
+                    }, layout: backbone.layout, width: backbone.width, epoch: epoch,
+                    step: state.step, to: directory.path + "/mal_model_latest.pth")
             }
         }
         try linkBest()

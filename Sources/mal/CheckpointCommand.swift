@@ -31,22 +31,26 @@ struct CheckpointCommand: ParsableCommand {
     struct Convert: ParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "convert",
-            abstract: "Writes a model file of any kind as .safetensors under our names.",
+            abstract: "Writes a model file of any kind as .safetensors, or as TAO's .pth.",
             discussion: """
                   mal checkpoint convert mal_model.pth model.safetensors --dtype fp16
                   mal checkpoint convert backbone.safetensors model.safetensors --heads heads.safetensors
+                  mal checkpoint convert runs/a/train/model_best mal_model.pth
+
+                A .pth holds student and teacher as TAO names them, and no optimizer: TAO \
+                evaluates it, labels with it and starts from it.
                 """)
 
-        @Argument(help: "Model file to read.")
+        @Argument(help: "Model file, checkpoint folder of mal train, or default or tiny.")
         var input: String
 
-        @Argument(help: "File to write; ends in .safetensors.")
+        @Argument(help: "File to write; its name ends in .safetensors, or in .pth for TAO.")
         var output: String
 
         @Option(help: "File with RoI head and mask head, for an input that is a backbone only.")
         var heads: String?
 
-        @Option(help: "fp16 or fp32; default: as stored.")
+        @Option(help: "Type of the numbers: fp16 or fp32 (default: as stored).")
         var dtype: ElementType?
 
         @Flag(help: "Replace a file that is there.")
@@ -55,16 +59,19 @@ struct CheckpointCommand: ParsableCommand {
         @Option(
             parsing: .singleValue,
             help:
-                "Metadata to set, KEY=VALUE: crop_size=224, mask_thres=0.5, num_heads=6. Repeatable."
+                "Metadata to set, KEY=VALUE: crop_size=224, mask_thres=0.5. Can be repeated."
         )
         var metadata: [String] = []
 
         enum ElementType: String, ExpressibleByArgument { case fp16, fp32 }
 
         func validate() throws {
-            guard output.lowercased().hasSuffix(".safetensors") else {
-                throw ValidationError(
-                    "\(output) must end in .safetensors, the only format that is written")
+            let isForTAO = output.lowercased().hasSuffix(".pth")
+            guard isForTAO || output.lowercased().hasSuffix(".safetensors") else {
+                throw ValidationError("\(output) must end in .safetensors, or in .pth for TAO")
+            }
+            guard !isForTAO || metadata.isEmpty else {
+                throw ValidationError("--metadata goes into .safetensors; a .pth holds none")
             }
         }
 

@@ -59,7 +59,7 @@ struct ConvertCommand: ParsableCommand {
     @Flag(help: "Replace an earlier output; of a folder only what mal wrote there.")
     var overwrite = false
 
-    @Flag(name: .shortAndLong, help: "No progress, only warnings and errors.")
+    @Flag(name: .shortAndLong, help: "Show only warnings and errors.")
     var quiet = false
 
     func run() throws {
@@ -94,10 +94,10 @@ struct SemanticCommand: ParsableCommand {
     @Option(help: "Folder of the images, for sizes that the annotations do not give.")
     var images: String?
 
-    @Option(help: "Whose pixel it is where masks overlap: area (the smaller mask's) or score.")
+    @Option(help: "Winner of a pixel where masks overlap: area (the smaller mask) or score.")
     var overlap = "area"
 
-    @Option(help: "Pixels on both sides of every edge that become void (255).")
+    @Option(help: "Width in pixels of the void (255) on both sides of every edge.")
     var voidBorder = 0
 
     @Flag(help: "Replace an earlier output; only what mal wrote there.")
@@ -106,7 +106,7 @@ struct SemanticCommand: ParsableCommand {
     @Flag(name: .customLong("apply-exif"), help: "Turn images as their EXIF orientation says.")
     var appliesEXIF = false
 
-    @Flag(name: .shortAndLong, help: "No progress, only warnings and errors.")
+    @Flag(name: .shortAndLong, help: "Show only warnings and errors.")
     var quiet = false
 
     func run() throws {
@@ -120,17 +120,18 @@ struct SemanticCommand: ParsableCommand {
 
 /// How masks are written in formats other than COCO's run lengths.
 struct ExportOptions: ParsableArguments {
-    @Option(help: "Polygons: pixels that they may be off the mask's outline; 0 keeps every pixel.")
+    @Option(
+        help: "Distance in pixels that polygons may be off the outline; 0 keeps every pixel.")
     var tolerance = 0.0
 
-    @Flag(help: "Polygons: through the middles of pixels' edges, which cuts corners.")
+    @Flag(help: "Draw polygons through the middles of pixel edges, which cuts corners.")
     var subpixel = false
 
     @Option(
-        help: "Label images: whose pixel it is where masks overlap: area (the smaller's) or score.")
+        help: "Winner of a pixel in label images where masks overlap: area (the smaller) or score.")
     var overlap = "area"
 
-    @Option(help: "voc-png, semantic: pixels on both sides of every edge that become void.")
+    @Option(help: "Width in pixels of the void on both sides of edges, in voc-png and semantic.")
     var voidBorder = 0
 
     func settings(overwrites: Bool) -> ExportSettings {

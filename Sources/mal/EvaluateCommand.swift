@@ -8,7 +8,7 @@ import Specs
 struct EvaluateCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "evaluate",
-        abstract: "Compares masks with true ones (mIoU, average precision, boundary IoU).",
+        abstract: "Compares masks with true ones (mIoU, AP, boundary IoU).",
         discussion: """
             With a spec: runs the network. Reads dataset.val_ann_path (with masks), \
             dataset.val_img_dir and evaluate.checkpoint; writes results.json, per_instance.jsonl \
@@ -29,13 +29,13 @@ struct EvaluateCommand: AsyncParsableCommand {
     @Option(help: "COCO file or list of detections to measure instead of a network.")
     var predictions: String?
 
-    @Option(help: "COCO file with the true objects; with --predictions.")
+    @Option(help: "COCO file with the true objects, with --predictions.")
     var truth: String?
 
-    @Option(help: "Key of a prediction's score (default: score); with --predictions.")
+    @Option(help: "Key of a prediction's score, with --predictions (default: score).")
     var scoreKey: String?
 
-    @Option(help: "File for all numbers, - for standard output; with --predictions.")
+    @Option(help: "File for all numbers, with --predictions; - is standard output.")
     var json: String?
 
     @OptionGroup var additions: SpecAdditions
@@ -57,7 +57,8 @@ struct EvaluateCommand: AsyncParsableCommand {
             throw ValidationError("--predictions and --truth need each other")
         }
         let networkOptions =
-            (run.settings("evaluate") + additions.settings + adaptiveCrop.settings).map(\.source)
+            (run.settings("evaluate") + additions.settings("evaluate") + adaptiveCrop.settings)
+            .map(\.source)
         let extra =
             spec.map { _ in "-e" } ?? networkOptions.first ?? additions.overrides.first
             ?? run.threads.map { _ in "--threads" }
@@ -74,7 +75,8 @@ struct EvaluateCommand: AsyncParsableCommand {
             if rank?.rank ?? 0 == 0 { try await measure(predictions, truth) }
             return
         }
-        let settings = additions.settings + run.settings("evaluate") + adaptiveCrop.settings
+        let settings =
+            additions.settings("evaluate") + run.settings("evaluate") + adaptiveCrop.settings
         if let plan = try LaunchPlan(
             specPath: spec, overrides: additions.overrides, settings: settings, command: .evaluate)
         {

@@ -25,7 +25,8 @@ struct LabelCommand: AsyncParsableCommand {
             table, or as a folder or file of Pascal VOC, YOLO (data.yaml), KITTI or LabelMe. The \
             output is COCO JSON, for YouTube-VIS the same file with its `segmentations` filled.
 
-            A finished output is not replaced: the same command says that it is done, another one             needs --overwrite (or --fresh, for what mal made).
+            A finished output is not replaced: the same command says that it is done, another one \
+            needs --overwrite (or --fresh, for what mal made).
 
             --out FORMAT:PATH writes another format (see `mal help convert`) once the masks are \
             complete; --out can be given several times. Without a COCO output the masks' own file \
@@ -56,7 +57,7 @@ struct LabelCommand: AsyncParsableCommand {
             discussion: "tiny is faster, default has better masks."))
     var checkpoint = "default"
 
-    @Option(help: "standard, or best: finer masks for about six times the time.")
+    @Option(help: "Quality of the masks: standard, or best (finer, about six times as long).")
     var quality: String?
 
     @Option(help: "Refuse images with more pixels than this.")
@@ -72,6 +73,15 @@ struct LabelCommand: AsyncParsableCommand {
     @Argument(
         help: "Spec keys to set, dotted: train.mask_thres=[0.5] train.test_margin_rate=[0.4,0.4].")
     var overrides: [String] = []
+
+    func validate() throws {
+        // What is no path is meant as the name of a model that comes with mal.
+        if !checkpoint.contains(where: { "/.".contains($0) }),
+            let fault = ModelFiles.fault(of: checkpoint)
+        {
+            throw ValidationError("--checkpoint \(fault)")
+        }
+    }
 
     @MainActor
     func run() async throws {
@@ -112,7 +122,7 @@ struct InferenceCommand: AsyncParsableCommand {
         abstract: "Labels boxes as a TAO spec says.",
         discussion: """
             Reads inference.ann_path, inference.img_dir and inference.checkpoint, and writes \
-            inference.label_dump_path in the results folder.
+            inference.label_dump_path and status.json in the results folder.
             """)
 
     @OptionGroup var spec: SpecOptions
@@ -121,18 +131,16 @@ struct InferenceCommand: AsyncParsableCommand {
 
     @MainActor
     func run() async throws {
-        try await label(
-            specPath: spec.spec, overrides: spec.overrides,
-            settings: spec.settings + run.settings("inference"), run: run, output: output,
-            export: output.exportSettings)
+        try await label(spec, run, output)
     }
 }
 
 struct AutoLabelCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "auto-label",
-        abstract: "TAO data services' name for `inference`.",
-        subcommands: [Generate.self])
+        abstract: "TAO data services' name for `inference` (auto_label too).",
+        subcommands: [Generate.self],
+        aliases: ["auto_label"])
 
     struct Generate: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
@@ -146,12 +154,17 @@ struct AutoLabelCommand: AsyncParsableCommand {
 
         @MainActor
         func run() async throws {
-            try await label(
-                specPath: spec.spec, overrides: spec.overrides,
-                settings: spec.settings + run.settings("inference"), run: run, output: output,
-                export: output.exportSettings)
+            try await label(spec, run, output)
         }
     }
+}
+
+@MainActor
+private func label(_ spec: SpecOptions, _ run: RunOptions, _ output: OutputOptions) async throws {
+    try await label(
+        specPath: spec.spec, overrides: spec.overrides,
+        settings: spec.additions.settings("inference") + run.settings("inference"), run: run,
+        output: output, export: output.exportSettings)
 }
 
 @MainActor

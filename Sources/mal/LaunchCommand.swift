@@ -18,22 +18,21 @@ struct LaunchCommand: AsyncParsableCommand {
               mal launch --processes 2 -- label photos --boxes boxes.json --out masks.json
             """)
 
-    @Option(help: "Processes on this machine.")
+    @Option(help: "Number of processes on this machine.")
     var processes: Int
 
     @Option(
         help: """
-            Machines. On each give the same command, with NODE_RANK (from 0), MASTER_ADDR and \
-            MASTER_PORT in the environment.
+            Number of machines. Give the same command on each, with NODE_RANK (from 0), MASTER_ADDR \
+            and MASTER_PORT in the environment.
             """)
     var nodes = 1
 
     @Option(
-        help: "Start all over, at most so often, when one fails; train goes on from its checkpoint."
-    )
+        help: "Number of times to restart all when one fails; train continues from its checkpoint.")
     var maxRestarts = 0
 
-    @Option(help: "Processes after a failure (default: as many as before).")
+    @Option(help: "Number of processes after a failure (default: as many as before).")
     var restartProcesses: Int?
 
     @Argument(parsing: .postTerminator, help: "A command of mal and its arguments.")

@@ -9,26 +9,57 @@ struct MAL: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "mal",
         abstract: "Turns bounding boxes into instance masks (Mask Auto-Labeler).",
-        discussion: """
-            A vision transformer looks at the crop around each box and gives the object's mask. \
-            Boxes come in COCO's, YOLO's, VOC's and other formats; masks go out as COCO JSON.
-
-              mal label photos --boxes boxes.json --out masks.json --overlays look
-              mal validate boxes.json --images photos
-              mal convert masks.json dataset --to yolo-seg
-              mal train -e spec.yaml
-              mal evaluate -e spec.yaml
-
-            Results go to standard output, progress and messages to standard error. Exit codes: \
-            0 done, 1 failed, 64 wrong usage, 130 stopped by Ctrl-C (the same command continues).
-            """,
         version: Product.version,
-        subcommands: [
-            LabelCommand.self, TrainCommand.self, EvaluateCommand.self, InferenceCommand.self,
-            AutoLabelCommand.self, LaunchCommand.self, MergeCommand.self, ConvertCommand.self,
-            SemanticCommand.self, ReportCommand.self, ValidateCommand.self,
-            CheckpointCommand.self, SpecCommand.self,
-        ])
+        subcommands: tasks.flatMap { $0.commands })
+
+    /// All commands, by what they are for.
+    private static var tasks: [(name: String, commands: [any ParsableCommand.Type])] {
+        [
+            (
+                "Label boxes:",
+                [
+                    LabelCommand.self, InferenceCommand.self, AutoLabelCommand.self,
+                    MergeCommand.self,
+                ]
+            ),
+            (
+                "Check and convert:",
+                [
+                    ValidateCommand.self, ReportCommand.self, ConvertCommand.self,
+                    SemanticCommand.self,
+                ]
+            ),
+            (
+                "Train and evaluate:",
+                [
+                    TrainCommand.self, EvaluateCommand.self, LaunchCommand.self,
+                    CheckpointCommand.self, SpecCommand.self,
+                ]
+            ),
+        ]
+    }
+
+    /// `mal --help`: fits a screen of 24 lines.
+    private static var help: String {
+        var lines = [
+            "Turns bounding boxes into instance masks. The three most common calls:",
+            "  mal label photos --boxes boxes.json --out masks.json",
+            "  mal report masks.json --images photos --out look",
+            "  mal train -e spec.yaml", "",
+        ]
+        for (name, commands) in tasks {
+            lines.append(name)
+            for command in commands {
+                let column = command._commandName.padding(toLength: 12, withPad: " ", startingAt: 0)
+                lines.append("  \(column) \(command.configuration.abstract)")
+            }
+        }
+        lines += [
+            "Exit codes: 0 done, 1 failed, 64 wrong usage, 130 stopped by Ctrl-C.",
+            "mal help COMMAND tells more; mal --version names versions and devices.",
+        ]
+        return lines.joined(separator: "\n")
+    }
 
     /// ArgumentParser's own, but that what can't be printed is known.
     static func main() async {
@@ -36,6 +67,11 @@ struct MAL: AsyncParsableCommand {
         program_explain_lost_memory()
         refuseNamesOfOtherEncodings()
         do {
+            switch Array(CommandLine.arguments.dropFirst()) {
+            case [], ["-h"], ["--help"], ["help"]: return try StandardStreams.show(help)
+            case ["--version"]: return try StandardStreams.show(Product.parts)
+            default: refuseUnknownCommands()
+            }
             var command = try parseAsRoot()
             if var waiting = command as? any AsyncParsableCommand {
                 try await waiting.run()
@@ -44,6 +80,31 @@ struct MAL: AsyncParsableCommand {
             }
         } catch {
             end(with: error)
+        }
+    }
+
+    /// A word where a command should be that is none: names the nearest one.
+    private static func refuseUnknownCommands() {
+        var words = CommandLine.arguments.dropFirst()
+        if words.first == "help" { words.removeFirst() }
+        var command: any ParsableCommand.Type = MAL.self
+        var path = "mal"
+        while let word = words.popFirst(), !word.hasPrefix("-") {
+            let known = command.configuration.subcommands
+            let found = known.first {
+                $0._commandName == word || $0.configuration.aliases.contains(word)
+            }
+            guard !known.isEmpty, word != "help" else { return }
+            guard let found else {
+                let near = nearestWord(to: word, among: known.map { $0._commandName })
+                StandardStreams.say(
+                    "Error: \(path) has no command \(word)"
+                        + (near.map { "; did you mean \(path) \($0)?" }
+                            ?? "; \(path) --help lists them") + "\n")
+                Foundation.exit(ExitCode.validationFailure.rawValue)
+            }
+            command = found
+            path += " " + found._commandName
         }
     }
 

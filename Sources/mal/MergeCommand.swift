@@ -30,7 +30,7 @@ struct MergeCommand: ParsableCommand {
 
     @OptionGroup var input: InputFormatOptions
 
-    @Option(help: "Folder for one picture an image with its masks drawn.")
+    @Option(help: "Folder for pictures of the images with their masks drawn.")
     var overlays: String?
 
     @Flag(
@@ -40,7 +40,7 @@ struct MergeCommand: ParsableCommand {
     @Flag(help: "Replace an output that is there and was not made of the same journals.")
     var overwrite = false
 
-    @Flag(name: .shortAndLong, help: "No progress, only warnings and errors.")
+    @Flag(name: .shortAndLong, help: "Show only warnings and errors.")
     var quiet = false
 
     func run() throws {

@@ -35,7 +35,7 @@ struct ReportCommand: AsyncParsableCommand {
     @Flag(name: .customLong("apply-exif"), help: "Turn images as their EXIF orientation says.")
     var appliesEXIF = false
 
-    @Flag(name: .shortAndLong, help: "No progress, only warnings and errors.")
+    @Flag(name: .shortAndLong, help: "Show only warnings and errors.")
     var quiet = false
 
     func validate() throws { try checkMaxPixels(maxPixels) }

@@ -8,19 +8,20 @@ struct RunOptions: ParsableArguments {
     @Option(help: "Where to compute: auto (a GPU if there is one), cpu, cuda or cuda:N.")
     var device: String?
 
-    @Option(help: "auto, fp32, bf16 or fp16. auto: fp32 on a CPU, bf16 on a GPU (docs/spec.md).")
+    @Option(
+        help: "Arithmetic: fp32, bf16, fp16 or auto (fp32 on a CPU, bf16 on a GPU; docs/spec.md).")
     var precision: String?
 
-    @Option(help: "Boxes that go through the network together.")
+    @Option(help: "Number of boxes that go through the network together.")
     var batchSize: Int?
 
     @Option(help: "Side of the square crop in pixels, a multiple of the model's patch size.")
     var cropSize: Int?
 
-    @Option(help: "CPU threads of the network (default: one a core).")
+    @Option(help: "Number of CPU threads (default: one a core).")
     var threads: Int?
 
-    @Flag(name: .shortAndLong, help: "No progress, only warnings and errors.")
+    @Flag(name: .shortAndLong, help: "Show only warnings and errors.")
     var quiet = false
 
     /// - Parameter section: the command's section of the spec.
@@ -66,7 +67,6 @@ struct SpecOptions: ParsableArguments {
     @OptionGroup var additions: SpecAdditions
 
     var overrides: [String] { additions.overrides }
-    var settings: [SpecSetting] { additions.settings }
 }
 
 /// What goes on top of a spec file.
@@ -76,11 +76,29 @@ struct SpecAdditions: ParsableArguments {
         help: "Results folder; the command writes into a subfolder of its name.")
     var resultsDir: String?
 
+    @Option(help: "Number of GPUs, with a process each (as train.num_gpus of the spec).")
+    var gpus: Int?
+
+    @Option(
+        name: [.customShort("k"), .customLong("key")],
+        help: "Key of TAO's encrypted models; taken, but mal encrypts nothing.")
+    var key: String?
+
     @Argument(help: "Spec keys to set on top of the file, dotted: dataset.crop_size=224.")
     var overrides: [String] = []
 
-    var settings: [SpecSetting] {
-        resultsDir.map { [SpecSetting("--results-dir", "results_dir", .text($0))] } ?? []
+    /// - Parameter section: the command's section of the spec.
+    func settings(_ section: String) -> [SpecSetting] {
+        var settings: [SpecSetting] = []
+        if let resultsDir {
+            settings.append(SpecSetting("--results-dir", "results_dir", .text(resultsDir)))
+        }
+        if let gpus {
+            settings.append(SpecSetting("--gpus", section + ".num_gpus", .integer(gpus)))
+        }
+        // Nothing uses it, and it belongs into no file.
+        if key != nil { settings.append(SpecSetting("-k", "encryption_key", .text(""))) }
+        return settings
     }
 }
 
@@ -88,7 +106,7 @@ struct SpecAdditions: ParsableArguments {
 struct AdaptiveCropOption: ParsableArguments {
     @Flag(
         name: .customLong("adaptive-crop"),
-        help: "Small boxes in smaller crops: faster, less exact masks (docs/performance.md).")
+        help: "Take smaller crops of small boxes: faster, less exact (docs/performance.md).")
     var isOn = false
 
     var settings: [SpecSetting] {
@@ -98,19 +116,21 @@ struct AdaptiveCropOption: ParsableArguments {
 
 /// How a labelling run treats what is there already, and what it writes.
 struct OutputOptions: ParsableArguments {
-    @Flag(help: "Continue an interrupted run; an error when there is none.")
+    @Flag(help: "Continue an interrupted run; fail when there is none.")
     var resume = false
 
-    @Flag(help: "Start over, dropping what an interrupted or finished run of mal made.")
+    @Flag(help: "Start over: drop what an interrupted or finished run of mal made.")
     var fresh = false
 
     @Flag(help: "Replace outputs that are there, also those of other commands and programs.")
     var overwrite = false
 
-    @Option(help: "tao: write exactly what TAO writes (drops boxes and keys). Default: lossless.")
+    @Option(
+        help: "Style of the output: tao writes exactly what TAO writes, without all boxes and keys."
+    )
     var compat: Compatibility?
 
-    @Option(help: "Folder for one picture an image with its masks drawn.")
+    @Option(help: "Folder for pictures of the images with their masks drawn.")
     var overlays: String?
 
     @Option(help: "Folder for web pages that show the masks, worst first (see `mal help report`).")
@@ -130,20 +150,20 @@ struct OutputOptions: ParsableArguments {
 
     @OptionGroup var adaptiveCrop: AdaptiveCropOption
 
-    @Flag(help: "Tell at the end where the batches' time went.")
+    @Flag(help: "Print at the end where the time went.")
     var profile = false
 
     @Flag(
         help: """
-            Exit with 1 when a box could not be labelled, and don't continue what another version, \
-            thread count or instruction set began.
+            Fail (exit code 1) when a box could not be labelled, or when another version, thread \
+            count or instruction set began the run.
             """)
     var strict = false
 
     @Option(
         help: """
-            Label only part I of N, as I/N, into a journal beside the output; `mal merge` makes one \
-            output of all parts.
+            Part to label, as I/N: the I-th of N parts, into a journal beside the output. `mal \
+            merge` makes one output of all parts.
             """,
         transform: { text in
             guard let shard = LabelShard(text) else {

@@ -8,7 +8,7 @@ struct SpecCommand: ParsableCommand {
         discussion: "mal spec inference > spec.yaml")
 
     @Argument(
-        help: "train, evaluate or inference; markdown prints all keys as docs/spec.md has them.")
+        help: "Command whose spec to print: train, evaluate or inference; markdown: docs/spec.md.")
     var command: Topic
 
     enum Topic: String, ExpressibleByArgument, CaseIterable {

@@ -12,8 +12,9 @@ struct TrainCommand: AsyncParsableCommand {
         discussion: """
             Reads TAO's train spec. Checkpoints, metrics.jsonl, status.json and TensorBoard files go \
             to results_dir/train. The same command given again continues a run that was stopped, \
-            exactly and with as many threads; --dry-run only looks at spec and data. train.num_gpus above 1 starts a process \
-            for each GPU; torchrun and the like start them too (docs/scale-out.md).
+            exactly and with as many threads. --dry-run only checks spec and data. train.num_gpus \
+            above 1 starts a process for each GPU; torchrun and the like can start them too \
+            (docs/scale-out.md).
 
               mal train -e spec.yaml --dry-run
               mal train -e spec.yaml train.pretrained_model_path=dinov2.safetensors -r runs/a
@@ -25,7 +26,7 @@ struct TrainCommand: AsyncParsableCommand {
     @Flag(help: "Continue the run in the folder even if the spec has changed since.")
     var resume = false
 
-    @Flag(help: "Tell at the end where the steps' time went.")
+    @Flag(help: "Print at the end where the time went.")
     var profile = false
 
     @Flag(help: "Check spec and data, print what a run would do, and draw one batch.")
@@ -33,7 +34,7 @@ struct TrainCommand: AsyncParsableCommand {
 
     @MainActor
     func run() async throws {
-        let settings = spec.settings + run.settings("train")
+        let settings = spec.additions.settings("train") + run.settings("train")
         let rank = try ThisProcess.rank()
         if !dryRun,
             let plan = try LaunchPlan(

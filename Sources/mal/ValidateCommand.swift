@@ -27,7 +27,7 @@ struct ValidateCommand: ParsableCommand {
 
     @OptionGroup var input: InputFormatOptions
 
-    @Option(help: "Findings to print.")
+    @Option(help: "Number of findings to print.")
     var limit = 100
 
     @Option(help: "Refuse images with more pixels than this.")

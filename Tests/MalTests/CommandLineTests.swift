@@ -48,8 +48,8 @@ struct CommandLineTests {
         #expect(result.code == 0)
         #expect(result.errors.isEmpty)
         for command in [
-            "label", "evaluate", "inference", "auto-label", "convert", "semantic", "validate",
-            "checkpoint", "spec",
+            "label", "train", "evaluate", "inference", "auto-label", "launch", "merge", "convert",
+            "semantic", "report", "validate", "checkpoint", "spec",
         ] {
             #expect(result.output.contains("\n  \(command) "), "\(command)")
         }

@@ -33,7 +33,10 @@ extension CommandLineTests {
             (["validate", "--max-pixels=-1"], "--max-pixels must be 1 to 4000000000, is -1"),
             (["validate", "--limit=-1"], "--limit must be 0 or more, is -1"),
             (["report", "--max-pixels", "0"], "--max-pixels must be 1 to 4000000000, is 0"),
-            (["checkpoint", "convert", "a", "b.pth"], "b.pth must end in .safetensors"),
+            (
+                ["checkpoint", "convert", "a", "b.bin"],
+                "b.bin must end in .safetensors, or in .pth for TAO"
+            ),
             (
                 metadata("crop_size=abc"),
                 "--metadata crop_size must be a whole number, 1 or more, is abc"

@@ -39,6 +39,56 @@ struct PretrainedConversionTests {
         }
     }
 
+    @Test(
+        "TAO's .pth has the names and shapes of a file by TAO itself",
+        arguments: ["micro_vit_trained", "micro_fan_init"])
+    func convertForTAO(_ name: String) throws {
+        try inFolder { folder in
+            let source = fixture(name + ".pth")
+            let ours = folder + "/a.safetensors"
+            try CheckpointConversion.convert(source, to: ours, version: "1")
+            let path = folder + "/b.pth"
+            let info = try CheckpointConversion.convert(ours, to: path, version: "1")
+            #expect(info.format == .torch && info.container == ["state_dict"] && info.hasTeacher)
+            let expected = try StoredCheckpoint(path: source)
+            let found = try StoredCheckpoint(path: path)
+            #expect(Set(found.tensors.map(\.name)) == Set(expected.tensors.map(\.name)))
+            let tensors = Dictionary(uniqueKeysWithValues: found.tensors.map { ($0.name, $0) })
+            for tensor in expected.tensors {
+                let copy = try #require(tensors[tensor.name])
+                // The classifier, which nothing uses, is zeros for TAO's 1000 classes.
+                guard !tensor.name.contains(".head.") else {
+                    #expect(copy.shape == [1000] + tensor.shape.dropFirst())
+                    #expect(copy.floats().allSatisfy { $0 == 0 })
+                    continue
+                }
+                #expect(copy.shape == tensor.shape && copy.elementType == tensor.elementType)
+                #expect(copy.floats() == tensor.floats())
+            }
+        }
+    }
+
+    @Test("a student alone stands for its teacher in TAO's .pth")
+    func studentForTAO() throws {
+        try inFolder { folder in
+            let (backbone, heads) = try Self.parts(in: folder)
+            let path = folder + "/a.pth"
+            try CheckpointConversion.convert(
+                backbone, to: path, heads: heads, elementType: .float16, version: "1")
+            let found = try MaskCheckpoint(path: path)
+            #expect(found.student.count == found.teacher.count)
+            for (name, tensor) in found.student {
+                #expect(tensor.floats() == found.teacher[name]?.floats())
+            }
+            let names = Set(found.info.parameters.map(\.name))
+            #expect(
+                names
+                    == Set(
+                        try StoredCheckpoint(path: fixture("micro_vit_init.pth")).tensors.map(
+                            \.name)))
+        }
+    }
+
     @Test("a FAN keeps its running statistics, its counters whole in half precision too")
     func fan() throws {
         try inFolder { folder in
@@ -106,8 +156,11 @@ struct PretrainedConversionTests {
                 }
             }
             #expect(
-                refusal(whole, "x.pth")
-                    == "x.pth: must end in .safetensors, the only format that is written")
+                refusal(whole, "x.bin")
+                    == "x.bin: must end in .safetensors, or in .pth for TAO")
+            #expect(
+                refusal(backbone, folder + "/x.pth")
+                    == "\(backbone): has no heads, which TAO's .pth has; give them with --heads")
             #expect(
                 refusal(heads)
                     == "\(heads): has no backbone (Mask Auto-Labeler heads without a backbone); "

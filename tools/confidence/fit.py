@@ -158,8 +158,8 @@ def main():
     score = np.interp(raw, [a for a, _ in knots], [v for _, v in knots])
     model = fit(features, agree, drawn)
     agreed = np.array([v for v in agree.values() if v is not None])
-    version = subprocess.run([options.mal, "--version"], capture_output=True, text=True).stdout.strip()
-    note = [f"Model: {options.model}, mal {version}.",
+    version = subprocess.run([options.mal, "--version"], capture_output=True, text=True).stdout
+    note = [f"Model: {options.model}, {version.splitlines()[0]}.",
             f"{len(agreed)} training boxes labelled four ways (mean agreement {agreed.mean():.3f}),",
             f"{len(truth)} outlines drawn by hand (mean IoU {truth.mean():.3f}); held out, the score's",
             f"correlation with their IoU is {np.corrcoef(score, truth)[0, 1]:.2f}, its mean distance "

@@ -1,3 +1,4 @@
+import COCO
 import Foundation
 import Glibc
 import Specs
@@ -17,6 +18,7 @@ public enum ModelFiles {
         guard let file = files[checkpoint] else {
             let student = checkpoint + "/student.safetensors"
             let path = access(student, R_OK) == 0 ? student : checkpoint
+            if path == checkpoint, let reason = fault(of: path) { throw .wrongUse(reason) }
             _ = try TrainingCheckpoint.stateAfterCheck(ofFile: path)
             return path
         }
@@ -27,6 +29,27 @@ public enum ModelFiles {
         throw LabelingError.wrongUse(
             "the model \(file) was not found in share/mal/Models beside the program or in a folder "
                 + "Models above it; give a file with --checkpoint")
+    }
+
+    /// What is wrong with a checkpoint that is not there, or is the folder of a whole run: names those beside
+    /// it or in it. Nil where there is nothing better to say than that it can't be opened.
+    public static func fault(of checkpoint: String) -> String? {
+        var status = stat()
+        let isThere = stat(checkpoint, &status) == 0
+        guard !isThere || status.st_mode & S_IFMT == S_IFDIR else { return nil }
+        let beside = checkpoint.folderPath.isEmpty ? "." : checkpoint.folderPath
+        let found = (isThere ? [checkpoint, checkpoint + "/train"] : [beside])
+            .flatMap { [$0 + "/model_best", $0 + "/model_latest"] }
+            .filter { access($0 + "/student.safetensors", R_OK) == 0 }
+        if !found.isEmpty {
+            return "\(checkpoint): "
+                + (isThere ? "the folder of a run; its checkpoints: " : "no such file; beside it: ")
+                + found.joined(separator: ", ")
+        }
+        let isName = files[checkpoint] == nil && !checkpoint.contains { "/.".contains($0) }
+        guard !isThere, isName else { return nil }
+        let names = files.keys.sorted().joined(separator: ", ")
+        return "\(checkpoint): no such file; the models that come with mal are \(names)"
     }
 
     /// The teacher of a checkpoint folder of `mal train`; nil for any other checkpoint.

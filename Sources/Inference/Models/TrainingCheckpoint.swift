@@ -211,7 +211,7 @@ extension Spec {
         "dataset.load_mask", "evaluate.use_mixed_model_test", "evaluate.use_teacher_test",
         "evaluate.use_flip_test", "train.test_margin_rate", "train.mask_thres",
         "train.activation_checkpoint", "late_results", "train.num_gpus", "train.gpu_ids",
-        "train.num_nodes", "strategy", "rank_timeout",
+        "train.num_nodes", "strategy", "rank_timeout", "train.tao_checkpoints",
     ]
 
     /// `train.lr (was 1e-06, is 2e-06)` for every key that changes the course of training.

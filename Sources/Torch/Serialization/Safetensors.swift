@@ -138,7 +138,7 @@ public struct Safetensors: Sendable {
 
 extension StoredTensor {
     /// `withContiguousBytes` for bodies that throw `CheckpointError`.
-    fileprivate func withBytes(
+    func withBytes(
         _ body: (UnsafeRawBufferPointer) throws(CheckpointError) -> Void
     ) throws(CheckpointError) {
         var failure: CheckpointError?
@@ -150,7 +150,7 @@ extension StoredTensor {
 }
 
 extension [UInt8] {
-    fileprivate func withBytes(
+    func withBytes(
         _ body: (UnsafeRawBufferPointer) throws(CheckpointError) -> Void
     ) throws(CheckpointError) {
         var failure: CheckpointError?
