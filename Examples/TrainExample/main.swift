@@ -1,4 +1,5 @@
 import MaskAutoLabeler
+import Training
 
 // Trains as a spec file says: TrainExample SPEC RESULTS_FOLDER [key=value …]
 

@@ -52,7 +52,8 @@ public struct CheckpointReport: Sendable {
                 path, teacher: teacher, to: output, heads: heads,
                 elementType: halves.map { $0 ? .float16 : .float32 }, metadata: metadata,
                 version: Product.version)
-        } catch let error as CheckpointError where error.kind == .metadata {
+        } catch {
+            guard error.kind == .metadata else { throw error }
             throw LabelingError.wrongOption("--\(error.message)")
         }
         let lost = info.format == .torch ? try MaskCheckpoint(path: path).info.metadata : [:]

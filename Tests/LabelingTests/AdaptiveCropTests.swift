@@ -6,6 +6,7 @@ import MaskAutoLabeler
 import Specs
 import Testing
 import TestSupport
+import Training
 
 @Suite("Smaller crops for small boxes")
 struct AdaptiveCropTests {

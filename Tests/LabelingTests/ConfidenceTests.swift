@@ -2,6 +2,7 @@ import Imaging
 import Inference
 import Testing
 import TestSupport
+import Training
 
 @Suite("Confidence")
 struct ConfidenceTests {

@@ -4,6 +4,7 @@ import MaskAutoLabeler
 import Specs
 import Testing
 import TestSupport
+import Training
 
 /// Runs of the reference with ten sets of options (`eval_results.json`, SPEC §8).
 @Suite("Evaluation against the reference")

@@ -1,4 +1,5 @@
 import MaskModel
+import Specs
 import Testing
 import TestSupport
 import Torch

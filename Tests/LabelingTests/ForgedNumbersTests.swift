@@ -1,10 +1,13 @@
+import Distributed
+import Files
 import Foundation
 import Imaging
-import Labeling
+import Inference
 import Synchronization
-import TestSupport
 import Testing
+import TestSupport
 import Torch
+import Training
 
 /// Numbers that no run of ours writes: in a checkpoint's state, from another process, out of a lost network.
 @Suite("Forged numbers")

@@ -1,8 +1,10 @@
 import Foundation
 import Glibc
+import Specs
 import Testing
 import TestSupport
 import Torch
+import Training
 
 /// Real processes: `mal launch` on loopback, with tiny networks.
 @Suite("Runs of several processes")

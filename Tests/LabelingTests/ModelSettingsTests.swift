@@ -5,6 +5,7 @@ import MaskModel
 import Specs
 import Testing
 import TestSupport
+import Training
 
 /// A model file's own crop size and thresholds hold where a spec leaves them open.
 @Suite("Settings of model files")

@@ -8,6 +8,7 @@ import Specs
 import Testing
 import TestSupport
 import Torch
+import Training
 
 @Suite("Weights and masks that are none")
 struct NonFiniteTests {

@@ -1,8 +1,10 @@
 import Foundation
+import Inference
 import MaskAutoLabeler
 import Specs
 import Testing
 import TestSupport
+import Training
 
 @Suite struct PredictionJobTests {
     @Test("masks under the truth's ids have the reference's mIoU; all numbers are in the JSON")

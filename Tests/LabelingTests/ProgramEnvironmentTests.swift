@@ -1,6 +1,7 @@
 import Foundation
 import TestSupport
 import Testing
+import Training
 
 @Suite("What a program sets before libtorch starts")
 struct ProgramEnvironmentTests {

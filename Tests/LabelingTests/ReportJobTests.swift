@@ -2,6 +2,7 @@ import Annotations
 import Files
 import Foundation
 import Imaging
+import Inference
 import Reporting
 import Specs
 import Testing

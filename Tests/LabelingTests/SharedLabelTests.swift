@@ -2,8 +2,10 @@ import Distributed
 import Foundation
 import Glibc
 import Inference
+import Specs
 import Testing
 import TestSupport
+import Training
 
 /// One output of several processes, equal byte for byte to that of one.
 @Suite("Shared labelling")

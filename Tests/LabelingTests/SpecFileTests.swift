@@ -1,4 +1,5 @@
 import Foundation
+import Inference
 import Specs
 import Testing
 import TestSupport

@@ -1,5 +1,6 @@
-import Labeling
+import Specs
 import Testing
+import Training
 
 @Suite struct SpecSynonymsTests {
     @Test("every synonym stands for keys that there are, and is none itself")

@@ -2,6 +2,7 @@ import Foundation
 import Specs
 import Testing
 import TestSupport
+import Training
 
 @Suite struct SpecTests {
     @Test("every default of TAO's configuration is ours")

@@ -1,5 +1,6 @@
 import Foundation
 import Imaging
+import Specs
 import Training
 
 /// A small data set of coloured rectangles and discs on noise, with true masks as polygons.

@@ -1,9 +1,12 @@
 import Foundation
-import Labeling
+import Inference
+import MaskAutoLabeler
 import MaskModel
-import TestSupport
+import Specs
 import Testing
+import TestSupport
 import Torch
+import Training
 
 /// What a training run leaves for TAO.
 extension TrainJobTests {

@@ -1,9 +1,11 @@
 import Foundation
+import Inference
 import MaskAutoLabeler
 import Specs
 import Testing
 import TestSupport
 import Torch
+import Training
 
 @Suite("Training runs")
 struct TrainJobTests {

@@ -1,3 +1,4 @@
+import Inference
 import MaskModel
 import Testing
 import TestSupport

@@ -1,6 +1,7 @@
 import Foundation
 import Imaging
 import Inference
+import Specs
 import Testing
 import TestSupport
 import Training

@@ -1,4 +1,6 @@
+import Inference
 import MaskModel
+import Specs
 import Testing
 import TestSupport
 import Torch

@@ -1,4 +1,4 @@
-import Specs
+public import Specs
 import Torch
 
 extension RunFingerprint {
@@ -12,5 +12,20 @@ extension RunFingerprint {
         print.add("threads", threads)
         print.add("instruction set", Libtorch.instructionSet)
         return print
+    }
+}
+
+extension Product {
+    /// What computes, a line each: this program, libtorch, and the devices of this machine.
+    public static var parts: String {
+        let gpus = (0..<Device.cudaCount).map { index in
+            let capability = Device.cuda(index).computeCapability
+            return "cuda:\(index) (compute capability \(capability / 10).\(capability % 10))"
+        }
+        return """
+            mal \(version)
+            libtorch \(Libtorch.version)
+            devices: \((["cpu"] + gpus).joined(separator: ", "))
+            """ + (gpus.isEmpty ? " (no GPU: \(Device.cudaProblem))" : "")
     }
 }

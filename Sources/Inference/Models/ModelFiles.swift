@@ -1,4 +1,4 @@
-import COCO
+import Files
 import Foundation
 import Glibc
 import Specs
@@ -18,7 +18,9 @@ public enum ModelFiles {
         guard let file = files[checkpoint] else {
             let student = checkpoint + "/student.safetensors"
             let path = access(student, R_OK) == 0 ? student : checkpoint
-            if path == checkpoint, let reason = fault(of: path) { throw .wrongUse(reason) }
+            if path == checkpoint, let reason = fault(of: path) {
+                throw LabelingError.wrongUse(reason)
+            }
             _ = try TrainingCheckpoint.stateAfterCheck(ofFile: path)
             return path
         }
@@ -53,7 +55,7 @@ public enum ModelFiles {
     }
 
     /// The teacher of a checkpoint folder of `mal train`; nil for any other checkpoint.
-    static func teacherPath(besides student: String, of checkpoint: String) -> String? {
+    package static func teacherPath(besides student: String, of checkpoint: String) -> String? {
         let teacher = checkpoint + "/teacher.safetensors"
         return student != checkpoint && access(teacher, R_OK) == 0 ? teacher : nil
     }
