@@ -1,16 +1,24 @@
 // swift-tools-version: 6.2
+import Foundation
 import PackageDescription
 
-// libtorch's headers and libraries, taken out of the pip wheel by scripts/bootstrap.sh. TORCH_DIR names another copy
-// (a second libtorch version, say). Only a root package may use unsafeFlags, which is what this one is.
-let torch = Context.environment["TORCH_DIR"] ?? Context.packageDirectory + "/.deps/torch"
+// Where libtorch is. In a clone scripts/bootstrap.sh puts it into .deps/torch, and TORCH_DIR names another copy
+// (a second version, say). As a dependency of another package this one has neither, and may use no unsafe flags: there
+// pkg-config finds what scripts/install-libtorch.sh has installed.
+let clone = Context.environment["TORCH_DIR"] ?? Context.packageDirectory + "/.deps/torch"
+let torch = FileManager.default.fileExists(atPath: clone + "/lib") ? clone : nil
 
 let swiftSettings: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny"),
     .enableUpcomingFeature("InternalImportsByDefault"),
     .enableUpcomingFeature("MemberImportVisibility"),
 ]
-let strictC: [String] = ["-Wall", "-Wextra", "-Werror"]
+let strictC: [CSetting] = [
+    .enableWarning("all"), .enableWarning("extra"), .treatAllWarnings(as: .error),
+]
+let strictCXX: [CXXSetting] = [
+    .enableWarning("all"), .enableWarning("extra"), .treatAllWarnings(as: .error),
+]
 // For CI: the half of the TIFF reader that is for libtiff before 4.5.
 let tiff: [CSetting] =
     Context.environment["OLD_LIBTIFF"] == nil ? [] : [.define("CI_TIFF_OPTIONS", to: "0")]
@@ -47,41 +55,42 @@ let package = Package(
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
-    targets: [
+    targets: (torch == nil
+        ? [.systemLibrary(name: "CLibtorch", pkgConfig: "libtorch")] : []) + [
         .target(
             name: "CTorch",
-            cxxSettings: [
-                .headerSearchPath("gloo-names"),
-                .unsafeFlags(
+            dependencies: torch == nil ? ["CLibtorch"] : [],
+            cxxSettings: strictCXX + [.headerSearchPath("gloo-names")]
+                + (torch.map {
                     [
-                        "-isystem", torch + "/include",
-                        "-isystem", torch + "/include/torch/csrc/api/include",
-                    ] + strictC),
-            ],
-            linkerSettings: [
-                // Run paths: beside an installed binary, then where it was built.
-                .unsafeFlags([
-                    "-L" + torch + "/lib",
-                    "-Xlinker", "-rpath", "-Xlinker", "$ORIGIN/../lib/mal/torch/lib",
-                    "-Xlinker", "-rpath", "-Xlinker", torch + "/lib",
-                ]),
-                .linkedLibrary("torch_cpu"), .linkedLibrary("c10"),
-            ]),
-        .target(name: "CKernels", cSettings: [.unsafeFlags(strictC)]),
+                        .unsafeFlags([
+                            "-isystem", $0 + "/include",
+                            "-isystem", $0 + "/include/torch/csrc/api/include",
+                        ])
+                    ]
+                } ?? []),
+            linkerSettings: [.linkedLibrary("torch_cpu"), .linkedLibrary("c10")]
+                + (torch.map {
+                    [
+                        // Run paths: beside an installed binary, then where it was built.
+                        .unsafeFlags([
+                            "-L" + $0 + "/lib",
+                            "-Xlinker", "-rpath", "-Xlinker", "$ORIGIN/../lib/mal/torch/lib",
+                            "-Xlinker", "-rpath", "-Xlinker", $0 + "/lib",
+                        ])
+                    ]
+                } ?? [])),
+        .target(name: "CKernels", cSettings: strictC),
+        .target(name: "CProgram", cSettings: strictC, cxxSettings: strictCXX),
         .target(
-            name: "CProgram", cSettings: [.unsafeFlags(strictC)], cxxSettings: [.unsafeFlags(strictC)]),
-        .target(
-            name: "CImaging",
-            cSettings: [.unsafeFlags(strictC)] + tiff,
+            name: "CImaging", cSettings: strictC + tiff,
             linkerSettings: [
                 .linkedLibrary("jpeg"), .linkedLibrary("png"), .linkedLibrary("webp"),
                 .linkedLibrary("tiff"),
             ]),
         .target(
-            name: "CJSON",
-            cxxSettings: [.unsafeFlags(strictC)],
-            linkerSettings: [.linkedLibrary("simdjson")]),
-        .target(name: "CFiles", cSettings: [.unsafeFlags(strictC)]),
+            name: "CJSON", cxxSettings: strictCXX, linkerSettings: [.linkedLibrary("simdjson")]),
+        .target(name: "CFiles", cSettings: strictC),
 
         target("Files", ["CFiles"]),
         target("Imaging", ["CImaging"]),
@@ -118,8 +127,7 @@ let package = Package(
             name: "bench", dependencies: modules + ["CProgram", argumentParser],
             path: "Benchmarks/Sources/bench", swiftSettings: swiftSettings),
         .executableTarget(
-            name: "TrainExample", dependencies: ["MaskAutoLabeler"], path: "Examples/TrainExample",
-            swiftSettings: swiftSettings),
+            name: "TrainExample", dependencies: ["MaskAutoLabeler"], path: "Examples/TrainExample"),
 
         .target(
             name: "TestSupport", dependencies: ["Torch"], path: "Tests/TestSupport",

@@ -1,7 +1,5 @@
-import MaskAutoLabeler
-import Training
-
 // Trains as a spec file says: TrainExample SPEC RESULTS_FOLDER [key=value …]
+import MaskAutoLabeler
 
 let arguments = CommandLine.arguments
 let job = try TrainJob(

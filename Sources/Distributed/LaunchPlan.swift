@@ -61,7 +61,9 @@ public struct LaunchPlan: Sendable {
                     + "is to be found")
         }
         (masterAddress, masterPort, secret) = (address, port, nil)
-        guard try RunSecret(environment) != nil else { throw LabelingError.wrongUse(RunSecret.missing) }
+        guard try RunSecret(environment) != nil else {
+            throw LabelingError.wrongUse(RunSecret.missing)
+        }
     }
 
     /// What the spec of a command asks for; nil where this process does the work itself: a rank

@@ -97,6 +97,8 @@ public struct RankEnvironment: Sendable {
         // Rank 0 serves the store there, whatever the machine's name stands for.
         masterAddress = isOnOneMachine && !isLoopback && !launcherKeepsStore ? "127.0.0.1" : address
         secret = try RunSecret(environment)?.bytes ?? []
-        guard isOnOneMachine || !secret.isEmpty else { throw LabelingError.wrongUse(RunSecret.missing) }
+        guard isOnOneMachine || !secret.isEmpty else {
+            throw LabelingError.wrongUse(RunSecret.missing)
+        }
     }
 }

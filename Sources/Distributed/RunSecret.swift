@@ -32,7 +32,10 @@ struct RunSecret: Sendable {
             // Nobody's secret is longer, and /dev/zero has no end.
             guard let file = FileHandle(forReadingAtPath: path),
                 let data = try? file.read(upToCount: 4096)
-            else { throw LabelingError.wrongUse("\(place): cannot be read; it must hold \(Self.expected)") }
+            else {
+                throw LabelingError.wrongUse(
+                    "\(place): cannot be read; it must hold \(Self.expected)")
+            }
             text = String(decoding: data, as: UTF8.self)
         } else {
             return nil

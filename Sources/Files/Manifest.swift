@@ -52,7 +52,9 @@ package struct Manifest {
 
     func hasFolder(_ name: String) -> Bool { folders.contains(name) }
 
-    package static func line(_ name: String, _ stamp: FileStamp? = nil, run: String? = nil) -> String {
+    package static func line(_ name: String, _ stamp: FileStamp? = nil, run: String? = nil)
+        -> String
+    {
         func text(_ text: String) -> String {
             String(decoding: PythonJSON.string(text), as: UTF8.self)
         }

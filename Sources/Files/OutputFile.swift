@@ -164,5 +164,7 @@ public struct OutputFile: ~Copyable {
         .unwritable(path: path, reason: reason(errno))
     }
 
-    package static func reason(_ code: Int32) -> String { String(cString: strerror(code)).lowercased() }
+    package static func reason(_ code: Int32) -> String {
+        String(cString: strerror(code)).lowercased()
+    }
 }

@@ -2,7 +2,6 @@ import Annotations
 import Files
 import Specs
 
-
 extension Labeler {
     /// Opens or begins a journal of this run, and tells what of it differs from before.
     func openJournal(

@@ -29,7 +29,8 @@ package enum OwnFiles {
             var status = stat()
             guard lstat(folder + "/" + name, &status) == 0, status.st_mode & S_IFMT != S_IFREG
             else { continue }
-            throw LabelingError.wrongUse("\(folder)/\(name): a link or folder is there; move it away")
+            throw LabelingError.wrongUse(
+                "\(folder)/\(name): a link or folder is there; move it away")
         }
     }
 

@@ -130,7 +130,8 @@ package struct RunPaths {
                 "\(written) holds the input images \(photographs.folder); give another name")
         }
         if case .file = output.kind, let image = photograph(output.path) {
-            throw LabelingError.wrongUse("\(written) is the input image \(image); give another name")
+            throw LabelingError.wrongUse(
+                "\(written) is the input image \(image); give another name")
         }
     }
 

@@ -22,7 +22,8 @@ public struct ExportSettings: Sendable, Equatable {
             throw LabelingError.wrongOption("--tolerance must be 0 to 1000 pixels, is \(tolerance)")
         }
         guard (0...1000).contains(voidBorder) else {
-            throw LabelingError.wrongOption("--void-border must be 0 to 1000 pixels, is \(voidBorder)")
+            throw LabelingError.wrongOption(
+                "--void-border must be 0 to 1000 pixels, is \(voidBorder)")
         }
         guard let overlap = ExportOptions.Overlap(rawValue: overlap) else {
             throw LabelingError.wrongOption("--overlap must be area or score, is \(overlap)")
@@ -66,7 +67,8 @@ extension OutputTarget {
         var targets: [OutputTarget] = []
         for text in texts { targets.append(try OutputTarget(text)) }
         for target in targets where target.path.isEmpty {
-            throw LabelingError.wrongOption("--out \(target.format.rawValue): has no path after the colon")
+            throw LabelingError.wrongOption(
+                "--out \(target.format.rawValue): has no path after the colon")
         }
         let paths = targets.map { URL(fileURLWithPath: $0.path).standardizedFileURL.path }
         guard Set(paths).count == paths.count else {
@@ -76,7 +78,9 @@ extension OutputTarget {
             let primary = targets.remove(at: place)
             return (primary.path, targets)
         }
-        guard let first = targets.first else { throw LabelingError.wrongOption("--out: give a path") }
+        guard let first = targets.first else {
+            throw LabelingError.wrongOption("--out: give a path")
+        }
         var path = first.path
         while path.count > 1, path.hasSuffix("/") { path.removeLast() }
         return (path + ".masks.json", targets)

@@ -81,41 +81,20 @@ public struct LabelJob {
             throw LabelingError.wrongUse(
                 "\(boxesPath): TAO has no output for YouTube-VIS files; leave --compat out")
         }
-        let runtime = try Runtime(
-            spec: spec, command: .inference, isFromFile: specPath != nil,
-            followsTAO: style == .tao, rank: rank, onEvent: onEvent)
         self.threads = threads
-        let model = try LabelingModel(
-            checkpoint: inference.checkpoint ?? ModelFiles.defaultName, spec: spec.model,
-            onEvent: onEvent)
-        let (cropSize, thresholds) = model.settings(
-            of: spec, isFromFile: specPath != nil, onEvent: onEvent)
+        let network = try LabelNetwork(
+            spec: spec, isFromFile: specPath != nil, style: style, rank: rank, onEvent: onEvent)
         var request = LabelRequest(
             imagesDirectory: imagesDirectory, outputPath: outputPath,
-            checkpointPath: model.path, cropSize: cropSize, thresholds: thresholds,
-            batchSize: spec.batchSize(for: .inference), device: runtime.device,
-            arithmetic: runtime.arithmetic)
-        request.writesScores = inference.writesScores
-        var cleansUp = inference.cleansUp
-        if specPath == nil {
-            if !spec.isSet("dataset.crop_size"), let size = model.cropSize,
-                // A file may say anything; what is too large is refused below.
-                inference.quality == .best, size < 1 << 20
-            {
-                let stride = model.configuration.backbone.tokenStride
-                request.cropSize = size * 3 / 2 / stride * stride
-            }
-            // A spec is TAO's until it says otherwise; without one both are on.
-            if style == .lossless {
-                if !spec.isSet("inference.cleanup") { cleansUp = true }
-                if !spec.isSet("inference.score") { request.writesScores = true }
-            }
-        }
-        if cleansUp { request.cleanup = MaskCleanup() }
+            checkpointPath: network.model.path, cropSize: network.cropSize,
+            thresholds: network.thresholds, batchSize: network.batchSize,
+            device: network.runtime.device, arithmetic: network.runtime.arithmetic)
+        request.writesScores = network.writesScores
+        request.cleanup = network.cleanup
         request.featuresPath = featuresPath
-        request.marginRate = spec.train.testMarginRate
+        request.marginRate = network.marginRate
         request.style = style
-        request.flipTest = inference.quality == .best
+        request.flipTest = network.flipTest
         request.measuresIoU = inference.loadsMasks
         request.decoding = DecodeOptions(
             maxPixels: spec.dataset.maxPixelCount, applyEXIF: spec.dataset.appliesEXIF)
@@ -123,13 +102,9 @@ public struct LabelJob {
         request.isStrict = isStrict
         request.threadCount = threads ?? Libtorch.threadCount
         request.overlaysDirectory = overlaysDirectory
-        request.confidence = model.confidence
-        request.modelDescription = "\(model.configuration)"
-        try model.check(cropSize: request.cropSize, of: spec.dataset)
-        if spec.dataset.usesAdaptiveCrops {
-            request.adaptiveCrop = AdaptiveCrop(
-                cropSize: request.cropSize, stride: model.configuration.backbone.tokenStride)
-        }
+        request.confidence = network.model.confidence
+        request.modelDescription = "\(network.model.configuration)"
+        request.adaptiveCrop = network.adaptiveCrop
         if request.measuresIoU {
             try requireSegmentations(
                 file, selection: request.selection, key: "inference.load_mask")
@@ -175,15 +150,8 @@ public struct LabelJob {
         if request.isDone, rank?.worldSize ?? 1 == 1 {
             predictor = nil
         } else {
-            let predictor = MaskPredictor(
-                networks: [
-                    try Libtorch.withThreads(threads) { try model.network(.student, runtime) }
-                ], source: .student,
-                device: runtime.device,
-                arithmetic: runtime.arithmetic, flipTest: request.flipTest,
-                repairsBucketBorders: specPath == nil && style == .lossless,
-                readsLate: runtime.readsLate)
-            if profiles { predictor.profile = StepProfile(device: runtime.device) }
+            let predictor = try network.predictor(threads: threads)
+            if profiles { predictor.profile = StepProfile(device: network.runtime.device) }
             self.predictor = predictor
         }
         self.onEvent = onEvent

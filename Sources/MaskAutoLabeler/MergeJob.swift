@@ -134,7 +134,8 @@ extension LabelRequest {
     ) throws {
         func value(_ name: String) throws -> String {
             guard let value = fingerprint[name] else {
-                throw LabelingError.journalUnreadable(path: path, reason: "it does not say the \(name)")
+                throw LabelingError.journalUnreadable(
+                    path: path, reason: "it does not say the \(name)")
             }
             return value
         }

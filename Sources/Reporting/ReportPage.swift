@@ -2,7 +2,6 @@ import Files
 
 // swift-format-ignore-file: its lines are HTML.
 
-
 /// The page of a report. It holds no data: what it shows comes from the folder's data files, so its
 /// bytes are the same in every report.
 enum ReportPage {

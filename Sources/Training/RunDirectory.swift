@@ -27,7 +27,9 @@ package final class RunDirectory {
         try makeDirectory(path)
         let name = path + "/.lock"
         lock = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
-        guard lock >= 0 else { throw FileError.fileSystem(path: name, action: "create", errno: errno) }
+        guard lock >= 0 else {
+            throw FileError.fileSystem(path: name, action: "create", errno: errno)
+        }
         guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
             close(lock)
             lock = -1

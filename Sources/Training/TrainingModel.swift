@@ -37,7 +37,9 @@ package struct TrainingModel {
         do {
             try configuration.validate(cropSize: spec.dataset.cropSize)
         } catch {
-            if case .invalidCropSize(_, let rule) = error, let ours = spec.dataset.cropSizeError(rule) {
+            if case .invalidCropSize(_, let rule) = error,
+                let ours = spec.dataset.cropSizeError(rule)
+            {
                 throw ours
             }
             throw error

@@ -5,7 +5,7 @@
 
 Labels some training boxes four ways (variants.py), measures how far the masks agree, and how far
 they match the few outlines in outlines.json, which were drawn by hand for this. Fits the weights of
-ConfidenceModel to both and writes ConfidenceModel+Default.swift in Sources/Labeling/Confidence (with
+ConfidenceModel to both and writes ConfidenceModel+Default.swift in Sources/Inference/Confidence (with
 --model tiny +Tiny.swift); build again afterwards. docs/confidence.md explains. Needs numpy, Pillow and pycocotools.
 """
 
@@ -20,7 +20,7 @@ from pycocotools import mask as coco_mask
 import variants
 
 HERE = Path(__file__).parent
-SOURCES = HERE.parent.parent / "Sources/Labeling/Confidence"
+SOURCES = HERE.parent.parent / "Sources/Inference/Confidence"
 OUTPUTS = {"default": SOURCES / "ConfidenceModel+Default.swift", "tiny": SOURCES / "ConfidenceModel+Tiny.swift"}
 # An outline is worth as much as this many agreements: it speaks of the truth, they of steadiness.
 OUTLINE_WEIGHT = 4.0

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Writes Sources/Labeling/TensorBoard/event.pb.swift from event.proto. Run by hand after a change of it; the result is committed.
+# Writes Sources/Training/TensorBoard/event.pb.swift from event.proto. Run by hand after a change of it; the result is committed.
 #   generate.sh PLUGIN    the protoc-gen-swift of the swift-protobuf version in Package.swift:
 #                         swift build --product protoc-gen-swift in a checkout of it
 # protoc comes from PROTOC, or from PyPI's grpcio-tools (PROTOC="python3 -m grpc_tools.protoc").
@@ -9,4 +9,4 @@ here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck disable=SC2086
 ${PROTOC:-protoc} --plugin=protoc-gen-swift="$1" -I "$here" \
     --swift_opt=Visibility=Internal --swift_opt=UseAccessLevelOnImports=true \
-    --swift_out="$here/../../Sources/Labeling/TensorBoard" "$here/event.proto"
+    --swift_out="$here/../../Sources/Training/TensorBoard" "$here/event.proto"

@@ -36,13 +36,16 @@ extension RLE {
         var shift: Int64 = 0
         for character in text {
             guard (48..<112).contains(character) else {
-                throw COCOError.segmentation("counts hold the byte \(character), which no RLE string has")
+                throw COCOError.segmentation(
+                    "counts hold the byte \(character), which no RLE string has")
             }
             let bits = Int64(character) - 48
             value |= (bits & 0x1F) << shift
             shift += 5
             if bits & 0x20 != 0 {
-                guard shift < 40 else { throw COCOError.segmentation("run \(counts.count) is too long") }
+                guard shift < 40 else {
+                    throw COCOError.segmentation("run \(counts.count) is too long")
+                }
                 continue
             }
             if bits & 0x10 != 0 { value |= -1 << shift }

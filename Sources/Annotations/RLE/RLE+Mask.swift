@@ -58,7 +58,8 @@ extension RLE {
     /// - Throws: ``COCOError/segmentation(_:)`` for a mask of more than `maxPixels`.
     public func mask(maxPixels: Int = 200_000_000) throws -> Mask {
         guard let count = size.pixelCount, count <= maxPixels else {
-            throw COCOError.segmentation("a mask of \(size) pixels is above the limit of \(maxPixels)")
+            throw COCOError.segmentation(
+                "a mask of \(size) pixels is above the limit of \(maxPixels)")
         }
         var pixels = [UInt8](repeating: 0, count: count)
         let (height, width) = (size.height, size.width)

@@ -46,7 +46,8 @@ package struct FileBytes: Sendable {
         switch bytes.count < 3 ? nil : byteOrderMark(bytes) {
         case nil: return bytes
         case "UTF-16":
-            throw FileError.unreadable(path: path, reason: "expected a \(kind) in UTF-8, found UTF-16")
+            throw FileError.unreadable(
+                path: path, reason: "expected a \(kind) in UTF-8, found UTF-16")
         default:
             bytes.removeFirst(3)
             return bytes
@@ -65,9 +66,11 @@ package struct FileBytes: Sendable {
         }
         switch status.st_mode & S_IFMT {
         case S_IFREG: break
-        case S_IFDIR: throw FileError.unreadable(path: path, reason: "expected a \(kind), found a folder")
+        case S_IFDIR:
+            throw FileError.unreadable(path: path, reason: "expected a \(kind), found a folder")
         default:
-            throw FileError.unreadable(path: path, reason: "expected a \(kind), found a device or pipe")
+            throw FileError.unreadable(
+                path: path, reason: "expected a \(kind), found a device or pipe")
         }
         let size = Int(status.st_size)
         guard size <= limit else {
@@ -99,7 +102,9 @@ package struct FileBytes: Sendable {
         }
     }
 
-    package func text(_ range: Range<Int>) -> String { String(decoding: storage[range], as: UTF8.self) }
+    package func text(_ range: Range<Int>) -> String {
+        String(decoding: storage[range], as: UTF8.self)
+    }
 
     /// Line and column (in bytes) of a position, both from 1.
     package func place(of offset: Int) -> (line: Int, column: Int) {

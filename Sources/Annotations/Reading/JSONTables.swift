@@ -81,7 +81,8 @@ extension FileBytes {
             let message = withUnsafeBytes(of: error.message) { text in
                 String(decoding: text.prefix { $0 != 0 }, as: UTF8.self)
             }
-            throw COCOError.syntax(path: path, line: place.line, column: place.column, message: message)
+            throw COCOError.syntax(
+                path: path, line: place.line, column: place.column, message: message)
         }
     }
 }

@@ -11,7 +11,8 @@ extension Segmentation {
             let polygons = try Self.polygons(&scanner)
             self = polygons.isEmpty ? .none : .polygons(polygons)
         case UInt8(ascii: "{"): self = .rle(try Self.rle(&scanner))
-        default: throw COCOError.segmentation("value is neither a list of polygons nor an RLE object")
+        default:
+            throw COCOError.segmentation("value is neither a list of polygons nor an RLE object")
         }
     }
 
@@ -23,7 +24,8 @@ extension Segmentation {
                 throw COCOError.segmentation("polygon \(polygons.count) is not a list of numbers")
             }
             guard let numbers = numbers(&scanner) else {
-                throw COCOError.segmentation("polygon \(polygons.count) holds something that is no number")
+                throw COCOError.segmentation(
+                    "polygon \(polygons.count) holds something that is no number")
             }
             guard numbers.count >= 6, numbers.count.isMultiple(of: 2) else {
                 throw COCOError.segmentation(
@@ -87,7 +89,8 @@ extension Segmentation {
         counts.reserveCapacity(lengths.count)
         for length in lengths {
             guard let count = UInt32(exactly: length) else {
-                throw COCOError.segmentation("run \(counts.count) is \(length), outside 0…\(UInt32.max)")
+                throw COCOError.segmentation(
+                    "run \(counts.count) is \(length), outside 0…\(UInt32.max)")
             }
             counts.append(count)
         }

@@ -50,7 +50,9 @@ public struct AnnotationWriter {
     ///
     /// - Parameter values: for the annotation at a place in `annotations`; nil leaves it as it is.
     ///   Called once for each, in order.
-    package func write(to output: inout OutputFile, values: (_ annotation: Int) throws -> [Value]?) throws {
+    package func write(to output: inout OutputFile, values: (_ annotation: Int) throws -> [Value]?)
+        throws
+    {
         try write(to: &output, tables: [file.annotations.map(\.range)]) { try values($1) }
     }
 

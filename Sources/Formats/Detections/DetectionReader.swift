@@ -95,7 +95,9 @@ enum DetectionReader {
         do {
             _ = try wrapped.readTables([table], path: path, visitor: visitor)
         } catch {
-            guard case COCOError.syntax(_, let line, let column, let message) = error else { throw error }
+            guard case COCOError.syntax(_, let line, let column, let message) = error else {
+                throw error
+            }
             throw COCOError.syntax(
                 path: path, line: line, column: line == 1 ? column - opening.count : column,
                 message: message)

@@ -37,12 +37,14 @@ enum FormatDetector {
     private static func head(of path: String) throws -> [UInt8] {
         let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard file >= 0 else {
-            throw FileError.unreadable(path: path, reason: String(cString: strerror(errno)).lowercased())
+            throw FileError.unreadable(
+                path: path, reason: String(cString: strerror(errno)).lowercased())
         }
         defer { close(file) }
         var status = stat()
         guard fstat(file, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
-            throw FileError.unreadable(path: path, reason: "expected a file, found a device or pipe")
+            throw FileError.unreadable(
+                path: path, reason: "expected a file, found a device or pipe")
         }
         guard status.st_size > 0 else {
             throw FileError.unreadable(path: path, reason: "the file is empty")

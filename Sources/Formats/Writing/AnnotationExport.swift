@@ -40,7 +40,8 @@ package struct AnnotationExport: Sendable {
                     path: path, reason: "\(format.rawValue) is a file, and this is a folder")
             }
             guard options.overwrites else {
-                throw FileError.unwritable(path: path, reason: "the file is there; --overwrite replaces it")
+                throw FileError.unwritable(
+                    path: path, reason: "the file is there; --overwrite replaces it")
             }
         }
     }

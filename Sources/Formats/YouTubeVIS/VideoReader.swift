@@ -10,7 +10,9 @@ enum VideoReader {
         let tables = try VideoTables(bytes, path: source.path)
         var conversion = VideoConversion(bytes: bytes, path: source.path)
         bytes.withBytes { conversion.run(tables, $0) }
-        guard conversion.problems.errorCount == 0 else { throw COCOError.invalid(conversion.problems) }
+        guard conversion.problems.errorCount == 0 else {
+            throw COCOError.invalid(conversion.problems)
+        }
         let document = try FileBytes(conversion.document, path: source.path)
         return try AnnotationFile(
             AnnotationReader(

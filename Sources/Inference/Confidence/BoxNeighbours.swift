@@ -11,8 +11,12 @@ package struct BoxNeighbours: Sendable {
     private static let limit = 64
 
     package init(_ plan: BoxPlan) {
-        boxes = Dictionary(grouping: plan.boxes, by: \.image)
-            .mapValues { $0.map(\.box).sorted { $0.minX < $1.minX } }
+        self.init(Dictionary(grouping: plan.boxes, by: \.image).mapValues { $0.map(\.box) })
+    }
+
+    /// - Parameter given: the boxes of each image.
+    package init(_ given: [Int: [Box]]) {
+        boxes = given.mapValues { $0.sorted { $0.minX < $1.minX } }
         widest = boxes.mapValues { $0.map(\.width).max() ?? 0 }
     }
 

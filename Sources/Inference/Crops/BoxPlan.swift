@@ -17,6 +17,17 @@ package struct PlannedBox: Sendable {
     package let area: Float
 }
 
+extension PlannedBox {
+    /// A box of an image in memory, clipped to it; nil for one that has no pixel of the image.
+    package init?(_ box: Box, place: Int, imageSize: Size) {
+        guard [box.minX, box.minY, box.maxX, box.maxY].allSatisfy(\.isFinite), box.width > 0,
+            box.height > 0, let clipped = box.clipped(to: imageSize), clipped.area > 0
+        else { return nil }
+        self.init(
+            place: place, annotation: place, image: 0, box: clipped, area: float32Area(of: clipped))
+    }
+}
+
 /// Which boxes are labelled, in which order, and which are not and why. The order groups boxes by
 /// image, so that an image is decoded once; it depends on the inputs alone, so that a resumed run
 /// forms the same batches.

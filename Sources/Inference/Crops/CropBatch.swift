@@ -46,6 +46,43 @@ package struct CropBatch: Sendable {
     /// n·S·S, 0/1: the box inside its crop, 0 outside the image (SPEC §3.2).
     package let boxMasks: [UInt8]
 
+    /// Crops of boxes of one image in memory. All have the size of the first box's crop.
+    ///
+    /// - Throws: `ImageError.impossibleCrop` for a box that no crop can be made of.
+    package init(_ boxes: [PlannedBox], of image: ImageRegion, settings: CropSettings) throws {
+        cropSize =
+            boxes.first.flatMap { settings.adaptive?.size(for: $0.box) } ?? settings.cropSize
+        let side = Size(square: cropSize)
+        let length = cropSize * cropSize * 3
+        var boxMasks: [UInt8] = []
+        var items: [CropItem] = []
+        pixels = try [UInt8](unsafeUninitializedCapacity: boxes.count * length) { output, count in
+            for planned in boxes {
+                let window = settings.window(of: planned.box)
+                boxMasks += try Mask(
+                    box: planned.box, image: image.imageSize, zeroPaddedCrop: window,
+                    resizedTo: side
+                ).pixels
+                try image.wrappedCrop(window, resizedTo: side, into: output.baseAddress! + count)
+                count += length
+                items.append(
+                    CropItem(planned: planned, window: window, imageSize: image.imageSize))
+            }
+        }
+        self.items = items
+        self.boxMasks = boxMasks
+        (index, failures, images) = (0, [], [])
+    }
+
+    /// Several batches of one crop size as one.
+    package init(joining batches: [CropBatch]) {
+        cropSize = batches[0].cropSize
+        items = batches.flatMap(\.items)
+        pixels = batches.count == 1 ? batches[0].pixels : batches.flatMap(\.pixels)
+        boxMasks = batches.count == 1 ? batches[0].boxMasks : batches.flatMap(\.boxMasks)
+        (index, failures, images) = (0, [], [])
+    }
+
     init(
         index: Int, boxes: [PlannedBox], cropSize: Int, images: [Int: DecodedImage],
         settings: CropSettings

@@ -124,7 +124,9 @@ struct JournalFile {
                 pread(descriptor, $0.baseAddress! + done, count - done, off_t(offset + done))
             }
             if got < 0, errno == EINTR { continue }
-            guard got >= 0 else { throw FileError.fileSystem(path: path, action: "read", errno: errno) }
+            guard got >= 0 else {
+                throw FileError.fileSystem(path: path, action: "read", errno: errno)
+            }
             guard got > 0 else { throw LabelingError.journalDamaged(path: path, offset: offset) }
             done += got
         }

@@ -92,9 +92,12 @@ package final class LabelJournal {
         file = JournalFile(path: path, descriptor: descriptor)
         var status = stat()
         guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
-            throw LabelingError.wrongUse("\(path): the journal's place is taken by a pipe or device")
+            throw LabelingError.wrongUse(
+                "\(path): the journal's place is taken by a pipe or device")
         }
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else { throw LabelingError.journalBusy(path: path) }
+        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+            throw LabelingError.journalBusy(path: path)
+        }
         if mode == .fresh {
             try file.requireJournal()
             try file.truncate(to: 0)
@@ -119,7 +122,9 @@ package final class LabelJournal {
         offsets = [Int](repeating: 0, count: annotationCount)
         frameOfAnnotation = [Int32](repeating: -1, count: annotationCount)
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw FileError.fileSystem(path: path, action: "open", errno: errno) }
+        guard descriptor >= 0 else {
+            throw FileError.fileSystem(path: path, action: "open", errno: errno)
+        }
         file = JournalFile(path: path, descriptor: descriptor)
         fingerprint = RunFingerprint()
         guard try readExisting(expecting: nil) else {

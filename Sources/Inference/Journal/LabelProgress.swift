@@ -1,7 +1,6 @@
 package import Annotations
 import Specs
 
-
 /// What journals hold for a plan: the batches that need no work, and where each box's result is.
 ///
 /// A batch is done where a journal has results of exactly its boxes, made together, and the images are

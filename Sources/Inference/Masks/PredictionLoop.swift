@@ -140,14 +140,18 @@ private func paste(
 }
 
 /// What is made of one crop's probabilities.
-private struct PastedCrop: Sendable {
-    let mask: WindowMask
+package struct PastedCrop: Sendable {
+    package let mask: WindowMask
     let sweep: [WindowMask]
-    let notes: MaskNotes
+    package let notes: MaskNotes
 }
 
 extension CropBatch {
-    fileprivate func pasted(
+    /// - Parameters:
+    ///   - index: of the crop.
+    ///   - probabilities: n·S·S values of the batch's crops.
+    ///   - neighbours: nil measures no features.
+    package func pasted(
         _ index: Int, probabilities: [Float], thresholds: [Float], extras: MaskExtras,
         neighbours: BoxNeighbours?
     ) -> PastedCrop {

@@ -60,8 +60,8 @@ public enum ModelFiles {
         return student != checkpoint && access(teacher, R_OK) == 0 ? teacher : nil
     }
 
-    /// Beside an installed program, then the folders above a built one.
-    private static func searchFolders() -> [String] {
+    /// Beside an installed program, then the folders above a built one, then this package's own.
+    private static func searchFolders(source: String = #filePath) -> [String] {
         let program = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
         var folder = program.deletingLastPathComponent()
         var folders = [folder.deletingLastPathComponent().path + "/share/mal/Models"]
@@ -69,6 +69,8 @@ public enum ModelFiles {
             folders.append(folder.path + "/Models")
             folder = folder.deletingLastPathComponent()
         }
-        return folders
+        // Of a program that depends on the package: Sources/Inference/Models/ModelFiles.swift.
+        let package = (0..<4).reduce(source) { path, _ in path.folderPath }
+        return folders + [package + "/Models"]
     }
 }

@@ -26,7 +26,9 @@ struct EventFile {
                 throw FileError.fileSystem(path: path, action: "create", errno: errno)
             }
         }
-        guard let file else { throw FileError.fileSystem(path: path, action: "create", errno: EEXIST) }
+        guard let file else {
+            throw FileError.fileSystem(path: path, action: "create", errno: EEXIST)
+        }
         self.path = path
         self.file = file
         var event = Mal_Tensorboard_Event()
