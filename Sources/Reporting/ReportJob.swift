@@ -89,13 +89,13 @@ public struct ReportJob: Sendable {
         paths.writes("report", output, as: .folder)
         try paths.check()
         try OutputFolder.checkReplaceable(
-            output, marker: ReportPage.marker, names: Self.names(boxCount: input.entries.count))
+            output, marker: OutputFolder.reportMarker, names: Self.names(boxCount: input.entries.count))
         self.lock = try lock ?? OutputLock(output)
     }
 
     /// Refuses a folder that is something else than a report, so that a mistyped name costs nothing.
     package static func checkReplaceable(_ path: String) throws {
-        try OutputFolder.checkReplaceable(path, marker: ReportPage.marker)
+        try OutputFolder.checkReplaceable(path, marker: OutputFolder.reportMarker)
     }
 
     /// All that the report will hold.
@@ -112,7 +112,7 @@ public struct ReportJob: Sendable {
     ) async throws -> ReportSummary {
         let start = ContinuousClock.now
         try makeDirectory(URL(fileURLWithPath: output).deletingLastPathComponent().path)
-        var folder = try OutputFolder(path: output, marker: ReportPage.marker)
+        var folder = try OutputFolder(path: output, marker: OutputFolder.reportMarker)
         try folder.makeFolder("data")
         for group in 0..<(input.entries.count + 999) / 1000 {
             try folder.makeFolder("thumbs/\(group)")
@@ -126,9 +126,10 @@ public struct ReportJob: Sendable {
                 to: "data/c\(number).js")
         }
         try folder.write(ReportIndex(input).script, to: "data/index.js")
-        try folder.write(ReportPage.html, to: "index.html")
-        try folder.write(ReportPage.style, to: "report.css")
-        try folder.write(ReportPage.script, to: "report.js")
+        // The page holds no data, so its bytes are the same in every report.
+        try folder.write(PackageResources.index_html, to: "index.html")
+        try folder.write(PackageResources.report_css, to: "report.css")
+        try folder.write(PackageResources.report_js, to: "report.js")
         try folder.commit()
         return ReportSummary(
             boxCount: input.entries.count,

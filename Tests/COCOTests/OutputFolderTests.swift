@@ -115,7 +115,7 @@ struct OutputFolderTests {
         for name in written {
             let content = try bytes(of: out + "/" + name)
             try Data("changed".utf8).write(to: URL(fileURLWithPath: out + "/" + name))
-            #expect(throws: COCOError.self, "\(name)") {
+            #expect(throws: FileError.self, "\(name)") {
                 var options = ExportOptions()
                 options.overwrites = true
                 var export = try AnnotationExport(format: format, path: out, options: options)

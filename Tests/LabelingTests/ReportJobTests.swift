@@ -253,7 +253,7 @@ struct ReportJobTests {
         let look = folder.path + "/look"
         #expect(try String(contentsOfFile: look + "/mine.txt", encoding: .utf8) == "mine")
         _ = try folder.file("look/index.html", "changed")
-        #expect(throws: COCOError.self) { try job(folder, masks: masks) }
+        #expect(throws: FileError.self) { try job(folder, masks: masks) }
         #expect(try String(contentsOfFile: look + "/index.html", encoding: .utf8) == "changed")
     }
 }

@@ -56,7 +56,7 @@ import TestSupport
         // The keys beside `mal:` are an auto-label spec's own, not old spellings.
         #expect(
             warnings == [
-                "\(fixture("specs/auto_label.yaml")) line 13: grounding_dino is not used, ignored"
+                "\(fixture("specs/auto_label.yaml")) line 14: grounding_dino is not used, ignored"
             ])
         #expect(throws: problem("t line 1", "autolabel_type must be mal, is \"grounding_dino\"")) {
             try Spec.read(

@@ -1,8 +1,8 @@
+import Annotations
 import CFuzz
-import COCO
 import Imaging
-import Labeling
 import MaskModel
+import Specs
 import Torch
 
 /// Reads a range of inputs in this process, which ends where a reader does anything but accept or

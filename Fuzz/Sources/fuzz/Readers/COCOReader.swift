@@ -1,4 +1,4 @@
-import COCO
+import Annotations
 import Imaging
 
 extension Reader {

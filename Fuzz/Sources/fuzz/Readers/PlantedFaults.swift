@@ -1,5 +1,5 @@
+import Annotations
 import CFuzz
-import COCO
 
 extension Reader {
     /// Not a reader: each input is another fault, and every one must be a finding.

@@ -1,4 +1,4 @@
-import COCO
+import Annotations
 import Foundation
 import Imaging
 

@@ -1,4 +1,4 @@
-import Labeling
+import Specs
 
 extension Reader {
     /// YAML spec files.
