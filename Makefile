@@ -10,6 +10,7 @@ help:
 	@echo "make test                  all tests"
 	@echo "make bench                 speed and memory, measured (Benchmarks/)"
 	@echo "make fuzz                  mutated inputs under the address sanitizer (long)"
+	@echo "make docs                  the library's pages (DocC), into docs-out/"
 	@echo "make install PREFIX=DIR    DIR/bin/mal, libtorch, models, shell completions; now $(PREFIX)"
 	@echo "make clean                 what was built; .deps (libtorch) stays"
 	@echo "TORCH_VARIANT=cuda make …  with CUDA"
@@ -38,10 +39,15 @@ bench: build
 fuzz: bootstrap
 	scripts/fuzz.sh
 
+docs: bootstrap
+	MAL_DOCS=1 $(SWIFT) package --scratch-path .build-docs --allow-writing-to-directory docs-out \
+	    generate-documentation --target MaskAutoLabeler --output-path docs-out --transform-for-static-hosting
+	@echo "python3 -m http.server -d docs-out, then open /documentation/maskautolabeler"
+
 install: bootstrap
 	SWIFT="$(SWIFT)" scripts/install.sh "$(PREFIX)"
 
 clean:
-	rm -rf .build .build-* demo-out
+	rm -rf .build .build-* demo-out docs-out
 
-.PHONY: help bootstrap build test demo bench fuzz install clean
+.PHONY: help bootstrap build test demo bench fuzz docs install clean
