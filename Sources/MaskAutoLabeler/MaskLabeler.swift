@@ -15,7 +15,7 @@ import Torch
 /// taken out. Masks are those of `mal label`.
 ///
 /// What shares a batch with a box can change the last bits of its probabilities, because the processor's matrix
-/// products order their sums by the number of rows: up to 1e-5, which moves single pixels at the mask's edge.
+/// products order their sums by the number of rows: by less than 1e-5, which moves single pixels at the mask's edge.
 public final class MaskLabeler: Sendable {
     /// Which network labels.
     public enum Model: Sendable, Equatable {

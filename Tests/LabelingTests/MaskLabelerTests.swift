@@ -146,6 +146,26 @@ struct MaskLabelerTests {
         #expect("\(try #require(error))".contains(name))
     }
 
+    @Test("Alone or with others in its batch, a box's probabilities differ by less than 1e-5")
+    func batches() async throws {
+        var options = MaskLabeler.Options(device: .cpu)
+        options.keepsProbabilities = true
+        let labeler = try await MaskLabeler(model: .tiny, options: options)
+        let (path, boxes, _) = try boxes()[0]
+        let image = try Image(contentsOf: URL(fileURLWithPath: path))
+        let many = (0..<8).map { boxes[$0 % boxes.count] }
+        let together = try await labeler.masks(in: image, boxes: many)
+        var largest: Float = 0
+        for (mask, box) in zip(together, many) {
+            let alone = try await labeler.masks(in: image, boxes: [box])[0]
+            let (first, second) = (
+                try #require(mask.probabilities), try #require(alone.probabilities)
+            )
+            for (a, b) in zip(first.values, second.values) { largest = max(largest, abs(a - b)) }
+        }
+        #expect(largest < 1e-5, "\(largest)")
+    }
+
     @Test("A cancelled task ends with CancellationError, and others get their masks")
     func cancellation() async throws {
         let labeler = try await MaskLabeler(model: .tiny, options: .init(device: .cpu))
