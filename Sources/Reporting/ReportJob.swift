@@ -89,7 +89,8 @@ public struct ReportJob: Sendable {
         paths.writes("report", output, as: .folder)
         try paths.check()
         try OutputFolder.checkReplaceable(
-            output, marker: OutputFolder.reportMarker, names: Self.names(boxCount: input.entries.count))
+            output, marker: OutputFolder.reportMarker,
+            names: Self.names(boxCount: input.entries.count))
         self.lock = try lock ?? OutputLock(output)
     }
 
