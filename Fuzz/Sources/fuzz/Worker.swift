@@ -1,5 +1,6 @@
 import Annotations
 import CFuzz
+import Files
 import Imaging
 import MaskModel
 import Specs
@@ -47,7 +48,7 @@ struct Worker {
     }
 
     private static func isOurs(_ error: any Error) -> Bool {
-        error is COCOError || error is ImageError || error is CheckpointError || error is SpecError
-            || error is MaskModelError || error is TorchError
+        error is COCOError || error is FileError || error is ImageError
+            || error is CheckpointError || error is SpecError || error is MaskModelError || error is TorchError
     }
 }

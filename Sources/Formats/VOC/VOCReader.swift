@@ -41,7 +41,7 @@ struct VOCReader {
         do {
             let text = try FileBytes.text(path: path, kind: "file of XML", limit: Self.byteLimit)
             document = try VOCDocument(text)
-        } catch let error as COCOError {
+        } catch let error as FileError {
             return records.add(error, file: file)
         } catch let fault as VOCDocument.Fault {
             let place = ImportPlaces.Place(file: file, number: Int32(clamping: fault.line))
