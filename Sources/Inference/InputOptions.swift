@@ -16,13 +16,13 @@ public struct InputOptions: Sendable {
     }
 
     /// The names of the formats that annotations can come in.
-    public static var formatNames: [String] { AnnotationFormat.allCases.map(\.rawValue) }
+    public static var formatNames: [String] { AnnotationFormat.allCases.map(\.name) }
 
     /// - Throws: `LabelingError.wrongUse` for a format that can't be read.
     package func source(
         _ path: String, imagesDirectory: String?, appliesEXIF: Bool
     ) throws -> AnnotationSource {
-        let known = format.flatMap(AnnotationFormat.init(rawValue:))
+        let known = format.flatMap(AnnotationFormat.init(named:))
         if let format, known == nil {
             throw LabelingError.wrongUse(
                 "the format must be one of \(Self.formatNames.joined(separator: ", ")), is "

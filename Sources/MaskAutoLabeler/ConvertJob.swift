@@ -81,9 +81,9 @@ public struct ConvertJob: Sendable {
     private static func format(
         _ name: String?, of output: String
     ) throws -> AnnotationFormat {
-        let names = AnnotationFormat.allCases.map(\.rawValue).joined(separator: ", ")
+        let names = AnnotationFormat.names
         if let name {
-            guard let format = AnnotationFormat(rawValue: name) else {
+            guard let format = AnnotationFormat(named: name) else {
                 throw LabelingError.wrongOption("--to \(name): expected one of \(names)")
             }
             return format

@@ -48,8 +48,8 @@ extension OutputTarget {
             return
         }
         let name = String(text[..<colon])
-        guard let format = AnnotationFormat(rawValue: name) else {
-            let names = AnnotationFormat.allCases.map(\.rawValue)
+        guard let format = AnnotationFormat(named: name) else {
+            let names = AnnotationFormat.allCases.map(\.name)
             let near = names.min { editDistance(name, $0) < editDistance(name, $1) } ?? ""
             throw LabelingError.wrongOption(
                 "--out \(text): there is no format \(name); did you mean \(near)? One of "
@@ -68,7 +68,7 @@ extension OutputTarget {
         for text in texts { targets.append(try OutputTarget(text)) }
         for target in targets where target.path.isEmpty {
             throw LabelingError.wrongOption(
-                "--out \(target.format.rawValue): has no path after the colon")
+                "--out \(target.format.name): has no path after the colon")
         }
         let paths = targets.map { URL(fileURLWithPath: $0.path).standardizedFileURL.path }
         guard Set(paths).count == paths.count else {

@@ -118,7 +118,7 @@ public struct LabelJob {
             request, file, hasBoxes: !replacesBoxes, imagesFrom: input.imagesFrom)
         for target in targets where !OutputFile.isStream(target.path) {
             paths.writes(
-                target.format.rawValue, target.path, as: target.format.isFolder ? .folder : .file)
+                target.format.name, target.path, as: target.format.isFolder ? .folder : .file)
         }
         let results = spec.resultsDirectory(for: .inference)
         let hasStatus = specPath != nil && writesOutput && rank?.rank ?? 0 == 0
@@ -308,7 +308,7 @@ public struct LabelJob {
                     onEvent(
                         .warning(
                             "the masks are complete; this makes what is missing: mal convert "
-                                + "\(outputPath) \(export.path) --to \(export.format.rawValue) "
+                                + "\(outputPath) \(export.path) --to \(export.format.name) "
                                 + "--images \(request.imagesDirectory)"))
                     throw error
                 }

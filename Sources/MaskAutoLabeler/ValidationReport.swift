@@ -42,7 +42,7 @@ public struct ValidationReport: Sendable {
         var lines = Array(shown)
         if count > shown.count { lines.append("… and \(count - shown.count) more") }
         lines.append(
-            "\(file.path) (\(file.format.rawValue)): \(file.images.count) images, \(file.annotations.count) annotations, "
+            "\(file.path) (\(file.format.name)): \(file.images.count) images, \(file.annotations.count) annotations, "
                 + "\(file.categories.count) categories\(imageLine); "
                 + (count == 0 ? "no problems" : "\(count) problems"))
         text = lines.joined(separator: "\n")

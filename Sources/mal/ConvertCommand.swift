@@ -12,23 +12,8 @@ struct ConvertCommand: ParsableCommand {
             INPUT is a file or folder in any of the formats below, told by its content and \
             layout (or by --format).
 
-            Formats, read and written:
-              coco            COCO JSON, compressed RLE
-              coco-rle        COCO JSON, RLE as numbers
-              coco-polygons   COCO JSON, polygons
-              lvis            the same with what LVIS v1 has besides
-              ytvis           YouTube-VIS JSON (a folder of images is a video)
-              detections      COCO results: boxes, scores, masks
-              csv             a table of boxes
-              yolo-seg        folder: labels/*.txt with polygons, data.yaml
-              yolo            the same with boxes
-              labelme         folder: a JSON file an image
-              voc-png         folder: SegmentationClass, SegmentationObject
-              voc, kitti      folder: Annotations/*.xml, label_2/*.txt (boxes)
-              mots-png        folder: KITTI MOTS, 16-bit PNG
-              mots-txt        folder: KITTI MOTS, text
-              png             folder: a PNG a mask, annotations.json
-              semantic        folder: a PNG of categories an image, categories.csv
+            Formats:
+            \(formatTable)
 
             What a format can't hold is counted in a warning. docs/formats.md says what each one \
             keeps.
@@ -69,6 +54,12 @@ struct ConvertCommand: ParsableCommand {
             export: export.settings(overwrites: overwrite), quiet: quiet)
     }
 }
+
+/// A line a format, for the help.
+private let formatTable = AnnotationFormat.allCases.map { format in
+    let padding = String(repeating: " ", count: max(16 - format.name.count, 1))
+    return "  " + format.name + padding + format.summary + (format.isWritten ? "" : " (read only)")
+}.joined(separator: "\n")
 
 struct SemanticCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -64,8 +64,8 @@ import TestSupport
         for format in [
             AnnotationFormat.coco, .cocoPolygons, .cocoRLE, .lvis, .cocoPolygons, .coco,
         ] {
-            let path = folder.path + "/\(format.rawValue).json"
-            let report = try export(previous, format, "\(format.rawValue).json") {
+            let path = folder.path + "/\(format.name).json"
+            let report = try export(previous, format, "\(format.name).json") {
                 $0.overwrites = true
             }
             #expect(report.writtenCount == file.annotations.count)

@@ -36,7 +36,7 @@ import Testing
 
     @Test("what is no annotation is refused with the formats that are")
     func unknown() throws {
-        let names = AnnotationFormat.allCases.map(\.rawValue).joined(separator: ", ")
+        let names = AnnotationFormat.names
         try folder.add("a.bin", [0, 1, 2, 200])
         #expect(
             folder.failure("a.bin")

@@ -44,7 +44,7 @@ extension TestFolder {
     ) -> String {
         do {
             let file = try load(name, format: format, images: images, imagesFrom: imagesFrom)
-            return "accepted as \(file.format.rawValue) with \(file.annotations.count) records"
+            return "accepted as \(file.format.name) with \(file.annotations.count) records"
         } catch {
             return "\(error)".replacingOccurrences(of: path + "/", with: "")
         }

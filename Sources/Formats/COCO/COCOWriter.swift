@@ -4,7 +4,7 @@ import Imaging
 
 /// COCO JSON with masks in one of its three forms, and LVIS: the input's bytes, with another
 /// `segmentation` for each annotation that has a mask. Everything else stays as it is.
-struct COCOWriter {
+struct COCOWriter: FileWriter {
     let file: AnnotationFile
     let format: AnnotationFormat
     let options: ExportOptions

@@ -4,7 +4,7 @@ import Imaging
 
 /// A table `image,x,y,w,h,label,score,image_width,image_height`; an image without boxes has a line
 /// without them.
-struct CSVWriter {
+struct CSVWriter: FileWriter {
     let file: AnnotationFile
     let options: ExportOptions
 
@@ -19,11 +19,8 @@ struct CSVWriter {
     private func write(
         _ names: [String], report: inout ExportReport, line: ([UInt8]) throws -> Void
     ) throws {
-        try ExportSource(file, options: options).forEachImage(needsMasks: false, report: &report) {
+        try ExportSource(file, options: options).forEachImage([.boxes, .scores], report: &report) {
             image, report in
-            var image = image
-            image.dropUncategorized(&report)
-            image.countLosses(crowds: true, masks: true, &report)
             let name = CSVText.field(image.record.fileName)
             let sides = ",\(image.size.width),\(image.size.height)\n"
             if image.instances.isEmpty { try line(Array("\(name),,,,,,\(sides)".utf8)) }
@@ -46,7 +43,7 @@ struct CSVWriter {
 }
 
 /// A JSON list of COCO results: image, category, box, score (1 where there is none) and mask.
-struct DetectionsWriter {
+struct DetectionsWriter: FileWriter {
     let file: AnnotationFile
     let options: ExportOptions
 
@@ -60,11 +57,8 @@ struct DetectionsWriter {
 
     private func write(report: inout ExportReport, line: ([UInt8]) throws -> Void) throws {
         var isFirst = true
-        try ExportSource(file, options: options).forEachImage(needsMasks: true, report: &report) {
+        try ExportSource(file, options: options).forEachImage([.masks, .boxes, .scores], report: &report) {
             image, report in
-            var image = image
-            image.dropUncategorized(&report)
-            image.countLosses(crowds: true, &report)
             for instance in image.instances {
                 let record = instance.record
                 var text = TextBuffer()

@@ -5,7 +5,7 @@ import Imaging
 /// A PNG of one bit a pixel for each mask, in `masks/NAME/ID.png`, and `annotations.json`: the
 /// annotations as they came, with `mask_file` in place of the mask. Nothing is lost.
 struct InstancePNGWriter: ImageWriter {
-    let needsMasks = true
+    let traits: FormatTraits = [.masks, .boxes, .scores, .crowds, .uncategorized]
     private let file: AnnotationFile
     /// By place in `annotations`.
     private var names: [String?]

@@ -5,7 +5,7 @@ import Imaging
 /// KITTI `label_2/NAME.txt`: a line a box, with unknown values for what is three-dimensional. A
 /// crowd is a `DontCare` region.
 struct KITTIWriter: ImageWriter {
-    let needsMasks = false
+    let traits: FormatTraits = [.boxes, .scores, .crowds]
     private let names: [String]
     private let isChanged: [Bool]
 
@@ -17,8 +17,6 @@ struct KITTIWriter: ImageWriter {
         isChanged = zip(given, names).map { $0 != $1 }
     }
 
-    var tables: [String] { [] }
-
     func names(
         for image: ImageRecord, stem: String, annotations: [AnnotationRecord]
     ) -> [String] { ["label_2/\(stem).txt"] }
@@ -26,9 +24,6 @@ struct KITTIWriter: ImageWriter {
     func write(
         _ image: ExportImage, into folder: inout OutputFolder, report: inout ExportReport
     ) throws {
-        var image = image
-        image.dropUncategorized(&report)
-        image.countLosses(masks: true, &report)
         var text = TextBuffer()
         for instance in image.instances {
             let isCrowd = instance.record.isCrowd

@@ -5,7 +5,7 @@ import Imaging
 /// LabelMe: a JSON file an image. Parts of one mask are polygons of one `group_id`; an annotation
 /// without a mask is a rectangle.
 struct LabelMeWriter: ImageWriter {
-    let needsMasks = true
+    let traits: FormatTraits = [.masks, .boxes]
     private let outliner: Outliner
     private let names: [String]
 
@@ -14,8 +14,6 @@ struct LabelMeWriter: ImageWriter {
         names = CategoryNumbers(file).names
     }
 
-    var tables: [String] { [] }
-
     func names(
         for image: ImageRecord, stem: String, annotations: [AnnotationRecord]
     ) -> [String] { ["\(stem).json"] }
@@ -23,9 +21,6 @@ struct LabelMeWriter: ImageWriter {
     func write(
         _ image: ExportImage, into folder: inout OutputFolder, report: inout ExportReport
     ) throws {
-        var image = image
-        image.dropUncategorized(&report)
-        image.countLosses(scores: true, crowds: true, &report)
         var text = TextBuffer()
         text.append(#"{"version": "5.0.1", "flags": {}, "shapes": ["#)
         var isFirst = true
@@ -64,5 +59,4 @@ struct LabelMeWriter: ImageWriter {
         try folder.write(text.bytes, to: "\(image.stem).json")
     }
 
-    func finish(into folder: inout OutputFolder, report: inout ExportReport) throws {}
 }

@@ -6,7 +6,7 @@ import Imaging
 /// text `instances_txt/SEQUENCE.txt` with the line `frame id class height width RLE` an instance. An
 /// id is 1000 × class + instance; 10000 are regions to ignore, which crowds become.
 struct MOTSWriter: ImageWriter {
-    let needsMasks = true
+    let traits: FormatTraits = [.masks, .crowds]
     private let isText: Bool
     private let options: ExportOptions
     private let legend: CategoryLegend
@@ -43,10 +43,6 @@ struct MOTSWriter: ImageWriter {
     mutating func write(
         _ image: ExportImage, into folder: inout OutputFolder, report: inout ExportReport
     ) throws {
-        var image = image
-        image.dropUncategorized(&report)
-        image.dropMaskless(&report)
-        image.countLosses(scores: true, &report)
         let ids = ids(of: image, &report)
         let map = try image.labelMap(options, report: &report) { ids[$0] != nil }
         let (name, frame) = frames[image.record.index]

@@ -5,7 +5,7 @@ import Imaging
 /// A PNG an image whose pixels are the numbers of categories, 0 for the background, and
 /// `categories.csv`. 8 bits with VOC's palette, or 16 bits grey where there are over 254 categories.
 struct SemanticWriter: ImageWriter {
-    let needsMasks = true
+    let traits: FormatTraits = .masks
     private let options: ExportOptions
     private let legend: CategoryLegend
     private let isWide: Bool
@@ -31,9 +31,6 @@ struct SemanticWriter: ImageWriter {
         _ image: ExportImage, into folder: inout OutputFolder, report: inout ExportReport
     ) throws {
         var image = image
-        image.dropUncategorized(&report)
-        image.dropMaskless(&report)
-        image.countLosses(scores: true, crowds: true, &report)
         let countable = image.instances.filter { legend.numbers[$0.category ?? 0] != nil }
         report.add(.uncountable, image.instances.count - countable.count)
         image.instances = countable

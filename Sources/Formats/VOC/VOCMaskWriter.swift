@@ -5,7 +5,7 @@ import Imaging
 /// Pascal VOC's `SegmentationClass/NAME.png` and `SegmentationObject/NAME.png`: 8 bits with VOC's
 /// palette, 0 for the background, 255 for void, instances numbered within the image.
 struct VOCMaskWriter: ImageWriter {
-    let needsMasks = true
+    let traits: FormatTraits = .masks
     private let options: ExportOptions
     private let legend: CategoryLegend
     private var stems = TextBuffer()
@@ -29,9 +29,6 @@ struct VOCMaskWriter: ImageWriter {
         _ image: ExportImage, into folder: inout OutputFolder, report: inout ExportReport
     ) throws {
         var image = image
-        image.dropUncategorized(&report)
-        image.dropMaskless(&report)
-        image.countLosses(scores: true, crowds: true, &report)
         let countable = image.instances.filter { legend.numbers[$0.category ?? 0] != nil }.prefix(
             254)
         report.add(.uncountable, image.instances.count - countable.count)

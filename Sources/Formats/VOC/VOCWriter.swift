@@ -4,14 +4,12 @@ import Imaging
 
 /// Pascal VOC XML: `Annotations/NAME.xml` with the boxes of one image, corners counted from 1.
 struct VOCWriter: ImageWriter {
-    let needsMasks = false
+    let traits: FormatTraits = .boxes
     private let names: [String]
 
     init(_ file: AnnotationFile) {
         names = CategoryNumbers(file).names
     }
-
-    var tables: [String] { [] }
 
     func names(
         for image: ImageRecord, stem: String, annotations: [AnnotationRecord]
@@ -20,9 +18,6 @@ struct VOCWriter: ImageWriter {
     func write(
         _ image: ExportImage, into folder: inout OutputFolder, report: inout ExportReport
     ) throws {
-        var image = image
-        image.dropUncategorized(&report)
-        image.countLosses(scores: true, crowds: true, masks: true, &report)
         var text = TextBuffer()
         let parts = image.record.fileName.split(separator: "/")
         text.append(
@@ -55,7 +50,6 @@ struct VOCWriter: ImageWriter {
         try folder.write(text.bytes, to: "Annotations/\(image.stem).xml")
     }
 
-    func finish(into folder: inout OutputFolder, report: inout ExportReport) throws {}
 
     private func xml(_ text: String) -> String {
         var result = ""

@@ -17,6 +17,9 @@ package struct AnnotationExport: Sendable {
     package init(
         format: AnnotationFormat, path: String, options: ExportOptions
     ) throws {
+        guard format.format.writer != nil else {
+            throw FileError.unwritable(path: path, reason: "mal reads \(format) and does not write it")
+        }
         self.format = format
         self.path = path
         self.options = options
@@ -37,7 +40,7 @@ package struct AnnotationExport: Sendable {
         } else if isThere, !OutputFile.isStream(path) {
             guard !isFolder.boolValue else {
                 throw FileError.unwritable(
-                    path: path, reason: "\(format.rawValue) is a file, and this is a folder")
+                    path: path, reason: "\(format) is a file, and this is a folder")
             }
             guard options.overwrites else {
                 throw FileError.unwritable(
@@ -56,13 +59,14 @@ package struct AnnotationExport: Sendable {
             // Another process may have finished since the first look.
             try requireFree()
         }
-        guard let writer = imageWriter(file) else { return }
-        var names = writer.tables
+        guard case .folder(let writer) = format.format.writer else { return }
+        let images = try writer(file, options)
+        var names = images.tables
         if FolderListing.isFolder(path) {
             var stems = ImageStems()
             let index = AnnotationIndex(file)
             for image in file.images {
-                names += writer.names(
+                names += images.names(
                     for: image, stem: try stems.stem(for: image).0,
                     annotations: index[image: image.index].map { file.annotations[$0] })
             }
@@ -76,35 +80,12 @@ package struct AnnotationExport: Sendable {
         _ file: AnnotationFile, onImage: (Int) throws -> Void = { _ in }
     ) throws -> ExportReport {
         var report = ExportReport()
-        switch format {
-        case .coco, .objects365, .cocoPolygons, .cocoRLE, .lvis:
-            try COCOWriter(file: file, format: format, options: options)
-                .write(to: path, report: &report)
-        case .ytvis: try YTVISWriter(file: file, options: options).write(to: path, report: &report)
-        case .csv: try CSVWriter(file: file, options: options).write(to: path, report: &report)
-        case .detections:
-            try DetectionsWriter(file: file, options: options).write(to: path, report: &report)
-        default:
-            if let writer = imageWriter(file) { try write(file, writer, &report, onImage) }
+        switch format.format.writer {
+        case .file(let writer): try writer(file, options).write(to: path, report: &report)
+        case .folder(let writer): try write(file, writer(file, options), &report, onImage)
+        case nil: break
         }
         return report
-    }
-
-    /// Nil for a format that is one file.
-    private func imageWriter(_ file: AnnotationFile) -> (any ImageWriter)? {
-        switch format {
-        case .coco, .objects365, .cocoPolygons, .cocoRLE, .lvis, .ytvis, .csv, .detections: nil
-        case .yolo: YOLOWriter(file, hasPolygons: false, options: options)
-        case .yoloSegmentation: YOLOWriter(file, hasPolygons: true, options: options)
-        case .voc: VOCWriter(file)
-        case .kitti: KITTIWriter(file)
-        case .labelme: LabelMeWriter(file, options: options)
-        case .vocPNG: VOCMaskWriter(file, options: options)
-        case .motsPNG, .motsText:
-            MOTSWriter(file, isText: format == .motsText, options: options)
-        case .png: InstancePNGWriter(file)
-        case .semantic: SemanticWriter(file, options: options)
-        }
     }
 
     private func write(
@@ -125,7 +106,7 @@ package struct AnnotationExport: Sendable {
         _ report: inout ExportReport, _ onImage: (Int) throws -> Void
     ) throws {
         var done = 0
-        try source.forEachImage(needsMasks: writer.needsMasks, report: &report) { image, report in
+        try source.forEachImage(writer.traits, report: &report) { image, report in
             try writer.write(image, into: &folder, report: &report)
             done += 1
             try onImage(done)

@@ -28,7 +28,7 @@ public struct ConversionSummary: Sendable, Equatable {
     public var text: String {
         var lines = [
             "\(target.path): \(report.writtenCount) of \(report.annotationCount) annotations of "
-                + "\(report.imageCount) images as \(target.format.rawValue)"
+                + "\(report.imageCount) images as \(target.format.name)"
                 + String(format: " (%.1f s)", seconds)
         ]
         if let mean = report.meanIoU {

@@ -67,10 +67,10 @@ struct ExportSource {
     }
 
     /// - Parameters:
-    ///   - needsMasks: false leaves masks undecoded.
+    ///   - traits: what the format has room for: without masks, they are not decoded.
     ///   - body: called for each image in file order, also for one without annotations.
     func forEachImage(
-        needsMasks: Bool, report: inout ExportReport,
+        _ traits: FormatTraits, report: inout ExportReport,
         _ body: (ExportImage, inout ExportReport) throws -> Void
     ) throws {
         var stems = ImageStems()
@@ -83,8 +83,10 @@ struct ExportSource {
             var image = ExportImage(record: record, size: size, stem: stem, instances: [])
             for place in index[image: record.index] {
                 image.instances.append(
-                    try instance(file.annotations[place], size: size, needsMasks: needsMasks))
+                    try instance(
+                        file.annotations[place], size: size, needsMasks: traits.contains(.masks)))
             }
+            image.drop(traits, &report)
             try body(image, &report)
             report.imageCount += 1
         }

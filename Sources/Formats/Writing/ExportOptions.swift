@@ -1,5 +1,3 @@
-package import Annotations
-
 /// What a writer needs to know beside the annotations.
 package struct ExportOptions: Sendable, Equatable {
     /// Whose pixel it is where masks overlap and the format has one mask a pixel.
@@ -21,32 +19,4 @@ package struct ExportOptions: Sendable, Equatable {
     package var overwrites = false
 
     package init() {}
-}
-
-extension AnnotationFormat {
-    /// Whether the output is a folder rather than a file.
-    package var isFolder: Bool {
-        switch self {
-        case .coco, .lvis, .objects365, .ytvis, .csv, .detections, .cocoPolygons, .cocoRLE: false
-        case .voc, .yolo, .kitti, .labelme, .yoloSegmentation, .vocPNG, .motsPNG, .motsText, .png,
-            .semantic:
-            true
-        }
-    }
-
-    /// Whether masks are drawn into one image, where each pixel belongs to one of them.
-    package var isLabelMap: Bool {
-        switch self {
-        case .vocPNG, .motsPNG, .motsText, .semantic: true
-        default: false
-        }
-    }
-
-    /// Whether masks become polygons.
-    package var hasPolygons: Bool {
-        switch self {
-        case .cocoPolygons, .yoloSegmentation, .labelme, .lvis: true
-        default: false
-        }
-    }
 }

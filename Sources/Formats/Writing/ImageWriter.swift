@@ -2,10 +2,31 @@ import Annotations
 import Files
 import Imaging
 
+/// Writes one format that is a file.
+protocol FileWriter {
+    func write(to path: String, report: inout ExportReport) throws
+}
+
+/// What a format has room for; what it has none for is counted or left out before it is written.
+struct FormatTraits: OptionSet, Sendable {
+    let rawValue: Int
+
+    init(rawValue: Int) {
+        self.rawValue = rawValue
+    }
+
+    static let masks = FormatTraits(rawValue: 1)
+    static let scores = FormatTraits(rawValue: 2)
+    static let crowds = FormatTraits(rawValue: 4)
+    /// Annotations without a mask.
+    static let boxes = FormatTraits(rawValue: 8)
+    /// Annotations without a category.
+    static let uncategorized = FormatTraits(rawValue: 16)
+}
+
 /// Writes one format that is a folder, image by image.
 protocol ImageWriter {
-    /// Whether the format holds masks at all.
-    var needsMasks: Bool { get }
+    var traits: FormatTraits { get }
 
     /// The files that ``write(_:into:report:)`` may write for an image, so that they can be told
     /// before any work.
@@ -23,32 +44,31 @@ protocol ImageWriter {
     mutating func finish(into folder: inout OutputFolder, report: inout ExportReport) throws
 }
 
+extension ImageWriter {
+    var tables: [String] { [] }
+
+    func finish(into folder: inout OutputFolder, report: inout ExportReport) throws {}
+}
+
 extension ExportImage {
-    /// Keeps the instances that have a category.
-    mutating func dropUncategorized(_ report: inout ExportReport) {
-        let count = instances.count
-        instances.removeAll { $0.category == nil }
-        report.add(.withoutCategory, count - instances.count)
-    }
-
-    /// Keeps the instances that have a mask with a pixel in it.
-    mutating func dropMaskless(_ report: inout ExportReport) {
-        let count = instances.count
-        instances.removeAll { $0.mask == nil }
-        report.add(.withoutMask, count - instances.count)
-        let present = instances.count
-        instances.removeAll { $0.mask?.area == 0 }
-        report.add(.emptyMask, present - instances.count)
-    }
-
-    /// Counts what a format has no room for.
-    func countLosses(
-        scores: Bool = false, crowds: Bool = false, masks: Bool = false,
-        _ report: inout ExportReport
-    ) {
-        if scores { report.add(.scores, instances.count { $0.score != nil }) }
-        if crowds { report.add(.crowds, instances.count { $0.record.isCrowd }) }
-        if masks { report.add(.masks, instances.count { $0.record.segmentationRange != nil }) }
+    /// Leaves out instances that a format has no room for, and counts what it loses of the others.
+    mutating func drop(_ traits: FormatTraits, _ report: inout ExportReport) {
+        func dropAll(_ loss: ExportReport.Loss, where isLost: (ExportInstance) -> Bool) {
+            let count = instances.count
+            instances.removeAll(where: isLost)
+            report.add(loss, count - instances.count)
+        }
+        func count(_ loss: ExportReport.Loss, where isLost: (ExportInstance) -> Bool) {
+            report.add(loss, instances.count(where: isLost))
+        }
+        if !traits.contains(.uncategorized) { dropAll(.withoutCategory) { $0.category == nil } }
+        if !traits.contains(.boxes) {
+            dropAll(.withoutMask) { $0.mask == nil }
+            dropAll(.emptyMask) { $0.mask?.area == 0 }
+        }
+        if !traits.contains(.scores) { count(.scores) { $0.score != nil } }
+        if !traits.contains(.crowds) { count(.crowds) { $0.record.isCrowd } }
+        if !traits.contains(.masks) { count(.masks) { $0.record.segmentationRange != nil } }
     }
 }
 

@@ -5,12 +5,12 @@ import Imaging
 /// YOLO: `labels/NAME.txt` with a line an instance, a class number from 0 and shares of the image's
 /// sides, and `data.yaml` with the names. With polygons (yolo-seg) or boxes.
 struct YOLOWriter: ImageWriter {
-    let needsMasks: Bool
+    let traits: FormatTraits
     private let outliner: Outliner
     private let names: [String]
 
     init(_ file: AnnotationFile, hasPolygons: Bool, options: ExportOptions) {
-        needsMasks = hasPolygons
+        traits = hasPolygons ? .masks : .boxes
         outliner = Outliner(options: options.outline)
         names = CategoryNumbers(file).names
     }
@@ -24,14 +24,10 @@ struct YOLOWriter: ImageWriter {
     func write(
         _ image: ExportImage, into folder: inout OutputFolder, report: inout ExportReport
     ) throws {
-        var image = image
-        image.dropUncategorized(&report)
-        if needsMasks { image.dropMaskless(&report) }
-        image.countLosses(scores: true, crowds: true, masks: !needsMasks, &report)
         var text = TextBuffer()
         for instance in image.instances {
             guard
-                let numbers = needsMasks
+                let numbers = traits.contains(.masks)
                     ? try polygon(of: instance, size: image.size, report: &report)
                     : box(of: instance, size: image.size, report: &report)
             else { continue }

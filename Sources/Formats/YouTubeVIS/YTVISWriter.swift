@@ -4,7 +4,7 @@ import Imaging
 
 /// YouTube-VIS JSON: images of one folder and size are a video, annotations with one `track_id` and
 /// category in it one instance.
-struct YTVISWriter {
+struct YTVISWriter: FileWriter {
     let file: AnnotationFile
     let options: ExportOptions
 
@@ -111,8 +111,7 @@ struct YTVISWriter {
                     try source.instance(
                         file.annotations[place], size: video.size, needsMasks: true))
             }
-            frameImage.dropUncategorized(&report)
-            frameImage.countLosses(scores: true, &report)
+            frameImage.drop([.masks, .boxes, .crowds], &report)
             for instance in frameImage.instances {
                 if instance.mask == nil { report.add(.boxOnly) }
                 report.writtenCount += 1
