@@ -57,7 +57,9 @@ struct DetectionsWriter: FileWriter {
 
     private func write(report: inout ExportReport, line: ([UInt8]) throws -> Void) throws {
         var isFirst = true
-        try ExportSource(file, options: options).forEachImage([.masks, .boxes, .scores], report: &report) {
+        try ExportSource(file, options: options).forEachImage(
+            [.masks, .boxes, .scores], report: &report
+        ) {
             image, report in
             for instance in image.instances {
                 let record = instance.record

@@ -4,7 +4,8 @@ import Files
 /// Tells a format by what a file begins with, and by the layout of a folder.
 enum FormatDetector {
     static func format(of path: String) throws -> any Format {
-        FolderListing.isFolder(path) ? try folderFormat(path) : try fileFormat(FileProbe(path: path))
+        FolderListing.isFolder(path)
+            ? try folderFormat(path) : try fileFormat(FileProbe(path: path))
     }
 
     private static func fileFormat(_ file: FileProbe) throws -> any Format {

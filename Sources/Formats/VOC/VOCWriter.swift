@@ -50,7 +50,6 @@ struct VOCWriter: ImageWriter {
         try folder.write(text.bytes, to: "Annotations/\(image.stem).xml")
     }
 
-
     private func xml(_ text: String) -> String {
         var result = ""
         for scalar in text.unicodeScalars {

@@ -18,7 +18,8 @@ package struct AnnotationExport: Sendable {
         format: AnnotationFormat, path: String, options: ExportOptions
     ) throws {
         guard format.format.writer != nil else {
-            throw FileError.unwritable(path: path, reason: "mal reads \(format) and does not write it")
+            throw FileError.unwritable(
+                path: path, reason: "mal reads \(format) and does not write it")
         }
         self.format = format
         self.path = path
