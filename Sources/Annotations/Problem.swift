@@ -68,6 +68,8 @@ public struct ProblemList: Sendable, Equatable {
     public let file: String
     public private(set) var errors: [Problem] = []
     public private(set) var warnings: [Problem] = []
+    /// What is no fault, but good to know: what was taken for what, and why.
+    public private(set) var notes: [String] = []
     public private(set) var errorCount = 0
     public private(set) var warningCount = 0
 
@@ -76,6 +78,10 @@ public struct ProblemList: Sendable, Equatable {
     }
 
     public var isEmpty: Bool { errorCount + warningCount == 0 }
+
+    package mutating func note(_ text: String) {
+        if notes.count < Self.keptCount { notes.append(text) }
+    }
 
     /// - Parameter place: the file, perhaps with a line, if it is not the list's own.
     package mutating func add(

@@ -63,7 +63,7 @@ public struct AnnotationRecord: Sendable {
     public let imageID: RecordID
     public let categoryID: RecordID?
     /// The box as the file has it: upper left corner, width and height in pixels.
-    public let x, y, width, height: Double
+    public internal(set) var x, y, width, height: Double
     let indexBits: UInt32
     var imageBits: Int32 = -1
     var categoryBits: Int32 = -1
@@ -72,6 +72,8 @@ public struct AnnotationRecord: Sendable {
     public internal(set) var obstacle: LabelObstacle?
     /// The box reaches out of the image on some side and is clipped for labelling.
     public internal(set) var isClipped = false
+    /// The file has no box: this is that of the mask.
+    package internal(set) var hasBoxOfMask = false
     /// A wanted key occurs more than once; the last one counts.
     let hasRepeatedKeys: Bool
 

@@ -4,9 +4,16 @@
 #include "convert.h"
 #include "tiff_source.h"
 
+// The values of an image with 16 bits of grey; measured on a first pass, scaled by on a second.
+typedef struct {
+    int32_t low, high;
+    int is_measured;
+} grey_range;
+
 // How samples lie in the file and what they mean.
 typedef struct {
     uint32_t width, height;
+    grey_range *range;  // NULL clips wide grey
     uint16_t bits, samples, kind, photometric, separate;
     int channels;       // samples used of each pixel: 1, 3 or 4
     int premultiplied;  // the fourth is alpha, already multiplied in
@@ -15,6 +22,16 @@ typedef struct {
 
 static uint8_t clip(double value) {
     return value >= 255 ? 255 : value > 0 ? (uint8_t)value : 0;
+}
+
+static uint8_t in_range(grey_range *range, int32_t value) {
+    if (!range->is_measured) {
+        if (value < range->low) range->low = value;
+        if (value > range->high) range->high = value;
+        return 0;
+    }
+    int32_t span = range->high > range->low ? range->high - range->low : 1;
+    return (uint8_t)(((value - range->low) * 255 + span / 2) / span);
 }
 
 // Sample `index` of a row as 8 bits: wide grey is clipped, wide colour keeps its upper byte (Pillow).
@@ -31,6 +48,10 @@ static uint8_t sample(const layout *format, const uint8_t *row, size_t index) {
             uint16_t value;
             memcpy(&value, row + 2 * index, 2);
             if (format->channels > 1) return (uint8_t)(value >> 8);
+            if (format->range) {
+                return in_range(
+                    format->range, format->kind == SAMPLEFORMAT_INT ? (int16_t)value : (int32_t)value);
+            }
             if (format->kind == SAMPLEFORMAT_INT) return clip((int16_t)value);
             return value > 255 ? 255 : (uint8_t)value;
         }
@@ -278,15 +299,15 @@ static int read_converted(TIFF *tiff, const layout *format, uint8_t *rgb, char *
     return status;
 }
 
-int ci_tiff_decode(const uint8_t *data, size_t length, uint32_t width, uint32_t height, uint8_t *rgb,
-                   char *message) {
+static int decode(const uint8_t *data, size_t length, uint32_t width, uint32_t height, uint8_t *rgb,
+                  grey_range *range, char *message) {
     ci_tiff_source input = {.data = data, .length = length, .message = message};
     message[0] = 0;
     TIFF *tiff = ci_tiff_open(&input);
     if (!tiff) {
         return message[0] ? CI_DAMAGED : ci_fail(message, CI_DAMAGED, "its directory is unreadable");
     }
-    layout format = {.width = 0};
+    layout format = {.width = 0, .range = range};
     uint16_t photometric = 0, compression = COMPRESSION_NONE, planar = PLANARCONFIG_CONTIG;
     TIFFGetField(tiff, TIFFTAG_IMAGEWIDTH, &format.width);
     TIFFGetField(tiff, TIFFTAG_IMAGELENGTH, &format.height);
@@ -308,7 +329,25 @@ int ci_tiff_decode(const uint8_t *data, size_t length, uint32_t width, uint32_t 
     } else {
         status = read_converted(tiff, &format, rgb, message);
     }
+    // libtiff goes on after a bad code of a fax image, with rows that nobody else reads so.
+    int is_fax = compression == COMPRESSION_CCITTRLE || compression == COMPRESSION_CCITTFAX3 ||
+                 compression == COMPRESSION_CCITTFAX4 || compression == COMPRESSION_CCITTRLEW;
+    if (status == CI_OK && is_fax && message[0]) status = CI_DAMAGED;
     TIFFClose(tiff);
     if (status != CI_OK && message[0] == 0) ci_fail(message, status, "its data cannot be decoded");
     return status;
+}
+
+int ci_tiff_decode(const uint8_t *data, size_t length, uint32_t width, uint32_t height, uint8_t *rgb,
+                   char *message) {
+    return decode(data, length, width, height, rgb, NULL, message);
+}
+
+int ci_tiff_decode_scaled(const uint8_t *data, size_t length, uint32_t width, uint32_t height,
+                          uint8_t *rgb, char *message) {
+    grey_range range = {.low = INT32_MAX, .high = INT32_MIN};
+    int status = decode(data, length, width, height, rgb, &range, message);
+    if (status != CI_OK || range.low > range.high) return status;
+    range.is_measured = 1;
+    return decode(data, length, width, height, rgb, &range, message);
 }

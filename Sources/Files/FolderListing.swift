@@ -5,7 +5,7 @@ import Foundation
 package struct FolderListing {
     package let root: String
     /// Relative to the root, sorted.
-    private(set) var files: [String] = []
+    package private(set) var names: [String] = []
 
     /// Folders inside each other, and files: more end in an error rather than in a long wait.
     static let depthLimit = 24
@@ -38,8 +38,8 @@ package struct FolderListing {
                 if isFolder {
                     waiting.append((name, folder.depth + 1))
                 } else {
-                    files.append(name)
-                    guard files.count <= Self.fileLimit else {
+                    names.append(name)
+                    guard names.count <= Self.fileLimit else {
                         throw .unreadable(
                             path: root,
                             reason: "expected at most \(Self.fileLimit) files, found more")
@@ -47,12 +47,12 @@ package struct FolderListing {
                 }
             }
         }
-        files.sort { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+        names.sort { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     }
 
     /// - Parameter extensions: in lower case, without the dot.
     package func files(withExtensions extensions: Set<String>) -> [String] {
-        files.filter { extensions.contains(Self.fileExtension(of: $0)) }
+        names.filter { extensions.contains(Self.fileExtension(of: $0)) }
     }
 
     /// In lower case, without the dot.

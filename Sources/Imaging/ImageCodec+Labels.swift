@@ -56,14 +56,31 @@ extension ImageCodec {
         path: String, maxPixels: Int = 200_000_000
     ) throws(ImageError) -> (size: Size, values: [UInt16]) {
         let file = try OpenFile(path: path)
+        return try decodeLabels(file.source, name: path, maxPixels: maxPixels)
+    }
+
+    /// The same of a PNG in memory; `name` stands for the file in errors.
+    package static func decodeLabels(
+        bytes: [UInt8], name: String, maxPixels: Int = 200_000_000
+    ) throws(ImageError) -> (size: Size, values: [UInt16]) {
+        try bytes.withUnsafeBytes { raw in
+            Result { () throws(ImageError) in
+                try decodeLabels(ByteSource(raw), name: name, maxPixels: maxPixels)
+            }
+        }.get()
+    }
+
+    static func decodeLabels(
+        _ source: ByteSource, name: String, maxPixels: Int = .max
+    ) throws(ImageError) -> (size: Size, values: [UInt16]) {
         let found = try checkedHeader(
-            of: file.source, name: path, options: DecodeOptions(maxPixels: maxPixels))
+            of: source, name: name, options: DecodeOptions(maxPixels: maxPixels))
         guard found.header.format == .png else {
             throw .unsupported(
-                file: path, format: found.header.format, what: "labels are read from PNG only")
+                file: name, format: found.header.format, what: "labels are read from PNG only")
         }
-        guard let data = file.source.bytes(at: 0, count: file.source.count) else {
-            throw .truncated(file: path, format: .png)
+        guard let data = source.bytes(at: 0, count: source.count) else {
+            throw .truncated(file: name, format: .png)
         }
         let size = found.storedSize
         var message = [CChar](repeating: 0, count: Int(CI_MESSAGE))
@@ -77,10 +94,10 @@ extension ImageCodec {
         }
         switch ci_status(rawValue: ci_status.RawValue(status)) {
         case CI_OK: return (size, values)
-        case CI_TRUNCATED: throw .truncated(file: path, format: .png)
+        case CI_TRUNCATED: throw .truncated(file: name, format: .png)
         case CI_UNSUPPORTED:
-            throw .unsupported(file: path, format: .png, what: text(message))
-        default: throw .damaged(file: path, format: .png, reason: text(message))
+            throw .unsupported(file: name, format: .png, what: text(message))
+        default: throw .damaged(file: name, format: .png, reason: text(message))
         }
     }
 }

@@ -149,13 +149,26 @@ extension ImageCodec {
             let header = try BMPHeader(source: ByteSource(bytes), name: name)
             pixels = try BMPDecoder(header: header, bytes: bytes, name: name).decode()
         case .jpeg: pixels = try run(ci_jpeg_decode, bytes, found, name)
+        case .png where options.scales16Bit && found.header.isDeepGrey:
+            pixels = Self.stretched(try decodeLabels(ByteSource(bytes), name: name).values)
         case .png: pixels = try run(ci_png_decode, bytes, found, name)
         case .webp: pixels = try run(ci_webp_decode, bytes, found, name)
-        case .tiff: pixels = try run(ci_tiff_decode, bytes, found, name)
+        case .tiff:
+            let decoder = options.scales16Bit ? ci_tiff_decode_scaled : ci_tiff_decode
+            pixels = try run(decoder, bytes, found, name)
         }
         let image = RGBImage(size: found.storedSize, pixels: pixels)
         let turned = image.upright(from: found.fixedOrientation)
         return options.applyEXIF ? turned.upright(from: found.header.orientation) : turned
+    }
+
+    /// Grey of 16 bits as RGB, its range mapped to 0–255.
+    private static func stretched(_ values: [UInt16]) -> [UInt8] {
+        let low = Int(values.min() ?? 0)
+        let span = max(Int(values.max() ?? 0) - low, 1)
+        return values.flatMap { value in
+            [UInt8](repeating: UInt8(((Int(value) - low) * 255 + span / 2) / span), count: 3)
+        }
     }
 
     private static func decode(

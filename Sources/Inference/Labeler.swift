@@ -99,6 +99,7 @@ package struct LabelRequest: Sendable {
         print.add("features", measuresFeatures)
         if measuresFeatures { print.add("scores", confidence.rawValue) }
         print.add("EXIF", decoding.applyEXIF)
+        if decoding.scales16Bit { print.add("16-bit grey", "scaled") }
         print.add("max pixels", decoding.maxPixels)
         return print
     }

@@ -11,6 +11,7 @@ package func drawOverlays(
 ) throws -> Int {
     var start = 0
     var drawn = 0
+    let names = OverlayNames(file).all
     while start < plan.boxes.count {
         let image = plan.boxes[start].image
         let end =
@@ -31,7 +32,7 @@ package func drawOverlays(
             overlay.draw(mask, index: planned.annotation)
             overlay.draw(planned.box, index: planned.annotation)
         }
-        let name = overlayName(try file.images[image].relativePath())
+        guard let name = names[image] else { continue }
         try OwnFiles.write(
             try ImageCodec.encodePNG(overlay.image), to: directory + "/" + name)
         drawn += 1
@@ -42,7 +43,24 @@ package func drawOverlays(
     return drawn
 }
 
-/// The picture's name for an image's: one folder holds them all.
-func overlayName(_ image: String) -> String {
-    image.replacingOccurrences(of: "/", with: "_") + ".png"
+/// The pictures' names for those of images, by position: one folder holds them all, and each has its
+/// own.
+struct OverlayNames {
+    /// Nil for an image without a usable name.
+    let all: [String?]
+
+    init(_ file: AnnotationFile) {
+        var taken: Set<String> = []
+        all = file.images.map { image in
+            guard let name = try? image.relativePath() else { return nil }
+            let flat = name.replacing("/", with: "_")
+            var picture = flat + ".png"
+            var number = 2
+            while !taken.insert(picture).inserted {
+                picture = "\(flat)-\(number).png"
+                number += 1
+            }
+            return picture
+        }
+    }
 }

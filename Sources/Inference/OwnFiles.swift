@@ -131,7 +131,7 @@ package struct StandingOutput {
             }, in: folder.isEmpty ? "." : folder)
         if let directory = request.overlaysDirectory {
             OwnFiles.clearLeftovers(
-                of: file.images.compactMap { try? overlayName($0.relativePath()) }, in: directory)
+                of: OverlayNames(file).all.compactMap { $0 }, in: directory)
         }
     }
 

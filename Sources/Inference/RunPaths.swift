@@ -61,7 +61,7 @@ package struct RunPaths {
             try OwnFiles.check([place.name], in: place.folder)
         }
         if let directory = request.overlaysDirectory {
-            let names = file.images.compactMap { try? overlayName($0.relativePath()) }
+            let names = OverlayNames(file).all.compactMap { $0 }
             writes("overlays", directory, as: .files(names))
             try OwnFiles.check(names, in: directory)
         }

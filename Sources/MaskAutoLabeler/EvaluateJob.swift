@@ -91,8 +91,7 @@ public struct EvaluateJob {
             settings: CropSettings(
                 cropSize: cropSize, marginRate: spec.train.testMarginRate,
                 batchSize: spec.batchSize(for: .evaluate),
-                decoding: DecodeOptions(
-                    maxPixels: spec.dataset.maxPixelCount, applyEXIF: spec.dataset.appliesEXIF)),
+                decoding: spec.dataset.decoding),
             thresholds: thresholds)
         if spec.dataset.usesAdaptiveCrops {
             request.settings.adaptive = AdaptiveCrop(

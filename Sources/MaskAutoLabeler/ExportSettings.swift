@@ -9,6 +9,9 @@ public struct ExportSettings: Sendable, Equatable {
     /// How far polygons may be from the mask's outline, in pixels.
     public var tolerance = 0.0
     public var isSubpixel = false
+    /// `edges` or `centres`: which pixels the readers of yolo-seg will fill. Nil is `centres`, as
+    /// ultralytics fills them.
+    public var polygonFill: String?
     /// `area` or `score`.
     public var overlap = "area"
     public var voidBorder = 0
@@ -29,6 +32,17 @@ public struct ExportSettings: Sendable, Equatable {
             throw LabelingError.wrongOption("--overlap must be area or score, is \(overlap)")
         }
         options.outline = OutlineOptions(tolerance: tolerance, isSubpixel: isSubpixel)
+        if let name = polygonFill {
+            guard let fill = PolygonFill(rawValue: name) else {
+                throw LabelingError.wrongOption(
+                    "--polygon-fill must be edges or centres, is \(name)")
+            }
+            guard fill == .edges || !isSubpixel else {
+                throw LabelingError.wrongOption(
+                    "--subpixel draws along the edges of pixels: use it with --polygon-fill edges")
+            }
+            options.fill = fill
+        }
         options.overlap = overlap
         options.voidBorder = voidBorder
         options.overwrites = overwrites

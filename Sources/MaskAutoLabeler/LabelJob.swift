@@ -96,8 +96,7 @@ public struct LabelJob {
         request.style = style
         request.flipTest = network.flipTest
         request.measuresIoU = inference.loadsMasks
-        request.decoding = DecodeOptions(
-            maxPixels: spec.dataset.maxPixelCount, applyEXIF: spec.dataset.appliesEXIF)
+        request.decoding = spec.dataset.decoding
         request.journalMode = journalMode
         request.isStrict = isStrict
         request.threadCount = threads ?? Libtorch.threadCount

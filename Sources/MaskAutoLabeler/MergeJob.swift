@@ -166,7 +166,8 @@ extension LabelRequest {
         self.writesScores = try writesScores && value("features") == "true"
         confidence = fingerprint["scores"].flatMap(ConfidenceModel.Fit.init) ?? .standard
         decoding = DecodeOptions(
-            maxPixels: try number("max pixels"), applyEXIF: try value("EXIF") == "true")
+            maxPixels: try number("max pixels"), applyEXIF: try value("EXIF") == "true",
+            scales16Bit: fingerprint["16-bit grey"] == "scaled")
         self.overlaysDirectory = overlaysDirectory
     }
 }

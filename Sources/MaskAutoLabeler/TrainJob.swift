@@ -77,8 +77,7 @@ public struct TrainJob {
             file: file, imagesDirectory: imagesDirectory,
             filter: TAOFilter(
                 minArea: spec.dataset.minObjectSize, maxArea: spec.dataset.maxObjectSize),
-            decoding: DecodeOptions(
-                maxPixels: spec.dataset.maxPixelCount, applyEXIF: spec.dataset.appliesEXIF))
+            decoding: spec.dataset.decoding)
         guard set.count > 0 else {
             throw LabelingError.wrongUse(
                 file.annotations.isEmpty
@@ -460,9 +459,7 @@ public struct TrainJob {
                 settings: CropSettings(
                     cropSize: spec.dataset.cropSize, marginRate: spec.train.testMarginRate,
                     batchSize: spec.train.batchSize,
-                    decoding: DecodeOptions(
-                        maxPixels: spec.dataset.maxPixelCount,
-                        applyEXIF: spec.dataset.appliesEXIF)),
+                    decoding: spec.dataset.decoding),
                 thresholds: spec.train.thresholds),
             source: spec.evaluate.usesMixedModel
                 ? .mixed : spec.evaluate.usesTeacher ? .teacher : .student,

@@ -27,6 +27,14 @@ public struct ValidationReport: Sendable {
         count += masks.errorCount + masks.warningCount
         var imageLine = ""
         if let imagesDirectory {
+            do {
+                try requireImages(of: file, in: imagesDirectory)
+            } catch {
+                findings.insert("\(error)", at: 0)
+                count += 1
+            }
+        }
+        if let imagesDirectory {
             let plan = BoxPlan(
                 file: file, imagesDirectory: imagesDirectory, selection: .all,
                 decoding: DecodeOptions(maxPixels: maxPixels, applyEXIF: appliesEXIF),
@@ -39,7 +47,7 @@ public struct ValidationReport: Sendable {
             imageLine = ", \(plan.imageSizes.filter { $0 != nil }.count) images readable"
         }
         let shown = findings.prefix(max(limit, 0))
-        var lines = Array(shown)
+        var lines = file.problems.notes.map { "note: " + $0 } + shown
         if count > shown.count { lines.append("… and \(count - shown.count) more") }
         lines.append(
             "\(file.path) (\(file.format.name)): \(file.images.count) images, \(file.annotations.count) annotations, "

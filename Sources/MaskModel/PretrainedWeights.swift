@@ -29,14 +29,11 @@ enum PretrainedWeights {
 
     /// Nil when the names are those of no known source.
     static func rename(_ checkpoint: StoredCheckpoint) throws(CheckpointError) -> Renamed? {
-        var tensors = checkpoint.tensors
-        for prefix in ["module.", "_orig_mod.", "model.", "module."]
-        where tensors.allSatisfy({ $0.name.hasPrefix(prefix) }) {
-            tensors = tensors.map { $0.renamed(String($0.name.dropFirst(prefix.count))) }
-        }
+        let tensors = withoutWrappers(checkpoint.tensors)
         let names = Set(tensors.map(\.name))
         guard names.count == tensors.count else { return nil }
-        if names.contains(where: { $0.hasPrefix("student.") || $0.hasPrefix("roi_head.") }) {
+        let networks = ["student.", "teacher.", "roi_head."]
+        if names.contains(where: { name in networks.contains { name.hasPrefix($0) } }) {
             return maskNetworks(tensors)
         }
         for prefix in ["", "vit.", "dinov2.", "backbone."] {
@@ -50,21 +47,44 @@ enum PretrainedWeights {
         return nil
     }
 
-    /// A MAL checkpoint: `student.*` and `teacher.*`, or one network without such a prefix.
+    /// What wrappers of PyTorch and of trainers put before all names, in any order.
+    private static let wrappers = [
+        "module.", "_orig_mod.", "model.", "net.", "_fsdp_wrapped_module.", "_forward_module.",
+    ]
+
+    private static func withoutWrappers(_ tensors: [StoredTensor]) -> [StoredTensor] {
+        var tensors = tensors
+        // One prefix after another comes off; the longest chain that anybody makes is short.
+        for _ in 0..<16 {
+            let prefix = wrappers.first { prefix in
+                !tensors.isEmpty && tensors.allSatisfy { $0.name.hasPrefix(prefix) }
+            }
+            guard let prefix else { break }
+            tensors = tensors.map { $0.renamed(String($0.name.dropFirst(prefix.count))) }
+        }
+        return tensors
+    }
+
+    /// A MAL checkpoint: `student.*`, `teacher.*` or both, or one network without such a prefix.
     private static func maskNetworks(_ tensors: [StoredTensor]) -> Renamed {
         let hasBackbone = tensors.contains { $0.name.contains("backbone.") }
-        let isPair = tensors.contains { $0.name.hasPrefix("student.") }
         var result = Renamed(source: hasBackbone ? .maskAutoLabeler : .maskHeads)
-        for tensor in tensors {
-            if !isPair {
-                result.student[tensor.name] = tensor
-            } else if let name = tensor.name.dropping(prefix: "student.") {
-                result.student[name] = tensor.renamed(name)
-            } else if let name = tensor.name.dropping(prefix: "teacher.") {
-                result.teacher[name] = tensor.renamed(name)
-            } else {
-                result.ignored.append(tensor.name)
+        func network(_ prefix: String) -> [String: StoredTensor] {
+            let named = tensors.compactMap { tensor in
+                tensor.name.dropping(prefix: prefix).map { tensor.renamed($0) }
             }
+            let pairs = withoutWrappers(named).map { ($0.name, $0) }
+            return Dictionary(pairs) { first, _ in first }
+        }
+        let (student, teacher) = (network("student."), network("teacher."))
+        guard !student.isEmpty || !teacher.isEmpty else {
+            result.student = Dictionary(tensors.map { ($0.name, $0) }) { first, _ in first }
+            return result
+        }
+        // A teacher alone is what labels.
+        (result.student, result.teacher) = student.isEmpty ? (teacher, [:]) : (student, teacher)
+        result.ignored = tensors.map(\.name).filter {
+            !$0.hasPrefix("student.") && !$0.hasPrefix("teacher.")
         }
         return result
     }

@@ -20,6 +20,7 @@ public struct DatasetSpec: Sendable, Equatable {
     private let originOfCropSize: SpecOrigin
     public let usesAdaptiveCrops: Bool
     public let appliesEXIF: Bool
+    public let scales16Bit: Bool
     public let maxPixelCount: Int
 
     init(_ reader: SpecReader) {
@@ -63,6 +64,9 @@ public struct DatasetSpec: Sendable, Equatable {
         appliesEXIF = reader.flag(
             "apply_exif", default: false, ours: true,
             "Turn images as their EXIF orientation says. TAO does not.")
+        scales16Bit = reader.flag(
+            "scale_16bit", default: false, ours: true,
+            "Map the range of grey images with 16 bits to 0-255. TAO makes values above 255 white.")
         maxPixelCount = reader.int(
             "max_pixels", default: 200_000_000, in: 1...4_000_000_000, ours: true,
             "Images with more pixels are refused before they are decoded.")

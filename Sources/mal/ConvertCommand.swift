@@ -51,7 +51,7 @@ struct ConvertCommand: ParsableCommand {
         try convert(
             input: input, output: output, format: to, images: images,
             appliesEXIF: appliesEXIF, reading: reading,
-            export: export.settings(overwrites: overwrite), quiet: quiet)
+            export: export.settings(overwrites: overwrite, reading), quiet: quiet)
     }
 }
 
@@ -125,8 +125,9 @@ struct ExportOptions: ParsableArguments {
     @Option(help: "Width in pixels of the void on both sides of edges, in voc-png and semantic.")
     var voidBorder = 0
 
-    func settings(overwrites: Bool) -> ExportSettings {
+    func settings(overwrites: Bool, _ reading: InputFormatOptions) -> ExportSettings {
         var settings = ExportSettings()
+        settings.polygonFill = reading.polygonFill
         settings.tolerance = tolerance
         settings.isSubpixel = subpixel
         settings.overlap = overlap

@@ -15,9 +15,27 @@ struct InputFormatOptions: ParsableArguments {
             valueName: "file"))
     var imagesFrom: String?
 
-    var options: InputOptions { InputOptions(format: format, imagesFrom: imagesFrom) }
+    @Option(
+        help: ArgumentHelp(
+            "What yolo-seg's polygons go through, written and read: centres of border pixels, as "
+                + "ultralytics fills them, or edges of pixels, as pycocotools does. Default: centres.",
+            valueName: "fill"))
+    var polygonFill: String?
+
+    @Flag(
+        help: "Look for images in all folders below the images folder, where a name occurs once.")
+    var searchNames = false
+
+    var options: InputOptions {
+        InputOptions(
+            format: format, imagesFrom: imagesFrom, searchesNames: searchNames,
+            polygonFill: polygonFill)
+    }
 
     func validate() throws {
+        if let polygonFill, !["edges", "centres"].contains(polygonFill) {
+            throw ValidationError("--polygon-fill must be edges or centres, is \(polygonFill)")
+        }
         if let format, !InputOptions.formatNames.contains(format) {
             throw ValidationError(
                 "--format must be one of \(InputOptions.formatNames.joined(separator: ", ")), "

@@ -66,6 +66,11 @@ struct LabelCommand: AsyncParsableCommand {
     @Flag(name: .customLong("apply-exif"), help: "Turn images as their EXIF orientation says.")
     var appliesEXIF = false
 
+    @Flag(
+        name: .customLong("scale-16bit"),
+        help: "Map the range of 16-bit grey images; else values above 255 are white, as in TAO.")
+    var scales16Bit = false
+
     @OptionGroup var run: RunOptions
     @OptionGroup var output: OutputOptions
     @OptionGroup var export: ExportOptions
@@ -103,6 +108,9 @@ struct LabelCommand: AsyncParsableCommand {
         if appliesEXIF {
             settings.append(SpecSetting("--apply-exif", "dataset.apply_exif", .flag(true)))
         }
+        if scales16Bit {
+            settings.append(SpecSetting("--scale-16bit", "dataset.scale_16bit", .flag(true)))
+        }
         if let quality {
             settings.append(SpecSetting("--quality", "inference.quality", .text(quality)))
         }
@@ -112,7 +120,7 @@ struct LabelCommand: AsyncParsableCommand {
         try await label(
             specPath: nil, overrides: overrides, settings: settings, run: run, output: output,
             input: input.options, targets: others,
-            export: export.settings(overwrites: output.overwrite))
+            export: export.settings(overwrites: output.overwrite, input))
     }
 }
 
@@ -208,6 +216,10 @@ private func label(
         console.finish()
         guard let summary = found else { return }
         try StandardStreams.show(summary.text(outputPath: job.outputPath))
+        if summary.labelledCount == 0, !summary.unlabelled.isEmpty {
+            console.handle(.warning("no box could be labelled"))
+            throw ExitCode(1)
+        }
         if output.strict, !summary.unlabelled.isEmpty { throw ExitCode(1) }
     } catch let error as LabelingError {
         console.finish()

@@ -26,7 +26,7 @@ struct Annotations: ParsableCommand {
             AnnotationSource(path: path, imagesDirectory: images, imagesFrom: imagesFrom))
         let seconds = (ContinuousClock.now - start) / .seconds(1)
         print(
-            "\(file.format.rawValue): \(file.images.count) images, \(file.annotations.count) "
+            "\(file.format.name): \(file.images.count) images, \(file.annotations.count) "
                 + "annotations, "
                 + String(format: "%.2f s (%.2f s of the processor), ", seconds, cpuSeconds())
                 + "\(peakMemoryMib()) MiB")

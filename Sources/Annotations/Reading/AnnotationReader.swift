@@ -14,6 +14,10 @@ package final class AnnotationReader {
     private var naming: ImageNaming
     private var rowCounts = [0, 0, 0]
     private var seenTables: Set<Table> = []
+    private var otherIDs = 0
+    /// Places in `annotations` of those with a mask and without a box.
+    private var masksAlone: [Int] = []
+    private var statistics = BoxStatistics()
 
     private enum Table: Int, CaseIterable {
         case images, annotations, categories
@@ -181,13 +185,17 @@ package final class AnnotationReader {
         if imageID == nil { reportID(columns[1], subject, "image_id") }
         let category = recordID(columns[2])
         if category == nil, columns[2].isPresent { reportID(columns[2], subject, "category_id") }
-        let box = columns[3].box
+        let hasMaskAlone =
+            !columns[3].isPresent && columns[5].isPresent && columns[5].kind != CJ_NULL.rawValue
+        // The box of a mask is known when all images are.
+        let box = hasMaskAlone ? (0, 0, 0, 0) : columns[3].box
         if box == nil {
             report(
                 .error, subject, field: "bbox", expected: "4 finite numbers",
                 found: snippet(columns[3]))
         }
         guard let id, let imageID, let box else { return }
+        if hasMaskAlone { masksAlone.append(annotations.count) }
         let crowd = columns[4]
         var isCrowd = crowd.kind == CJ_TRUE.rawValue
         if crowd.kind == CJ_NUMBER.rawValue { isCrowd = crowd.numbers.0 != 0 }
@@ -256,9 +264,18 @@ package final class AnnotationReader {
                 .warning, .file, field: "categories", expected: "an array of objects",
                 found: "no such key (labelling needs none)")
         }
+        addBoxesOfMasks(imagePlaces)
         var ids = Set<RecordID>(minimumCapacity: annotations.count)
         for place in annotations.indices {
             resolve(&annotations[place], imagePlaces, categoryPlaces, &ids)
+        }
+        if let finding = statistics.finding {
+            report(.warning, .file, field: "bbox", expected: finding.expected, found: finding.found)
+        }
+        if otherIDs > 0 {
+            problems.note(
+                "\(otherIDs) ids of images and categories are texts where numbers are meant, or "
+                    + "numbers where texts are: taken as the same")
         }
     }
 
@@ -287,7 +304,7 @@ package final class AnnotationReader {
                 .warning, subject, field: "id", expected: "an id of its own",
                 found: "that of an earlier annotation")
         }
-        if let place = imagePlaces[record.imageID] {
+        if let place = place(of: record.imageID, in: imagePlaces) {
             record.imageBits = place
         } else {
             record.obstacle = .unknownImage
@@ -296,7 +313,7 @@ package final class AnnotationReader {
                 found: "\(record.imageID) (kept without a mask)")
         }
         if seenTables.contains(.categories) {
-            if let place = record.categoryID.flatMap({ categoryPlaces[$0] }) {
+            if let place = record.categoryID.flatMap({ place(of: $0, in: categoryPlaces) }) {
                 record.categoryBits = place
             } else {
                 report(
@@ -307,8 +324,44 @@ package final class AnnotationReader {
         checkBox(&record, subject)
     }
 
+    /// The place of an id; `"7"` and 7 are the same where only one of them is there.
+    private func place(of id: RecordID, in places: [RecordID: Int32]) -> Int32? {
+        if let place = places[id] { return place }
+        let other: RecordID? =
+            switch id {
+            case .text(let text): Int64(text).map(RecordID.integer)
+            case .integer(let number): .text("\(number)")
+            default: nil
+            }
+        guard let place = other.flatMap({ places[$0] }) else { return nil }
+        otherIDs += 1
+        return place
+    }
+
+    /// An annotation that has a mask and no box gets the box of its mask.
+    private func addBoxesOfMasks(_ imagePlaces: [RecordID: Int32]) {
+        for index in masksAlone {
+            var record = annotations[index]
+            let subject = Problem.Subject.annotation(index: record.index, id: record.id)
+            guard let place = imagePlaces[record.imageID] else { continue }
+            do {
+                let box = try bytes.boxOfMask(record, size: images[Int(place)].size)
+                (record.x, record.y) = (box.minX, box.minY)
+                (record.width, record.height) = (box.width, box.height)
+                record.hasBoxOfMask = true
+                annotations[index] = record
+            } catch {
+                report(
+                    .error, subject, field: "bbox",
+                    expected: "4 finite numbers, or a mask that has a box",
+                    found: "a segmentation without one")
+            }
+        }
+    }
+
     private func checkBox(_ record: inout AnnotationRecord, _ subject: Problem.Subject) {
         let box = record.box
+        statistics.add(box, size: record.imageIndex.flatMap { images[$0].size })
         func found() -> String { "[\(record.x), \(record.y), \(record.width), \(record.height)]" }
         guard record.width > 0, record.height > 0, box.width > 0, box.height > 0 else {
             record.obstacle = record.obstacle ?? .emptyBox
@@ -326,5 +379,11 @@ package final class AnnotationReader {
             return
         }
         record.isClipped = inside != box
+        // Rounding takes boxes of whole images a little over the edge.
+        if max(-box.minX, -box.minY, box.maxX - inside.maxX, box.maxY - inside.maxY) > 0.5 {
+            report(
+                .warning, subject, field: "bbox", expected: "a box inside its \(size) image",
+                found: "\(found()) (clipped)")
+        }
     }
 }

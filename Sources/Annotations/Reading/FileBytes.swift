@@ -10,18 +10,25 @@ package struct FileBytes: Sendable {
     private let storage: [UInt8]
     package let count: Int
 
-    /// - Throws: for what can't be JSON as well: an empty file, one with a byte order mark.
+    /// A byte order mark of UTF-8 is left out.
+    ///
+    /// - Throws: for what can't be JSON as well: an empty file, one in UTF-16.
     package init(path: String) throws {
-        storage = try Self.load(
+        var bytes = try Self.load(
             path: path, kind: "JSON file", limit: Int(CJ_MAX_LENGTH), limitName: "4 GB",
             padding: Int(CJ_PADDING))
+        if bytes.count > Int(CJ_PADDING) {
+            switch Self.byteOrderMark(bytes) {
+            case nil: break
+            case "UTF-16":
+                throw FileError.unreadable(
+                    path: path, reason: "expected JSON in UTF-8, found UTF-16")
+            default: bytes.removeFirst(3)
+            }
+        }
+        storage = bytes
         count = storage.count - Int(CJ_PADDING)
         guard count > 0 else { throw FileError.unreadable(path: path, reason: "the file is empty") }
-        if let mark = Self.byteOrderMark(storage) {
-            throw FileError.unreadable(
-                path: path,
-                reason: "expected JSON in UTF-8 without a byte order mark, found \(mark)")
-        }
     }
 
     /// A document made in memory.

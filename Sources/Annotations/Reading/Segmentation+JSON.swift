@@ -3,6 +3,8 @@ import Imaging
 extension Segmentation {
     /// Reads a list of polygons, an uncompressed RLE (a list of counts) or a compressed one (a
     /// string).
+    ///
+    /// Polygons of one or two corners, a click too many in some tool, have no pixel and are left out.
     package init(_ scanner: JSONScanner) throws {
         var scanner = scanner
         switch scanner.peek() {
@@ -27,12 +29,12 @@ extension Segmentation {
                 throw COCOError.segmentation(
                     "polygon \(polygons.count) holds something that is no number")
             }
-            guard numbers.count >= 6, numbers.count.isMultiple(of: 2) else {
+            guard numbers.count >= 2, numbers.count.isMultiple(of: 2) else {
                 throw COCOError.segmentation(
                     "polygon \(polygons.count) has \(numbers.count) numbers, not an even count from 6"
                 )
             }
-            polygons.append(numbers)
+            if numbers.count >= 6 { polygons.append(numbers) }
             _ = scanner.take(",")
         }
         return polygons

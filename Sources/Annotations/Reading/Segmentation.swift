@@ -9,6 +9,31 @@ public enum Segmentation: Sendable, Equatable {
     case rle(RLE)
 }
 
+extension FileBytes {
+    /// The box of an annotation's mask, of an image whose size may not be known.
+    ///
+    /// - Throws: for a segmentation that can't be read, and for one without a pixel.
+    func boxOfMask(_ record: AnnotationRecord, size: Size?) throws -> Box {
+        guard let range = record.segmentationRange else {
+            throw COCOError.segmentation("value is missing")
+        }
+        switch try withBytes({ try Segmentation(JSONScanner($0, range)) }) {
+        case .rle(let mask) where mask.area > 0: return mask.boundingBox
+        case .polygons(let polygons):
+            if let size, case let mask = try RLE(polygons: polygons, size: size), mask.area > 0 {
+                return mask.boundingBox
+            }
+            let corners = polygons.joined()
+            let x = corners.enumerated().filter { $0.offset.isMultiple(of: 2) }.map(\.element)
+            let y = corners.enumerated().filter { !$0.offset.isMultiple(of: 2) }.map(\.element)
+            guard let left = x.min(), let right = x.max(), let top = y.min(), let bottom = y.max()
+            else { throw COCOError.segmentation("polygons have no corner") }
+            return Box(minX: left, minY: top, maxX: right, maxY: bottom)
+        default: throw COCOError.segmentation("mask has no pixel")
+        }
+    }
+}
+
 extension AnnotationFile {
     /// Decodes the `segmentation` of an annotation (SPEC §2.3).
     ///

@@ -37,7 +37,7 @@ public struct AnnotationWriter {
             for number in result.extra {
                 values.append((number.key, Array(PythonJSON.number(number.value).utf8)))
             }
-            return values
+            return values + boxOfMask(annotation)
         }
         try beforeCommit()
         try output.commit(noting: run != nil, run: run)
@@ -45,6 +45,15 @@ public struct AnnotationWriter {
 
     /// A key of a record and its JSON value.
     package typealias Value = (key: String, value: [UInt8])
+
+    /// The box that an annotation has by its mask alone; empty where the file gives one.
+    package func boxOfMask(_ annotation: Int) -> [Value] {
+        let record = file.annotations[annotation]
+        guard record.hasBoxOfMask else { return [] }
+        var text = TextBuffer()
+        text.append(list: [record.x, record.y, record.width, record.height])
+        return [("bbox", text.bytes)]
+    }
 
     /// Writes the file with new values for keys of some records; the caller commits.
     ///

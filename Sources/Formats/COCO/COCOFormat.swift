@@ -26,7 +26,7 @@ struct COCOFormat: Format {
     }
 
     func read(_ source: AnnotationSource) throws -> AnnotationFile {
-        let naming = ImageNaming(directory: source.imagesDirectory, prefersURL: name == .lvis)
+        let naming = ImageNaming(finder: source.finder, prefersURL: name == .lvis)
         return try AnnotationFile(
             AnnotationReader(
                 path: source.path, bytes: FileBytes(path: source.path), naming: naming),

@@ -25,9 +25,11 @@ struct COCOWriter: FileWriter {
         try write(tables, to: &output, by: writer) { table, place in
             switch table {
             case 0:
-                try values(of: file.annotations[place], source, outliner, &report)
-            case 1: extra?.image(place, has: writer.keys(of: tables[1][place]))
-            default: extra?.category(place, has: writer.keys(of: tables[2][place]))
+                let box = writer.boxOfMask(place)
+                let values = try values(of: file.annotations[place], source, outliner, &report)
+                return box.isEmpty ? values : (values ?? []) + box
+            case 1: return extra?.image(place, has: writer.keys(of: tables[1][place]))
+            default: return extra?.category(place, has: writer.keys(of: tables[2][place]))
             }
         }
         try output.commit()

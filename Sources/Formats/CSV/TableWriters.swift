@@ -66,9 +66,11 @@ struct DetectionsWriter: FileWriter {
                 var text = TextBuffer()
                 text.append(isFirst ? "\n{\"image_id\":" : ",\n{\"image_id\":")
                 isFirst = false
-                text.append(json: record.imageID)
+                text.append(json: image.record.id)
                 text.append(",\"category_id\":")
-                if let id = record.categoryID { text.append(json: id) }
+                if let category = instance.category {
+                    text.append(json: file.categories[category].id)
+                }
                 text.append(",\"bbox\":")
                 text.append(list: [record.x, record.y, record.width, record.height])
                 text.append(",\"score\":")

@@ -42,7 +42,7 @@ enum DetectionReader {
             }
         }
         document += Array("]}\n".utf8)
-        let naming = ImageNaming(directory: source.imagesDirectory)
+        let naming = ImageNaming(finder: source.finder)
         return try AnnotationFile(
             AnnotationReader(
                 path: source.path, bytes: FileBytes(document, path: source.path), naming: naming,

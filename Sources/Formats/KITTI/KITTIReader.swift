@@ -30,10 +30,16 @@ struct KITTIReader {
 
     func read(into records: inout ImportedRecords) throws {
         let files = try LabelFiles(
-            of: source, withExtension: "txt", subfolder: Self.labelFolder)
+            of: source, withExtension: "txt",
+            subfolder: { path in
+                // TAO has `images` and `labels` in place of `image_2` and `label_2`.
+                Self.labelFolder(path)
+                    ?? [path + "/labels"].first(where: FolderListing.isFolder)
+            })
         let folder =
             source.imagesDirectory
             ?? ImageFolder.counterpart(of: files.folder, "label_2", "image_2")
+            ?? ImageFolder.counterpart(of: files.folder, "labels", "images")
         let images: ImageFolder? =
             if let folder, FolderListing.isFolder(folder) {
                 try ImageFolder(folder, appliesEXIF: source.appliesEXIF)

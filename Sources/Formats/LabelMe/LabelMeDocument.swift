@@ -1,6 +1,7 @@
 import Annotations
 import CJSON
 import Files
+import Foundation
 import Imaging
 
 /// One LabelMe file.
@@ -19,7 +20,17 @@ struct LabelMeDocument {
         var corners: [[Double]]
         /// Whether the corners are the object's outline rather than its box.
         var isMask: Bool
+        /// The pixels of shapes of the kind `mask`, each with its upper left corner.
+        var bitmaps: [Bitmap] = []
         let members: JSONMembers
+    }
+
+    /// The pixels inside a box.
+    struct Bitmap {
+        let left, top: Int
+        let size: Size
+        /// Row by row; above 0 are the mask's.
+        let rows: [UInt16]
     }
 
     struct Fault: Error {
@@ -38,13 +49,15 @@ struct LabelMeDocument {
 
     private struct Shape {
         var isObject = true
-        var label, points, kind, group, description, flags: cj_value?
+        var label, points, kind, group, description, flags, mask: cj_value?
     }
 
     private static let tables = [
         JSONTable(
             key: "shapes",
-            columns: ["label", "points", "shape_type", "group_id", "description", "flags"]),
+            columns: [
+                "label", "points", "shape_type", "group_id", "description", "flags", "mask",
+            ]),
         JSONTable(key: "imagePath", columns: []), JSONTable(key: "imageHeight", columns: []),
         JSONTable(key: "imageWidth", columns: []),
     ]
@@ -61,7 +74,7 @@ struct LabelMeDocument {
                 shapes.append(
                     Shape(
                         label: columns[0], points: columns[1], kind: columns[2], group: columns[3],
-                        description: columns[4], flags: columns[5]))
+                        description: columns[4], flags: columns[5], mask: columns[6]))
             })
         let isObject = try bytes.readTables(Self.tables, path: path, visitor: visitor)
         self.bytes = bytes
@@ -102,6 +115,7 @@ struct LabelMeDocument {
                 let key = object.label + "\u{0}" + bytes.text(group.range)
                 if let known = groups[key] {
                     objects[known].corners += object.corners
+                    objects[known].bitmaps += object.bitmaps
                     objects[known].isMask = objects[known].isMask && object.isMask
                 } else {
                     groups[key] = objects.count
@@ -130,20 +144,21 @@ struct LabelMeDocument {
         let points = try points(shape, number)
         let corners: [Double]
         switch kind {
-        case "polygon":
+        case "polygon", "rotation":
             guard points.count >= 6 else {
                 throw Fault(
-                    shape: number, field: "points", expected: "at least 3 points for a polygon",
-                    found: "\(points.count / 2)")
+                    shape: number, field: "points", expected: "at least 3 points for a \(kind)",
+                    found: "\(points.count / 2): it is left out", isWarning: true)
             }
             corners = points
-        case "rectangle", "mask":
+        case "rectangle":
             guard points.count >= 4 else {
                 throw Fault(
-                    shape: number, field: "points", expected: "2 points for a \(kind)",
-                    found: "\(points.count / 2)")
+                    shape: number, field: "points", expected: "2 points for a rectangle",
+                    found: "\(points.count / 2): it is left out", isWarning: true)
             }
             corners = points
+        case "mask": return try maskObject(shape, number, label, points)
         case "circle":
             guard points.count == 4 else {
                 throw Fault(
@@ -162,12 +177,47 @@ struct LabelMeDocument {
         default:
             throw Fault(
                 shape: number, field: "shape_type",
-                expected: "rectangle, polygon, circle or mask",
+                expected: "rectangle, polygon, rotation, circle or mask",
                 found: "\(kind.quoted), which has no box: it is left out", isWarning: true)
         }
         return Object(
-            shape: number, label: label, corners: [corners], isMask: kind == "polygon",
+            shape: number, label: label, corners: [corners],
+            isMask: kind == "polygon" || kind == "rotation",
             members: members(shape))
+    }
+
+    /// Both points are pixels of the mask, whose PNG has the size of the box around them.
+    private func maskObject(
+        _ shape: Shape, _ number: Int32, _ label: String, _ points: [Double]
+    ) throws(Fault) -> Object {
+        let limit = 0.0...Double(Int32.max)
+        guard points.count == 4, points.allSatisfy(limit.contains) else {
+            throw Fault(
+                shape: number, field: "points", expected: "2 points for a mask, 0 or more",
+                found: "\(points)")
+        }
+        let (left, right) = (min(points[0], points[2]), max(points[0], points[2]))
+        let (top, bottom) = (min(points[1], points[3]), max(points[1], points[3]))
+        var object = Object(
+            shape: number, label: label, corners: [[left, top, right + 1, bottom + 1]],
+            isMask: false, members: members(shape))
+        guard let text = shape.mask.flatMap({ bytes.string($0) }), !text.isEmpty else {
+            return object
+        }
+        guard let data = Data(base64Encoded: text, options: .ignoreUnknownCharacters) else {
+            throw Fault(
+                shape: number, field: "mask", expected: "a PNG in base64", found: "something else")
+        }
+        do {
+            let (size, rows) = try ImageCodec.decodeLabels(
+                bytes: Array(data), name: "mask of shape \(number)")
+            object.bitmaps = [Bitmap(left: Int(left), top: Int(top), size: size, rows: rows)]
+        } catch {
+            throw Fault(
+                shape: number, field: "mask", expected: "a PNG in base64",
+                found: error.description)
+        }
+        return object
     }
 
     /// Coordinates in turn.

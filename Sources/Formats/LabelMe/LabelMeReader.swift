@@ -58,6 +58,9 @@ struct LabelMeReader {
                     image: place, category: records.category(object.label),
                     boundingPolygons: object.corners)
                 if !object.isMask { annotation.polygons = [] }
+                if let size, !object.bitmaps.isEmpty {
+                    annotation.mask = Self.mask(object.bitmaps, size: size)
+                }
                 annotation.members = object.members
                 records.add(
                     annotation, at: ImportPlaces.Place(file: file, number: object.shape))
@@ -72,6 +75,27 @@ struct LabelMeReader {
                 }
             }
         }
+    }
+
+    /// The pixels of an object inside the image.
+    private static func mask(_ bitmaps: [LabelMeDocument.Bitmap], size: Size) -> AnnotationResult? {
+        guard let count = size.pixelCount, count <= RLE.pixelLimit else { return nil }
+        let parts = bitmaps.map { bitmap in
+            var runs: [(start: Int, length: Int)] = []
+            for column in 0..<bitmap.size.width where bitmap.left + column < size.width {
+                for row in 0..<bitmap.size.height where bitmap.top + row < size.height {
+                    guard bitmap.rows[row * bitmap.size.width + column] > 0 else { continue }
+                    let start = (bitmap.left + column) * size.height + bitmap.top + row
+                    if let last = runs.last, last.start + last.length == start {
+                        runs[runs.count - 1].length += 1
+                    } else {
+                        runs.append((start, 1))
+                    }
+                }
+            }
+            return RLE(size: size, runs: runs)
+        }
+        return RLE.union(parts).map { AnnotationResult($0) }
     }
 
     /// The image's name is relative to the JSON file, perhaps with Windows' separators; in the images

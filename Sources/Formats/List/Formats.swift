@@ -6,7 +6,7 @@ enum Formats {
         YTVISFormat(),
         DetectionsFormat(),
         CSVFormat(),
-        YOLOFormat.polygons, YOLOFormat.boxes,
+        YOLOFormat.polygons, YOLOFormat.boxes, YOLOFormat.poses,
         LabelMeFormat(),
         KITTIFormat(),
         VOCFormat(),

@@ -3,25 +3,34 @@ public import Annotations
 /// What to read annotations from, and what helps to read them.
 public struct AnnotationSource: Sendable {
     /// A file, or the folder of a format that has a file an image.
-    public var path: String
+    public let path: String
     /// Nil tells the format by content and layout.
-    public var format: AnnotationFormat?
+    public let format: AnnotationFormat?
     /// Where sizes of images are looked up, and names made relative to.
-    public var imagesDirectory: String?
+    public let imagesDirectory: String?
     /// Whose images and categories a list of detections means.
-    public var imagesFrom: String?
+    public let imagesFrom: String?
     /// Whether images count as turned by their EXIF orientation.
-    public var appliesEXIF: Bool
+    public let appliesEXIF: Bool
+    /// Which pixels the polygons of YOLO stand for; nil is as ultralytics fills them.
+    public let polygonFill: PolygonFill?
+    /// Nil without a folder of images.
+    let finder: ImageFinder?
 
+    /// - Parameter searchesNames: whether an image may lie in any folder below `imagesDirectory`, if
+    ///   only one has its name.
     public init(
         path: String, format: AnnotationFormat? = nil, imagesDirectory: String? = nil,
-        imagesFrom: String? = nil, appliesEXIF: Bool = false
+        imagesFrom: String? = nil, appliesEXIF: Bool = false, searchesNames: Bool = false,
+        polygonFill: PolygonFill? = nil
     ) {
         self.path = path
         self.format = format
         self.imagesDirectory = imagesDirectory
         self.imagesFrom = imagesFrom
         self.appliesEXIF = appliesEXIF
+        self.polygonFill = polygonFill
+        finder = imagesDirectory.map { ImageFinder($0, searchesTree: searchesNames) }
     }
 }
 

@@ -10,7 +10,7 @@ struct ImageFolder {
     /// By name without extension; more than one where extensions differ.
     private let byStem: [String: [String]]
 
-    private static let extensions: Set<String> = [
+    static let extensions: Set<String> = [
         "jpg", "jpeg", "png", "bmp", "webp", "tif", "tiff",
     ]
 
@@ -58,20 +58,10 @@ extension AnnotationSource {
     /// The first of some names that is an image in the images folder, and its size; the first name
     /// and no size if none is.
     func image(among names: [String]) -> (name: String, size: Size?) {
-        if let imagesDirectory {
-            for name in names where ImageRecord.fault(in: name) == nil {
-                let path = imagesDirectory + "/" + name
-                guard FolderListing.isFile(path) else { continue }
-                // A broken image is reported when it is opened for its boxes.
-                return (name, try? ImageFolder.size(ofFile: path, appliesEXIF: appliesEXIF))
-            }
-        }
-        return (names.first ?? "", nil)
-    }
-
-    /// Whether the images folder has a file of that name.
-    func hasImage(_ name: String) -> Bool {
-        guard let imagesDirectory, ImageRecord.fault(in: name) == nil else { return false }
-        return FolderListing.isFile(imagesDirectory + "/" + name)
+        let names = names.flatMap(ImageFinder.spellings)
+        guard let finder, let name = finder.find(names) else { return (names.first ?? "", nil) }
+        // A broken image is reported when it is opened for its boxes.
+        let path = finder.directory + "/" + name
+        return (name, try? ImageFolder.size(ofFile: path, appliesEXIF: appliesEXIF))
     }
 }

@@ -11,6 +11,10 @@ final class VOCDocument: NSObject {
     struct Object {
         let line: Int
         var texts: [String: String] = [:]
+        /// Numbers of polygons, x and y in turn, as texts: `<x1>…<y1>…` or `<pt><x>…<y>…`.
+        var polygons: [[String]] = []
+        /// Whether the corners are elements `pt`.
+        var hasPoints = false
     }
 
     /// What is wrong with the file.
@@ -103,10 +107,11 @@ extension VOCDocument: XMLParserDelegate {
         path.append(name)
         text = ""
         if path.count == 2, name == "object" { object = Object(line: parser.lineNumber) }
+        if path.count == 3, name == "polygon" { object?.polygons.append([]) }
     }
 
     func parser(_ parser: XMLParser, foundCharacters string: String) {
-        guard path.count <= 4 else { return }
+        guard path.count <= 5 else { return }
         text += string
         if text.utf8.count > Self.textLimit {
             stop(parser, "texts of at most \(Self.textLimit) bytes", "a longer one")
@@ -134,6 +139,11 @@ extension VOCDocument: XMLParserDelegate {
             object?.texts[name] = value
         case (4, "bndbox") where path[1] == "object" && Self.cornerKeys.contains(name):
             object?.texts[name] = value
+        case (4, "polygon") where path[1] == "object" && (name.first == "x" || name.first == "y"):
+            addCorner(value)
+        case (5, "pt") where path[2] == "polygon" && (name == "x" || name == "y"):
+            object?.hasPoints = true
+            addCorner(value)
         default: break
         }
     }
@@ -151,6 +161,11 @@ extension VOCDocument: XMLParserDelegate {
             default: "libxml2's error \(code)"
             }
         stop(parser, "well-formed XML", reason)
+    }
+
+    private func addCorner(_ value: String) {
+        guard let last = object?.polygons.indices.last else { return }
+        object?.polygons[last].append(value)
     }
 
     private func stop(_ parser: XMLParser, _ expected: String, _ found: String) {

@@ -5,7 +5,7 @@ import Imaging
 
 /// Pascal VOC's XML: a file an image. Corners count pixels from 1 and both belong to the box, as the
 /// VOC devkit says, so x is `xmin` − 1 and the width `xmax` − `xmin` + 1. Many tools count from 0
-/// and write the far corner as it is: a data set with a corner below 1 is read like that.
+/// and write the far corner as it is: a data set with a corner of 0 is read like that.
 struct VOCReader {
     private let source: AnnotationSource
 
@@ -25,8 +25,15 @@ struct VOCReader {
         let files = try LabelFiles(
             of: source, withExtension: "xml", subfolder: Self.annotationFolder)
         for name in files.names { add(files.path(name), name, to: &records) }
-        let corners = records.annotations.map { min($0.x, $0.y) }
-        guard !corners.contains(where: { $0 < 1 }) else { return }
+        // A corner of 0 says that pixels are counted from 0. One below is a box over the edge, which
+        // says nothing.
+        func isZero(_ corner: Double) -> Bool { (0..<1).contains(corner) }
+        if let place = records.annotations.firstIndex(where: { isZero($0.x) || isZero($0.y) }) {
+            records.problems.note(
+                "corners count from 0 and the far one is outside, as the 0 of "
+                    + "\(records.places.text(records.places.annotations[place])) says")
+            return
+        }
         for place in records.annotations.indices {
             records.annotations[place].x -= 1
             records.annotations[place].y -= 1
@@ -57,7 +64,8 @@ struct VOCReader {
         guard let image = records.newImage(image, size: size, at: whole) else { return }
         for object in document.objects {
             let place = ImportPlaces.Place(file: file, number: Int32(clamping: object.line))
-            if let annotation = annotation(object, image: image, place, &records) {
+            if var annotation = annotation(object, image: image, place, &records) {
+                addMask(of: object, to: &annotation, size: size, place, &records)
                 records.add(annotation, at: place)
             }
         }
@@ -98,6 +106,33 @@ struct VOCReader {
             sides.append(side)
         }
         return sides.count == 2 ? Size(height: sides[1], width: sides[0]) : nil
+    }
+
+    /// An object's polygons: `<x1>…` as supervision and Roboflow write them, in pixels counted from 1
+    /// as corners are, the middles of border pixels where all are whole numbers; `<pt>` as the web's
+    /// LabelMe does, along the edges of pixels.
+    private func addMask(
+        of object: VOCDocument.Object, to annotation: inout ImportedRecords.Annotation, size: Size?,
+        _ place: ImportPlaces.Place, _ records: inout ImportedRecords
+    ) {
+        let polygons = object.polygons.map { $0.compactMap { TextFields.number($0.utf8) } }
+        guard zip(polygons, object.polygons).allSatisfy({ $0.count == $1.count && $0.count >= 6 })
+        else {
+            return records.warn(
+                place, field: "polygon", expected: "3 corners or more in finite numbers",
+                found: "others: the polygon is left out")
+        }
+        guard !polygons.isEmpty else { return }
+        let shift = object.hasPoints ? 0.0 : 1.0
+        let moved = polygons.map { $0.map { $0 - shift } }
+        let isWhole = moved.allSatisfy { $0.allSatisfy { $0 == $0.rounded() } }
+        let fill = source.polygonFill ?? (isWhole && !object.hasPoints ? .centres : .edges)
+        if fill == .centres, let size, let mask = try? RLE(polygons: moved, fill: fill, size: size)
+        {
+            annotation.mask = AnnotationResult(mask)
+        } else {
+            annotation.polygons = moved
+        }
     }
 
     private func annotation(

@@ -1,3 +1,5 @@
+package import Annotations
+
 /// What a writer needs to know beside the annotations.
 package struct ExportOptions: Sendable, Equatable {
     /// Whose pixel it is where masks overlap and the format has one mask a pixel.
@@ -9,6 +11,8 @@ package struct ExportOptions: Sendable, Equatable {
     }
 
     package var outline = OutlineOptions()
+    /// Which pixels the readers of polygons will fill; nil is the format's own way.
+    package var fill: PolygonFill?
     package var overlap = Overlap.area
     /// How far on both sides of every edge between labels pixels are void; 0 for no void pixels.
     package var voidBorder = 0

@@ -87,12 +87,15 @@ struct Outliner {
         func iou(_ polygons: [[Double]]) -> Double? {
             let result = written?(polygons) ?? polygons
             if result == instance.polygons { return 1 }
-            guard let again = try? RLE(polygons: result, size: mask.size) else { return nil }
+            let again = try? RLE(polygons: result, fill: options.fill, size: mask.size)
+            guard let again else { return nil }
             return mask.area + again.area == 0 ? 1 : mask.iou(with: again)
         }
         // Polygons that are there stay, unless what is written of them is another mask: parts that
         // overlap each other can't be joined into one polygon.
-        if let given = instance.polygons, options == OutlineOptions(), iou(given) == 1 {
+        if let given = instance.polygons, options.tolerance == 0, !options.isSubpixel,
+            iou(given) == 1
+        {
             report.partCount += given.count
             report.add(iou: 1, of: instance.record.id)
             return given

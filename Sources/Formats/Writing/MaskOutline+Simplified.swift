@@ -35,7 +35,8 @@ struct RingSimplifier {
         let after = points[index + 1 < points.count ? index + 1 : 0]
         let (dx1, dy1) = (point.x - before.x, point.y - before.y)
         let (dx2, dy2) = (after.x - point.x, after.y - point.y)
-        return dx1 * dy2 != dx2 * dy1
+        // A line of one pixel's width turns back at its end.
+        return dx1 * dy2 != dx2 * dy1 || dx1 * dx2 + dy1 * dy2 < 0
     }
 
     private mutating func thin(_ corners: [Int], fixed: Set<Int>) {

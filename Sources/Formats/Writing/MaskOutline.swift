@@ -14,7 +14,7 @@ struct MaskOutline {
     }
 
     struct Ring {
-        /// Every step of one pixel, or with `isSubpixel` the middle of each.
+        /// Every step of one pixel, the middle of each, or the pixels of the mask beside them.
         var points: [Point]
         let isHole: Bool
     }
@@ -39,9 +39,17 @@ struct MaskOutline {
     /// The most pixels of the smallest box around a mask.
     static let pixelLimit = 200_000_000
 
-    /// - Parameter isSubpixel: rings go through the middles of the edges instead of along them.
+    /// What a ring goes through.
+    enum Course {
+        case corners
+        /// The middles of the edges, which cuts corners.
+        case edgeMiddles
+        /// The middles of the mask's own pixels at the edge.
+        case pixels
+    }
+
     /// - Throws: ``COCOError/segmentation(_:)`` for an outline beyond the limits.
-    init(_ mask: RLE, isSubpixel: Bool = false) throws {
+    init(_ mask: RLE, _ course: Course = .corners) throws {
         let box = mask.boundingBox
         // A margin of one pixel all round spares every look at the edge of the image.
         let window = CropWindow(
@@ -56,25 +64,55 @@ struct MaskOutline {
         var tracer = Tracer(pixels: mask.pixels(in: window), stride: window.width)
         try tracer.traceAll()
         rings = tracer.rings
-        bridges = tracer.bridges(isSubpixel: isSubpixel)
+        bridges = tracer.bridges(course)
+        for index in rings.indices { rings[index].points.moveToImage(window, course) }
+        if course == .pixels { mergePixels() }
+    }
+
+    /// Leaves each pixel in a ring once where steps one after the other have the same one beside
+    /// them.
+    private mutating func mergePixels() {
+        var places: [[Int]] = []
         for index in rings.indices {
-            rings[index].points.moveToImage(window, isSubpixel: isSubpixel)
+            var merged: [Point] = []
+            places.append(
+                rings[index].points.map { point in
+                    if merged.last != point { merged.append(point) }
+                    return merged.count - 1
+                })
+            if merged.count > 1, merged.last == merged.first { merged.removeLast() }
+            rings[index].points = merged
+        }
+        bridges = bridges.map { bridge in
+            func place(_ ring: Int, _ point: Int) -> Int {
+                places[ring][point] % rings[ring].points.count
+            }
+            return Bridge(
+                parent: bridge.parent, parentPoint: place(bridge.parent, bridge.parentPoint),
+                hole: bridge.hole, holePoint: place(bridge.hole, bridge.holePoint))
         }
     }
 }
 
 extension [MaskOutline.Point] {
     /// From whole pixels of a window to half pixels of its image.
-    fileprivate mutating func moveToImage(_ window: CropWindow, isSubpixel: Bool) {
+    fileprivate mutating func moveToImage(_ window: CropWindow, _ course: MaskOutline.Course) {
         guard let first else { return }
         let (left, top) = (2 * Int32(window.minX), 2 * Int32(window.minY))
         for index in indices {
             let point = self[index]
             let next = index + 1 < count ? self[index + 1] : first
             self[index] =
-                isSubpixel
-                ? .init(x: point.x + next.x + left, y: point.y + next.y + top)
-                : .init(x: 2 * point.x + left, y: 2 * point.y + top)
+                switch course {
+                case .corners: .init(x: 2 * point.x + left, y: 2 * point.y + top)
+                case .edgeMiddles: .init(x: point.x + next.x + left, y: point.y + next.y + top)
+                case .pixels:
+                    // The mask is on the right of each step; a pixel is named by its upper left.
+                    .init(
+                        x: 2 * (next.y > point.y || next.x < point.x ? point.x - 1 : point.x)
+                            + left,
+                        y: 2 * (next.x < point.x || next.y < point.y ? point.y - 1 : point.y) + top)
+                }
         }
     }
 }
@@ -136,7 +174,7 @@ private struct Tracer {
     }
 
     /// For each hole the way to the left from its leftmost edge.
-    func bridges(isSubpixel: Bool) -> [MaskOutline.Bridge] {
+    func bridges(_ course: MaskOutline.Course) -> [MaskOutline.Bridge] {
         guard rings.contains(where: { $0.isHole }) else { return [] }
         // Which ring goes up the left side of a pixel, and at which of its points.
         var leftSides: [Int: (ring: Int, point: Int)] = [:]
@@ -160,7 +198,8 @@ private struct Tracer {
             guard let side = leftSides[place] else { continue }
             // Along the edges the bridge lies at the upper end of both, else at their middles.
             let parentPoint =
-                isSubpixel ? side.point : (side.point + 1) % rings[side.ring].points.count
+                course == .corners
+                ? (side.point + 1) % rings[side.ring].points.count : side.point
             bridges.append(
                 .init(
                     parent: side.ring, parentPoint: parentPoint, hole: index,

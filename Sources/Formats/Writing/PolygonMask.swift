@@ -7,10 +7,13 @@ package struct OutlineOptions: Sendable, Equatable {
     package var tolerance: Double
     /// Through the middles of pixel edges, which cuts corners, rather than along the edges.
     package var isSubpixel: Bool
+    /// Which pixels the polygon's readers will fill.
+    package var fill: PolygonFill
 
-    package init(tolerance: Double = 0, isSubpixel: Bool = false) {
+    package init(tolerance: Double = 0, isSubpixel: Bool = false, fill: PolygonFill = .edges) {
         self.tolerance = tolerance
         self.isSubpixel = isSubpixel
+        self.fill = fill
     }
 }
 
@@ -26,14 +29,15 @@ package struct PolygonMask: Sendable, Equatable {
     ///
     /// - Throws: ``COCOError/segmentation(_:)`` for an outline beyond the tracer's limits.
     package init(_ mask: RLE, _ options: OutlineOptions = OutlineOptions()) throws {
-        let outline = try MaskOutline(mask, isSubpixel: options.isSubpixel)
+        let outline = try MaskOutline(
+            mask, options.fill == .centres ? .pixels : options.isSubpixel ? .edgeMiddles : .corners)
         partCount = outline.partCount
         holeCount = outline.holeCount
         polygons = []
         var tolerance = options.tolerance
         while true {
             polygons = outline.polygons(tolerance: tolerance)
-            guard tolerance > 0, try !isFaithful(to: mask) else { return }
+            guard tolerance > 0, try !isFaithful(to: mask, options.fill) else { return }
             tolerance = tolerance > 0.3 ? tolerance / 2 : 0
         }
     }
@@ -41,13 +45,16 @@ package struct PolygonMask: Sendable, Equatable {
     /// The least IoU with its mask that a simplified outline may have.
     package static let leastIoU = 0.8
 
-    private func isFaithful(to mask: RLE) throws -> Bool {
+    private func isFaithful(to mask: RLE, _ fill: PolygonFill) throws -> Bool {
         guard !polygons.isEmpty else { return true }
-        let drawn = try RLE(polygons: polygons, size: mask.size)
+        let drawn = try RLE(polygons: polygons, fill: fill, size: mask.size)
         guard drawn.iou(with: mask) >= Self.leastIoU else { return false }
         let result = try MaskOutline(drawn)
         return result.partCount == partCount && result.holeCount == holeCount
     }
+
+    /// So many pairs of corners are compared for a bridge between two parts.
+    private static let bridgeLimit = 1_000_000
 
     /// All parts as one polygon: each hangs on the one before it, by a bridge to its nearest
     /// corner.
@@ -58,14 +65,19 @@ package struct PolygonMask: Sendable, Equatable {
                 stride(from: 0, to: polygon.count - 1, by: 2).map { (polygon[$0], polygon[$0 + 1]) }
             })
         for index in polygons.indices.dropFirst() {
-            let start = tree.rings[index][0]
-            func distance(_ corner: (Double, Double)) -> Double {
-                let (dx, dy) = (corner.0 - start.0, corner.1 - start.1)
-                return dx * dx + dy * dy
+            let (before, ring) = (tree.rings[index - 1], tree.rings[index])
+            // The shortest way, as far as there is time to look for it: a fill of pixels' middles
+            // draws it.
+            let step = max(1, before.count * ring.count / bridgeLimit)
+            var best = (at: 0, start: 0, distance: Double.infinity)
+            for start in stride(from: 0, to: ring.count, by: step) {
+                for at in before.indices {
+                    let (dx, dy) = (before[at].0 - ring[start].0, before[at].1 - ring[start].1)
+                    let distance = dx * dx + dy * dy
+                    if distance < best.distance { best = (at, start, distance) }
+                }
             }
-            let before = tree.rings[index - 1]
-            let nearest = before.indices.min { distance(before[$0]) < distance(before[$1]) } ?? 0
-            tree.add(.init(at: nearest, ring: index, start: 0), to: index - 1)
+            tree.add(.init(at: best.at, ring: index, start: best.start), to: index - 1)
         }
         return tree.line(from: 0).flatMap { [$0.0, $0.1] }
     }
@@ -89,7 +101,10 @@ extension MaskOutline {
             tree.add(.init(at: at, ring: bridge.hole, start: start), to: bridge.parent)
         }
         return rings.indices.filter { !rings[$0].isHole }.map { ring in
-            tree.line(from: ring).flatMap { [Double($0.x) / 2, Double($0.y) / 2] }
+            var line = tree.line(from: ring)
+            // A pixel or two alone are no polygon to readers unless it has three corners.
+            while let last = line.last, line.count < 3 { line.append(last) }
+            return line.flatMap { [Double($0.x) / 2, Double($0.y) / 2] }
         }
     }
 }
@@ -103,5 +118,17 @@ extension [Int] {
             if self[middle] < value { low = middle + 1 } else { high = middle }
         }
         return low < count && self[low] == value ? low : nil
+    }
+}
+
+extension RLE {
+    /// The mask of polygons by one of the two ways to fill them.
+    init(polygons: [[Double]], fill: PolygonFill, size: Size) throws {
+        switch fill {
+        case .edges: try self.init(polygons: polygons, size: size)
+        case .centres:
+            let masks = try polygons.map { try RLE(filling: $0, size: size) }
+            self = try RLE.union(masks) ?? RLE(polygons: [], size: size)
+        }
     }
 }

@@ -8,6 +8,11 @@ struct YOLOClasses {
     /// The file that holds them, for messages.
     let path: String
     let names: [String]
+    /// `path`, and what `train`, `val` and `test` name.
+    private(set) var root: String?
+    private(set) var splits: [(key: String, path: String)] = []
+    /// `kpt_shape`: how many points an object has, and how many numbers a point.
+    private(set) var keypoints: (count: Int, size: Int)?
 
     /// More are refused, in files and as class numbers.
     static let limit = 65_536
@@ -82,6 +87,19 @@ struct YOLOClasses {
             throw Self.problem(path, field: "names", expected: "class names", found: "nothing")
         }
         try self.init(path: path, checked: Self.list(names, path))
+        if let value = root?.mapping?["path"]?.string { self.root = value }
+        for key in ["train", "val", "test"] {
+            guard let node = root?.mapping?[key] else { continue }
+            let paths = node.sequence.map { $0.compactMap(\.string) } ?? [node.string ?? ""]
+            splits += paths.filter { !$0.isEmpty }.map { (key, $0) }
+        }
+        if let shape = root?.mapping?["kpt_shape"]?.sequence?.compactMap(\.int) {
+            guard shape.count == 2, (1...1000).contains(shape[0]), (2...3).contains(shape[1]) else {
+                throw Self.problem(
+                    path, field: "kpt_shape", expected: "[points, 2 or 3]", found: "\(shape)")
+            }
+            keypoints = (shape[0], shape[1])
+        }
         if let count = root?.mapping?["nc"], count.int != self.names.count {
             throw Self.problem(
                 path, line: count.mark?.line, field: "nc",

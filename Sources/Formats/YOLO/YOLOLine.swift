@@ -1,3 +1,4 @@
+import Annotations
 import Imaging
 
 /// A line of a YOLO label file.
@@ -11,18 +12,25 @@ struct YOLOLine {
     private let fields: [ArraySlice<UInt8>]
     private let size: Size
     private let classes: YOLOClasses?
+    private let kind: YOLOKind
+    private let fill: PolygonFill
 
-    init(_ fields: [ArraySlice<UInt8>], size: Size, classes: YOLOClasses?) {
+    init(
+        _ fields: [ArraySlice<UInt8>], size: Size, classes: YOLOClasses?, kind: YOLOKind,
+        fill: PolygonFill
+    ) {
         self.fields = fields
         self.size = size
         self.classes = classes
+        self.kind = kind
+        self.fill = fill
     }
 
     /// Shares a little above 1 or below 0 come from rounding.
     private static let tolerance = 0.01
 
     /// 5 fields are a box, 6 a box with a confidence; from 7 on an odd number is a polygon, an even
-    /// one a polygon with a confidence.
+    /// one a polygon with a confidence, unless the data set is of another kind.
     func annotation(
         image: Int32
     ) throws(Fault) -> (category: Int, annotation: ImportedRecords.Annotation) {
@@ -35,28 +43,88 @@ struct YOLOLine {
                     ? "\(fields.count)" : "more than \(TextFields.fieldLimit)")
         }
         let category = try category()
+        if let (points, numbers) = kind.keypoints {
+            return (category, try pose(image, points, numbers))
+        }
+        if kind.hasTracks, fields.count <= 7 { return (category, try tracked(image)) }
         let hasScore = fields.count.isMultiple(of: 2)
         var shares: [Double] = []
         for place in 1..<(hasScore ? fields.count - 1 : fields.count) {
             shares.append(try share(place))
         }
-        let (width, height) = (Double(size.width), Double(size.height))
-        var result: ImportedRecords.Annotation
-        if shares.count == 4 {
-            let (x, across) = Self.side(centre: shares[0], length: shares[2], of: width)
-            let (y, down) = Self.side(centre: shares[1], length: shares[3], of: height)
-            result = ImportedRecords.Annotation(
-                image: image, category: 0, x: x, y: y, width: across, height: down)
-        } else {
-            var polygon: [Double] = []
-            for (place, share) in shares.enumerated() {
-                polygon.append(share * (place.isMultiple(of: 2) ? width : height))
-            }
-            result = ImportedRecords.Annotation(
-                image: image, category: 0, boundingPolygons: [polygon])
-        }
+        var result = shares.count == 4 ? box(shares, image) : try outline(shares, image)
         if hasScore { result.members.add("score", number: try share(fields.count - 1)) }
         return (category, result)
+    }
+
+    private func box(_ shares: [Double], _ image: Int32) -> ImportedRecords.Annotation {
+        let (x, across) = Self.side(centre: shares[0], length: shares[2], of: Double(size.width))
+        let (y, down) = Self.side(centre: shares[1], length: shares[3], of: Double(size.height))
+        return ImportedRecords.Annotation(
+            image: image, category: 0, x: x, y: y, width: across, height: down)
+    }
+
+    private func outline(
+        _ shares: [Double], _ image: Int32
+    ) throws(Fault) -> ImportedRecords.Annotation {
+        let polygon = shares.enumerated().map { place, share in
+            share * Double(place.isMultiple(of: 2) ? size.width : size.height)
+        }
+        guard fill == .centres else {
+            return ImportedRecords.Annotation(
+                image: image, category: 0, boundingPolygons: [polygon])
+        }
+        do {
+            return ImportedRecords.Annotation(
+                image: image, category: 0, mask: try RLE(filling: polygon, size: size))
+        } catch {
+            throw Fault(field: nil, expected: "an image of a usual size", found: "\(size)")
+        }
+    }
+
+    /// Class, box, and points with two or three numbers each; perhaps a confidence after the box.
+    private func pose(
+        _ image: Int32, _ points: Int, _ numbers: Int
+    ) throws(Fault) -> ImportedRecords.Annotation {
+        let rest = fields.count - 5 - points * numbers
+        guard rest == 0 || rest == 1 else {
+            throw Fault(
+                field: nil,
+                expected: "\(5 + points * numbers) fields: class, box and \(points) points of "
+                    + "\(numbers) numbers", found: "\(fields.count)")
+        }
+        var shares: [Double] = []
+        for place in 1...4 { shares.append(try share(place)) }
+        var result = box(shares, image)
+        if rest == 1 { result.members.add("score", number: try share(fields.count - 1)) }
+        var keypoints: [Double] = []
+        for point in 0..<points {
+            let first = 5 + point * numbers
+            let (x, y) = (try share(first), try share(first + 1))
+            let seen = numbers == 3 ? TextFields.number(fields[first + 2]) ?? 0 : x + y > 0 ? 2 : 0
+            keypoints += [x * Double(size.width), y * Double(size.height), seen]
+        }
+        result.members.add("keypoints", numbers: keypoints)
+        result.members.add("num_keypoints", integer: points)
+        return result
+    }
+
+    /// Class, box, perhaps a confidence, and the number of a track.
+    private func tracked(_ image: Int32) throws(Fault) -> ImportedRecords.Annotation {
+        var shares: [Double] = []
+        for place in 1...4 { shares.append(try share(place)) }
+        var result = box(shares, image)
+        guard fields.count > 5 else { return result }
+        if fields.count == 7 { result.members.add("score", number: try share(5)) }
+        guard let number = TextFields.number(fields[fields.count - 1]),
+            let track = Int(exactly: number), track >= 0
+        else {
+            throw Fault(
+                field: "field \(fields.count)", expected: "the number of a track",
+                found: TextFields.shown(fields[fields.count - 1]))
+        }
+        result.members.add("track_id", integer: track)
+        return result
     }
 
     /// Six decimals, as YOLO writes them, put boxes at the edge a hair outside: those are set back,

@@ -27,10 +27,77 @@ struct YOLOReader {
         return !notLabels.contains(name) && !name.hasPrefix("readme")
     }
 
+    /// An image and its label file.
+    struct Entry {
+        /// Nil for an image without one: it has no object.
+        let labels: String?
+        let image: String
+        /// The image's name in the data set.
+        let name: String
+    }
+
     func read(into records: inout ImportedRecords) throws {
         let layout = try Layout(source)
         let classes = try layout.classes()
         for name in classes?.names ?? [] { _ = records.category(name) }
+        let entries =
+            try classes.flatMap { try splitEntries($0, &records) }
+            ?? labelEntries(layout, into: &records)
+        var kind = YOLOKind(classes?.keypoints, isPose: source.format == .yoloPose)
+        var texts: [[UInt8]?] = []
+        for entry in entries { texts.append(text(of: entry, into: &records)) }
+        for case let text? in texts { kind.survey(text) }
+        do throws(YOLOKind.Ambiguity) {
+            try kind.decide()
+        } catch {
+            records.error(
+                ImportPlaces.Place(file: records.places.addFile(source.path), number: 0),
+                expected: "lines of one kind (--format yolo, yolo-seg or yolo-pose says which)",
+                found: error.line)
+            return
+        }
+        if let note = kind.note { records.problems.note("\(source.path): \(note)") }
+        for (entry, text) in zip(entries, texts) {
+            add(entry, text, classes, kind, to: &records)
+        }
+    }
+
+    // MARK: Which images
+
+    /// What `data.yaml` names as its parts; nil where it names none that is there, or none in the
+    /// folder of images that was given.
+    private func splitEntries(
+        _ classes: YOLOClasses, _ records: inout ImportedRecords
+    ) throws -> [Entry]? {
+        let splits = try YOLOSplits(classes)
+        if !splits.missing.isEmpty {
+            records.problems.note(
+                "\(classes.path): not there and left out: "
+                    + splits.missing.prefix(3).joined(separator: ", ")
+                    + (splits.missing.count > 3 ? " and \(splits.missing.count - 3) more" : ""))
+        }
+        guard !splits.images.isEmpty else { return nil }
+        let folder = source.imagesDirectory ?? splits.root
+        let base = YOLOSplits.standard(folder) + "/"
+        let inside = splits.images.filter { $0.hasPrefix(base) }
+        guard !inside.isEmpty || source.imagesDirectory == nil else { return nil }
+        if inside.count < splits.images.count {
+            records.problems.note(
+                "\(classes.path): \(splits.images.count - inside.count) of \(splits.images.count) "
+                    + "images are outside of \(folder) and are left out")
+        }
+        return inside.map { path in
+            let labels = YOLOSplits.labels(ofImage: path)
+            return Entry(
+                labels: FolderListing.isFile(labels) ? splits.shown(labels) : nil,
+                image: splits.shown(path), name: String(path.dropFirst(base.count)))
+        }
+    }
+
+    /// Each label file with its image, and the images that have none.
+    private func labelEntries(
+        _ layout: Layout, into records: inout ImportedRecords
+    ) throws -> [Entry] {
         var listing: FolderListing?
         let files: [String]
         if let file = layout.file {
@@ -44,13 +111,39 @@ struct YOLOReader {
             layout.images, appliesEXIF: source.appliesEXIF,
             listing: layout.images == layout.labels ? listing : nil)
         var unused = Set(images.stems)
+        var entries: [Entry] = []
         for file in files {
-            let stem = FolderListing.stem(of: file)
-            for name in Self.imageStems(stem) where unused.remove(name) != nil { break }
-            add(file, stem, layout, images, classes, to: &records)
+            let path = LabelFiles.join(layout.labels, file)
+            let stems = Self.imageStems(FolderListing.stem(of: file))
+            guard let stem = stems.first(where: { !images.images(named: $0).isEmpty }) else {
+                wrongImage(path, layout, "none", &records)
+                continue
+            }
+            unused.remove(stem)
+            let found = images.images(named: stem)
+            guard found.count == 1 else {
+                wrongImage(path, layout, found.joined(separator: ", "), &records)
+                continue
+            }
+            entries.append(
+                Entry(labels: path, image: images.path + "/" + found[0], name: found[0]))
         }
-        guard layout.file == nil else { return }
-        addBackgrounds(unused, images, classes, to: &records)
+        guard layout.file == nil else { return entries }
+        for stem in unused.sorted() {
+            for name in images.images(named: stem) {
+                entries.append(Entry(labels: nil, image: images.path + "/" + name, name: name))
+            }
+        }
+        return entries
+    }
+
+    private func wrongImage(
+        _ labels: String, _ layout: Layout, _ found: String, _ records: inout ImportedRecords
+    ) {
+        records.error(
+            ImportPlaces.Place(file: records.places.addFile(labels), number: 0), field: "image",
+            expected: "one image of that name in \(layout.images) (boxes are shares of its sides)",
+            found: found)
     }
 
     /// Only those below a `labels` folder, where there is one.
@@ -63,64 +156,56 @@ struct YOLOReader {
     /// Under which names, without extension, an image may lie for a label file.
     private static func imageStems(_ stem: String) -> [String] {
         var parts = stem.split(separator: "/").map(String.init)
-        guard let place = parts.dropLast().lastIndex(of: "labels") else { return [stem] }
-        parts[place] = "images"
-        return [parts.joined(separator: "/"), stem]
+        var stems = [stem]
+        if let place = parts.dropLast().lastIndex(of: "labels") {
+            parts[place] = "images"
+            stems.insert(parts.joined(separator: "/"), at: 0)
+        }
+        // Darknet keeps labels in a folder of its own, and images may be elsewhere.
+        if parts.count > 1, let last = parts.last { stems.append(last) }
+        return stems
     }
 
-    // MARK: Images
+    // MARK: Records
 
-    /// Images without a label file have no object: they stay in the data set.
-    private func addBackgrounds(
-        _ stems: Set<String>, _ images: ImageFolder, _ classes: YOLOClasses?,
-        to records: inout ImportedRecords
-    ) {
-        for stem in stems.sorted() {
-            for name in images.images(named: stem) {
-                let file = records.places.addFile(images.path + "/" + name)
-                let place = ImportPlaces.Place(file: file, number: 0)
-                _ = records.image(name, size: try? images.size(of: name), at: place)
-            }
+    private func text(of entry: Entry, into records: inout ImportedRecords) -> [UInt8]? {
+        guard let path = entry.labels else { return nil }
+        do {
+            return try FileBytes.text(path: path, kind: "label file", limit: Self.byteLimit)
+        } catch {
+            records.add(error, file: records.places.addFile(path))
+            return nil
         }
     }
 
     private func add(
-        _ name: String, _ stem: String, _ layout: Layout, _ images: ImageFolder,
-        _ classes: YOLOClasses?, to records: inout ImportedRecords
+        _ entry: Entry, _ text: [UInt8]?, _ classes: YOLOClasses?, _ kind: YOLOKind,
+        to records: inout ImportedRecords
     ) {
-        let path = LabelFiles.join(layout.labels, name)
-        let file = records.places.addFile(path)
+        let file = records.places.addFile(entry.labels ?? entry.image)
         let whole = ImportPlaces.Place(file: file, number: 0)
-        let text: [UInt8]
-        do {
-            text = try FileBytes.text(path: path, kind: "label file", limit: Self.byteLimit)
-        } catch {
-            return records.add(error, file: file)
-        }
-        let found =
-            Self.imageStems(stem).lazy.map { images.images(named: $0) }
-            .first { !$0.isEmpty } ?? []
-        guard found.count == 1 else {
-            return records.error(
-                whole, field: "image",
-                expected:
-                    "one image of that name in \(images.path) (boxes are shares of its sides)",
-                found: found.isEmpty ? "none" : found.joined(separator: ", "))
-        }
         let size: Size
         do {
-            size = try images.size(of: found[0])
+            size = try ImageFolder.size(ofFile: entry.image, appliesEXIF: source.appliesEXIF)
         } catch {
+            if entry.labels == nil {
+                _ = records.image(entry.name, size: nil, at: whole)
+                return
+            }
             return records.error(
                 whole, field: "image", expected: "an image whose size can be read",
                 found: error.description)
         }
-        guard let image = records.newImage(found[0], size: size, at: whole) else { return }
+        guard let image = records.newImage(entry.name, size: size, at: whole), let text else {
+            return
+        }
         TextFields.lines(text) { number, line in
             let place = ImportPlaces.Place(file: file, number: Int32(clamping: number))
             let fields = TextFields.fields(line)
             guard !fields.isEmpty else { return }
-            let object = YOLOLine(fields, size: size, classes: classes)
+            let object = YOLOLine(
+                fields, size: size, classes: classes, kind: kind,
+                fill: source.polygonFill ?? .centres)
             do throws(YOLOLine.Fault) {
                 let (category, annotation) = try object.annotation(image: image)
                 // Without names the classes up to the highest number are called by their numbers.

@@ -11,7 +11,9 @@ struct YOLOWriter: ImageWriter {
 
     init(_ file: AnnotationFile, hasPolygons: Bool, options: ExportOptions) {
         traits = hasPolygons ? .masks : .boxes
-        outliner = Outliner(options: options.outline)
+        var outline = options.outline
+        outline.fill = options.fill ?? (outline.isSubpixel ? .edges : .centres)
+        outliner = Outliner(options: outline)
         names = CategoryNumbers(file).names
     }
 
@@ -45,7 +47,8 @@ struct YOLOWriter: ImageWriter {
 
     func finish(into folder: inout OutputFolder, report: inout ExportReport) throws {
         var text = TextBuffer()
-        text.append("path: .\ntrain: images\nval: images\nnames:\n")
+        // Without `path` readers take the file's own folder, wherever they run.
+        text.append("train: images\nval: images\nnames:\n")
         for (number, name) in names.enumerated() {
             text.append("  \(number): ")
             text.append(json: name)
@@ -74,7 +77,9 @@ struct YOLOWriter: ImageWriter {
         let sides = [Double(size.width), Double(size.height)]
         func shares(_ polygons: [[Double]]) -> [Double] {
             PolygonMask.joined(polygons).enumerated().map { place, value in
-                Self.share(of: value, side: sides[place % 2])
+                outliner.options.fill == .centres
+                    ? min((value / sides[place % 2] * 1e6).rounded(.up) / 1e6, 1)
+                    : Self.share(of: value, side: sides[place % 2])
             }
         }
         let polygons = try outliner.polygons(of: instance, report: &report) { polygons in

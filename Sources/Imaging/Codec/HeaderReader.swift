@@ -39,12 +39,23 @@ struct HeaderReader {
 
     private func describe(_ start: [UInt8]) -> String {
         if start.isEmpty { return "an empty file" }
-        if start.starts(with: "GIF8") { return "a GIF image" }
+        if start.starts(with: "GIF8") { return "a GIF image: convert it, to PNG say" }
         if start.starts(with: "%PDF") { return "a PDF document" }
-        if start.starts(with: "ftypavif", at: 4) { return "an AVIF image" }
-        if start.starts(with: "ftyphei", at: 4) { return "a HEIC image" }
+        if start.starts(with: "ftypavif", at: 4) { return "an AVIF image: convert it, to PNG say" }
+        if start.starts(with: "ftyphe", at: 4) || start.starts(with: "ftypmif1", at: 4) {
+            return "a HEIC image: convert it, to JPEG say"
+        }
         if start.starts(with: [0, 0, 0, 12]), start.starts(with: "jP", at: 4) {
             return "a JPEG 2000 image"
+        }
+        if start.starts(with: "version https://git-lfs") {
+            return "a git-lfs pointer, not the file itself (run `git lfs pull`)"
+        }
+        if start.first(where: { $0 > 0x20 }) == UInt8(ascii: "<") {
+            return "a web page or XML: the download was answered with a page, often an error"
+        }
+        if let first = start.first(where: { $0 > 0x20 }), first == UInt8(ascii: "{") {
+            return "JSON text"
         }
         let digits = start.prefix(8).map { byte in
             (byte < 16 ? "0" : "") + String(byte, radix: 16)
@@ -111,7 +122,7 @@ struct HeaderReader {
 
     /// Walks the chunks before the pixels; an `eXIf` chunk after them is not looked for.
     private func readPNG() throws(ImageError) -> Result {
-        guard let start = source.bytes(at: 8, count: 17) else {
+        guard let start = source.bytes(at: 8, count: 18) else {
             throw .truncated(file: name, format: .png)
         }
         guard start.starts(with: "IHDR", at: 4),
@@ -132,7 +143,13 @@ struct HeaderReader {
             }
             offset += length + 12
         }
-        return result(.png, Size(height: height, width: width), orientation)
+        let size = Size(height: height, width: width)
+        // Colour types 0 and 4 are grey.
+        let isDeepGrey = start[16] == 16 && (start[17] == 0 || start[17] == 4)
+        return Result(
+            header: ImageHeader(
+                format: .png, size: size, orientation: orientation, isDeepGrey: isDeepGrey),
+            storedSize: size)
     }
 
     // MARK: WebP
@@ -195,7 +212,8 @@ struct HeaderReader {
             format: .tiff, size: Size(height: height, width: width),
             orientation: directory.orientation)
         return Result(
-            header: ImageHeader(format: .tiff, size: stored.orientedSize),
+            header: ImageHeader(
+                format: .tiff, size: stored.orientedSize, isDeepGrey: directory.isDeepGrey),
             storedSize: stored.size, fixedOrientation: stored.orientation)
     }
 

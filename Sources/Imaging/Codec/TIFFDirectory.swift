@@ -5,6 +5,11 @@ struct TIFFDirectory {
     private(set) var height: Int?
     /// 1–8; 1 if absent or not valid.
     private(set) var orientation = 1
+    /// 16 bits of one sample that stands for grey.
+    var isDeepGrey: Bool { bits == 16 && samples == 1 && photometric <= 1 }
+    private var bits = 1
+    private var samples = 1
+    private var photometric = 0
 
     /// Classic and big TIFF in both byte orders.
     static let magics: [[UInt8]] = [
@@ -35,6 +40,9 @@ struct TIFFDirectory {
             switch tag {
             case 256: width = value
             case 257: height = value
+            case 258: bits = value
+            case 262: photometric = value
+            case 277: samples = value
             case 274: orientation = (1...8).contains(value) ? value : 1
             default: break
             }

@@ -42,6 +42,10 @@ package struct BoxPlan: Sendable {
     /// Absolute or relative path of each image, by position.
     package private(set) var imagePaths: [String?]
 
+    /// Images with an EXIF orientation, and grey images with 16 bits.
+    private var turnedCount = 0
+    private var deepCount = 0
+
     /// Images that have boxes and cannot be used.
     package private(set) var brokenImages: [(image: Int, reason: String)] = []
 
@@ -111,6 +115,18 @@ package struct BoxPlan: Sendable {
             }
         }
         onEvent(.progress(stage: "checking images", done: total, total: total, unit: "boxes"))
+        if turnedCount > 0, !decoding.applyEXIF {
+            onEvent(
+                .note(
+                    "note: \(turnedCount) images have an EXIF orientation, which is not applied, as in "
+                        + "TAO; --apply-exif (dataset.apply_exif) turns them"))
+        }
+        if deepCount > 0, !decoding.scales16Bit {
+            onEvent(
+                .note(
+                    "note: \(deepCount) images are grey with 16 bits: values above 255 are white, as in "
+                        + "TAO; --scale-16bit (dataset.scale_16bit) maps their range"))
+        }
         brokenImages = reasons.enumerated().compactMap { index, reason in
             reason.map { (index, $0) }
         }
@@ -155,12 +171,15 @@ package struct BoxPlan: Sendable {
             let path = directory + "/" + (try record.relativePath())
             let header = try ImageCodec.header(path: path)
             let size = decoding.applyEXIF ? header.orientedSize : header.size
+            if header.orientation != 1 { turnedCount += 1 }
+            if header.isDeepGrey { deepCount += 1 }
             guard let pixels = size.pixelCount, pixels <= decoding.maxPixels else {
                 throw ImageError.tooLarge(file: path, size: size, maxPixels: decoding.maxPixels)
             }
             if let expected = record.size, expected != size {
                 reason =
                     "\(path): the image is \(size) pixels, the annotation file says \(expected)"
+                    + header.hint(for: expected, isApplied: decoding.applyEXIF)
                 return
             }
             imageSizes[index] = size
@@ -168,6 +187,17 @@ package struct BoxPlan: Sendable {
         } catch {
             reason = printable("\(error)", limit: 300)
         }
+    }
+}
+
+extension ImageHeader {
+    /// What helps where the annotations have a size that the image has after its orientation, or
+    /// before it.
+    package func hint(for expected: Size, isApplied: Bool) -> String {
+        guard expected == (isApplied ? size : orientedSize) else { return "" }
+        return isApplied
+            ? ", its size before its EXIF orientation is applied (without --apply-exif)"
+            : ", its size after its EXIF orientation is applied (--apply-exif)"
     }
 }
 

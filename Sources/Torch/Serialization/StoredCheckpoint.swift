@@ -77,7 +77,8 @@ private struct StateDict {
     /// At each level the first of these keys that holds a dictionary is entered, as the reference
     /// does with the first two.
     static let containers = [
-        "state_dict", "model", "model_state_dict", "model_state", "net", "module",
+        "state_dict", "model", "model_state_dict", "model_state", "net", "module", "model_ema",
+        "ema", "ema_state_dict", "state_dict_ema", "params_ema", "weights",
     ]
 
     init(_ archive: TorchArchive, file: FileBytes) throws(CheckpointError) {

@@ -1,4 +1,5 @@
 package import Imaging
+import Inference
 package import Specs
 import Torch
 
@@ -31,8 +32,7 @@ package struct TrainingSampleSettings: Sendable, Equatable {
         self.init(
             cropSize: spec.dataset.cropSize,
             marginRate: spec.train.marginRate[0]...spec.train.marginRate[1],
-            decoding: DecodeOptions(
-                maxPixels: spec.dataset.maxPixelCount, applyEXIF: spec.dataset.appliesEXIF))
+            decoding: spec.dataset.decoding)
         testCropShare = spec.train.testCropShare
         testMarginRate = spec.train.testMarginRate
     }
