@@ -1,4 +1,5 @@
 import Annotations
+import Formats
 import Foundation
 import Imaging
 import Testing

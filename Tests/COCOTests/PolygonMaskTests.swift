@@ -1,6 +1,8 @@
 import Annotations
 import Formats
+import Foundation
 import Imaging
+import TestSupport
 import Testing
 
 @Suite struct PolygonMaskTests {
@@ -130,6 +132,45 @@ import Testing
         let disc = disc(radius: 30)
         let smooth = try PolygonMask(disc, OutlineOptions(isSubpixel: true))
         #expect(try RLE(polygons: smooth.polygons, size: disc.size).iou(with: disc) > 0.99)
+    }
+
+    @Test("outlines through the middles of pixels give the mask back to a fill that draws its lines")
+    func centres() throws {
+        var random = Xorshift(seed: 5)
+        for round in 0..<60 {
+            let size = Size(height: 40, width: 50)
+            let mask = randomMask(size, density: round % 2 == 0 ? 0.01 : 0.2, blocks: 9, &random)
+            guard mask.area > 0 else { continue }
+            let outline = try PolygonMask(mask, OutlineOptions(fill: .centres))
+            let masks = try outline.polygons.map { try RLE(filling: $0, size: size) }
+            #expect(RLE.union(masks) == mask, "round \(round)")
+            #expect(outline.polygons.allSatisfy { $0.count >= 6 && $0.count.isMultiple(of: 2) })
+        }
+        let disc = disc(radius: 40)
+        let rough = try PolygonMask(disc, OutlineOptions(tolerance: 1, fill: .centres))
+        #expect(rough.polygons[0].count < 80)
+        #expect(try RLE(filling: rough.polygons[0], size: disc.size).iou(with: disc) > 0.95)
+    }
+
+    @Test("a polygon has the pixels that OpenCV's fillPoly gives it")
+    func fillPoly() throws {
+        struct Cases: Decodable {
+            struct Case: Decodable {
+                let polygon: [Double]
+                let height, width: Int
+                let counts: [UInt32]
+            }
+            let cases: [Case]
+        }
+        // tools/formats/fill_fixture.py made it.
+        let file = URL(fileURLWithPath: fixture("fillpoly.json"))
+        let cases = try JSONDecoder().decode(Cases.self, from: Data(contentsOf: file)).cases
+        for (place, test) in cases.enumerated() {
+            let size = Size(height: test.height, width: test.width)
+            let drawn = try RLE(filling: test.polygon, size: size)
+            let expected = try RLE(size: size, counts: test.counts)
+            #expect(drawn == expected, "case \(place): IoU \(drawn.iou(with: expected))")
+        }
     }
 
     @Test("an outline beyond the limit is refused instead of filling the memory")
