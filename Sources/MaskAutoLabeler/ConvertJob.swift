@@ -73,6 +73,7 @@ public struct ConvertJob: Sendable {
         for (loss, line) in report.warnings {
             onEvent(loss.isHarmless ? .note("note: " + line) : .warning(line))
         }
+        if let line = report.lostKeysLine { onEvent(.note("note: " + line)) }
         return ConversionSummary(
             target: OutputTarget(format: export.format, path: export.path), report: report,
             seconds: (ContinuousClock.now - start) / .seconds(1))

@@ -134,7 +134,7 @@ import Testing
         #expect(try RLE(polygons: smooth.polygons, size: disc.size).iou(with: disc) > 0.99)
     }
 
-    @Test("outlines through the middles of pixels give the mask back to a fill that draws its lines")
+    @Test("outlines through the middles of pixels give the mask back to a fill with its lines")
     func centres() throws {
         var random = Xorshift(seed: 5)
         for round in 0..<60 {

@@ -19,7 +19,9 @@ struct CSVWriter: FileWriter {
     private func write(
         _ names: [String], report: inout ExportReport, line: ([UInt8]) throws -> Void
     ) throws {
-        try ExportSource(file, options: options).forEachImage([.boxes, .scores], report: &report) {
+        try ExportSource(file, options: options).forEachImage(
+            [.boxes, .scores], keptKeys: [], report: &report
+        ) {
             image, report in
             let name = CSVText.field(image.record.fileName)
             let sides = ",\(image.size.width),\(image.size.height)\n"
@@ -58,7 +60,7 @@ struct DetectionsWriter: FileWriter {
     private func write(report: inout ExportReport, line: ([UInt8]) throws -> Void) throws {
         var isFirst = true
         try ExportSource(file, options: options).forEachImage(
-            [.masks, .boxes, .scores], report: &report
+            [.masks, .boxes, .scores], keptKeys: [], report: &report
         ) {
             image, report in
             for instance in image.instances {

@@ -6,6 +6,7 @@ import Imaging
 /// annotations as they came, with `mask_file` in place of the mask. Nothing is lost.
 struct InstancePNGWriter: ImageWriter {
     let traits: FormatTraits = [.masks, .boxes, .scores, .crowds, .uncategorized]
+    let keptKeys: Set<String>? = nil
     private let file: AnnotationFile
     /// By place in `annotations`.
     private var names: [String?]

@@ -6,10 +6,15 @@ import Imaging
 /// crowd is a `DontCare` region.
 struct KITTIWriter: ImageWriter {
     let traits: FormatTraits = [.boxes, .scores, .crowds]
+    let keptKeys: Set<String>? = [
+        "truncated", "occluded", "alpha", "dimensions", "location", "rotation_y",
+    ]
     private let names: [String]
     private let isChanged: [Bool]
+    private let file: AnnotationFile
 
     init(_ file: AnnotationFile) {
+        self.file = file
         let given = CategoryNumbers(file).names
         names = given.map { name in
             String(name.map { $0.isWhitespace ? "_" : $0 })
@@ -29,16 +34,20 @@ struct KITTIWriter: ImageWriter {
             let isCrowd = instance.record.isCrowd
             if isCrowd { report.add(.ignored) }
             text.append(isCrowd ? "DontCare" : names[instance.category ?? 0])
-            text.append(isCrowd ? " -1 -1 -10" : " 0 0 -10")
-            let box = instance.record.box
-            for value in [box.minX, box.minY, box.maxX, box.maxY] {
+            let record = instance.record
+            let known = file.numbers(["truncated", "occluded", "alpha", "rotation_y"], of: record)
+            let unknown = isCrowd ? -1.0 : 0
+            let box = record.box
+            var values = [
+                known[0] ?? unknown, known[1] ?? unknown, known[2] ?? -10, box.minX, box.minY,
+                box.maxX, box.maxY,
+            ]
+            values += list("dimensions", of: record) ?? [-1, -1, -1]
+            values += list("location", of: record) ?? [-1000, -1000, -1000]
+            values += [known[3] ?? -10] + [instance.score].compactMap { $0 }
+            for value in values {
                 text.append(" ")
                 text.append(value)
-            }
-            text.append(" -1 -1 -1 -1000 -1000 -1000 -10")
-            if let score = instance.score {
-                text.append(" ")
-                text.append(score)
             }
             text.append("\n")
             report.writtenCount += 1
@@ -48,5 +57,12 @@ struct KITTIWriter: ImageWriter {
 
     func finish(into folder: inout OutputFolder, report: inout ExportReport) throws {
         report.add(.changedNames, isChanged.count { $0 })
+    }
+
+    /// Three numbers under a key.
+    private func list(_ key: String, of record: AnnotationRecord) -> [Double]? {
+        guard let range = file.member(key, of: record) else { return nil }
+        let numbers = file.text(range).split { "[], ".contains($0) }.compactMap { Double($0) }
+        return numbers.count == 3 ? numbers : nil
     }
 }

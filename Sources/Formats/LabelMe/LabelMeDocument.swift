@@ -22,6 +22,9 @@ struct LabelMeDocument {
         var isMask: Bool
         /// The pixels of shapes of the kind `mask`, each with its upper left corner.
         var bitmaps: [Bitmap] = []
+        /// What mal keeps of other formats in keys of its own.
+        let id, category: RecordID?
+        let isCrowd: Bool
         let members: JSONMembers
     }
 
@@ -44,12 +47,14 @@ struct LabelMeDocument {
     let imagePath: String?
     let size: DeclaredSize
     let hasShapes: Bool
+    let imageID: RecordID?
     private let bytes: FileBytes
     private let shapes: [Shape]
 
     private struct Shape {
         var isObject = true
         var label, points, kind, group, description, flags, mask: cj_value?
+        var id, category, crowd, score, track: cj_value?
     }
 
     private static let tables = [
@@ -57,9 +62,10 @@ struct LabelMeDocument {
             key: "shapes",
             columns: [
                 "label", "points", "shape_type", "group_id", "description", "flags", "mask",
+                "annotation_id", "category_id", "iscrowd", "score", "track_id",
             ]),
         JSONTable(key: "imagePath", columns: []), JSONTable(key: "imageHeight", columns: []),
-        JSONTable(key: "imageWidth", columns: []),
+        JSONTable(key: "imageWidth", columns: []), JSONTable(key: "image_id", columns: []),
     ]
 
     init(path: String) throws {
@@ -74,12 +80,16 @@ struct LabelMeDocument {
                 shapes.append(
                     Shape(
                         label: columns[0], points: columns[1], kind: columns[2], group: columns[3],
-                        description: columns[4], flags: columns[5], mask: columns[6]))
+                        description: columns[4], flags: columns[5], mask: columns[6],
+                        id: columns[7],
+                        category: columns[8], crowd: columns[9], score: columns[10],
+                        track: columns[11]))
             })
         let isObject = try bytes.readTables(Self.tables, path: path, visitor: visitor)
         self.bytes = bytes
         self.shapes = shapes
         hasShapes = isObject && values[0]?.kind == UInt8(CJ_ARRAY.rawValue)
+        imageID = values[4].flatMap { bytes.recordID($0) }
         imagePath = values[1].flatMap { bytes.string($0) }
         size = Self.size(width: values[3], height: values[2], bytes)
     }
@@ -183,6 +193,8 @@ struct LabelMeDocument {
         return Object(
             shape: number, label: label, corners: [corners],
             isMask: kind == "polygon" || kind == "rotation",
+            id: id(shape.id), category: id(shape.category),
+            isCrowd: shape.crowd.map { bytes.text($0.range) == "1" } ?? false,
             members: members(shape))
     }
 
@@ -200,7 +212,9 @@ struct LabelMeDocument {
         let (top, bottom) = (min(points[1], points[3]), max(points[1], points[3]))
         var object = Object(
             shape: number, label: label, corners: [[left, top, right + 1, bottom + 1]],
-            isMask: false, members: members(shape))
+            isMask: false, id: id(shape.id), category: id(shape.category),
+            isCrowd: shape.crowd.map { bytes.text($0.range) == "1" } ?? false,
+            members: members(shape))
         guard let text = shape.mask.flatMap({ bytes.string($0) }), !text.isEmpty else {
             return object
         }
@@ -251,11 +265,14 @@ struct LabelMeDocument {
         return points
     }
 
+    private func id(_ value: cj_value?) -> RecordID? { value.flatMap { bytes.recordID($0) } }
+
     /// What LabelMe says besides, where it says something.
     private func members(_ shape: Shape) -> JSONMembers {
         var members = JSONMembers()
         for (key, value) in [
             ("group_id", shape.group), ("description", shape.description), ("flags", shape.flags),
+            ("score", shape.score), ("track_id", shape.track),
         ] {
             guard let value, value.isPresent else { continue }
             let text = bytes.text(value.range)

@@ -51,17 +51,20 @@ struct LabelMeReader {
                 expected: "whole numbers of pixels above 0", found: text)
         }
         guard let place = records.newImage(image, size: size, at: whole) else { return }
+        if let id = document.imageID { records.setID(id, ofImage: place) }
         document.withObjects { (result: Result<LabelMeDocument.Object, LabelMeDocument.Fault>) in
             switch result {
             case .success(let object):
                 var annotation = ImportedRecords.Annotation(
-                    image: place, category: records.category(object.label),
+                    image: place, category: records.category(object.label, id: object.category),
                     boundingPolygons: object.corners)
                 if !object.isMask { annotation.polygons = [] }
                 if let size, !object.bitmaps.isEmpty {
                     annotation.mask = Self.mask(object.bitmaps, size: size)
                 }
                 annotation.members = object.members
+                annotation.id = object.id
+                annotation.isCrowd = object.isCrowd
                 records.add(
                     annotation, at: ImportPlaces.Place(file: file, number: object.shape))
             case .failure(let fault):

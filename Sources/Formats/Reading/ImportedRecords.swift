@@ -5,6 +5,8 @@ import Imaging
 /// What a reader finds in files of another format, on its way to a COCO document.
 struct ImportedRecords {
     struct Annotation {
+        /// The id that the format keeps; nil numbers it.
+        var id: RecordID?
         var image: Int32
         /// The place in ``ImportedRecords/categories``.
         var category: Int32
@@ -23,6 +25,8 @@ struct ImportedRecords {
     var annotations: [Annotation] = []
     var places = ImportPlaces()
     var problems: ProblemList
+    /// The ids that the format keeps for images, by place.
+    private var imageIDs: [Int: RecordID] = [:]
     private var imagePlaces: [String: Int] = [:]
     private var categoryPlaces: [String: Int32] = [:]
 
@@ -55,6 +59,8 @@ struct ImportedRecords {
         }
         return image(name, size: size, at: place)
     }
+
+    mutating func setID(_ id: RecordID, ofImage image: Int32) { imageIDs[Int(image)] = id }
 
     /// The place of a category in `categories`, new or known.
     mutating func category(_ name: String, id: RecordID? = nil) -> Int32 {
@@ -130,14 +136,21 @@ struct ImportedRecords {
             ? categories.indices.sorted {
                 categories[$0].utf8.lexicographicallyPrecedes(categories[$1].utf8)
             } : Array(categories.indices)
-        let ids = ids(inOrder: order).map(\.json)
+        let ids = Self.ids(categoryIDs, inOrder: order).map(\.json)
+        let imageIDs = Self.ids(imageIDs, inOrder: Array(images.indices)).map(\.json)
+        let given = annotations.indices.compactMap { place in
+            annotations[place].id.map { (place, $0) }
+        }
+        let annotationIDs = Self.ids(
+            Dictionary(uniqueKeysWithValues: given), inOrder: Array(annotations.indices)
+        ).map(\.json)
 
         var output: [UInt8] = []
         output.reserveCapacity(annotations.count * 160 + images.count * 80 + 1000)
         output += Array("{\"images\": [".utf8)
         for (place, image) in images.enumerated() {
             output += Array((place > 0 ? ",\n{\"id\": " : "{\"id\": ").utf8)
-            output += Array("\(place + 1), \"file_name\": ".utf8)
+            output += imageIDs[place] + Array(", \"file_name\": ".utf8)
             output += PythonJSON.string(image.name)
             if let size = image.size {
                 output += Array(", \"width\": \(size.width), \"height\": \(size.height)".utf8)
@@ -147,7 +160,9 @@ struct ImportedRecords {
         output += Array("],\n\"annotations\": [".utf8)
         for (place, annotation) in annotations.enumerated() {
             if place > 0 { output += Array(",\n".utf8) }
-            append(annotation, id: place + 1, category: ids[Int(annotation.category)], to: &output)
+            append(
+                annotation, id: annotationIDs[place], image: imageIDs[Int(annotation.image)],
+                category: ids[Int(annotation.category)], to: &output)
         }
         output += Array("],\n\"categories\": [".utf8)
         for (place, category) in order.enumerated() {
@@ -159,25 +174,28 @@ struct ImportedRecords {
         return output
     }
 
-    /// By place: the format's own ids, numbers from 1 on where it has none.
-    private func ids(inOrder order: [Int]) -> [RecordID] {
-        var ids = [RecordID](repeating: .integer(0), count: categories.count)
-        let taken = Set(categoryIDs.values)
+    /// By place: the format's own ids, numbers from 1 on where it has none. Ids that are not all
+    /// different are none.
+    private static func ids(_ given: [Int: RecordID], inOrder order: [Int]) -> [RecordID] {
+        var ids = [RecordID](repeating: .integer(0), count: order.count)
+        let taken = Set(given.values)
+        let given = taken.count == given.count ? given : [:]
         var next: Int64 = 1
-        for category in order {
-            if let id = categoryIDs[category] {
-                ids[category] = id
+        for place in order {
+            if let id = given[place] {
+                ids[place] = id
                 continue
             }
-            while taken.contains(.integer(next)) { next += 1 }
-            ids[category] = .integer(next)
+            while !given.isEmpty, taken.contains(.integer(next)) { next += 1 }
+            ids[place] = .integer(next)
             next += 1
         }
         return ids
     }
 
     private func append(
-        _ annotation: Annotation, id: Int, category: [UInt8], to output: inout [UInt8]
+        _ annotation: Annotation, id: [UInt8], image: [UInt8], category: [UInt8],
+        to output: inout [UInt8]
     ) {
         let box = [annotation.x, annotation.y, annotation.width, annotation.height]
         var members = JSONMembers()
@@ -196,9 +214,8 @@ struct ImportedRecords {
             if area.isFinite { members.add("area", number: area) }
         }
         members.add("iscrowd", integer: annotation.isCrowd ? 1 : 0)
-        output += Array(
-            "{\"id\": \(id), \"image_id\": \(annotation.image + 1), \"category_id\": ".utf8)
-        output += category
+        output += Array("{\"id\": ".utf8) + id + Array(", \"image_id\": ".utf8) + image
+        output += Array(", \"category_id\": ".utf8) + category
         output += members.bytes
         output += annotation.members.bytes
         output.append(UInt8(ascii: "}"))

@@ -5,9 +5,12 @@ import Imaging
 /// Pascal VOC XML: `Annotations/NAME.xml` with the boxes of one image, corners counted from 1.
 struct VOCWriter: ImageWriter {
     let traits: FormatTraits = .boxes
+    let keptKeys: Set<String>? = ["pose", "truncated", "difficult", "occluded"]
     private let names: [String]
+    private let file: AnnotationFile
 
     init(_ file: AnnotationFile) {
+        self.file = file
         names = CategoryNumbers(file).names
     }
 
@@ -33,8 +36,20 @@ struct VOCWriter: ImageWriter {
                 continue
             }
             text.append("  <object>\n    <name>\(xml(names[instance.category ?? 0]))</name>\n")
-            text.append("    <pose>Unspecified</pose><truncated>0</truncated>")
-            text.append("<difficult>0</difficult>\n    <bndbox>")
+            let pose = file.member("pose", of: instance.record).flatMap { range in
+                file.bytes.withBytes { JSONScanner($0, range).text(range) }
+            }
+            text.append("    <pose>\(xml(pose ?? "Unspecified"))</pose>")
+            let flags = ["truncated", "difficult", "occluded"]
+            for (flag, value) in zip(flags, file.numbers(flags, of: instance.record)) {
+                // VOC itself has no `occluded`.
+                guard
+                    let number = value.map({ Int(exactly: $0) ?? 1 })
+                        ?? (flag == "occluded" ? nil : 0)
+                else { continue }
+                text.append("<\(flag)>\(number)</\(flag)>")
+            }
+            text.append("\n    <bndbox>")
             for (name, value) in [
                 ("xmin", box.minX + 1), ("ymin", box.minY + 1), ("xmax", box.maxX),
                 ("ymax", box.maxY),

@@ -107,7 +107,9 @@ package struct AnnotationExport: Sendable {
         _ report: inout ExportReport, _ onImage: (Int) throws -> Void
     ) throws {
         var done = 0
-        try source.forEachImage(writer.traits, report: &report) { image, report in
+        try source.forEachImage(
+            writer.traits, keptKeys: writer.keptKeys, report: &report
+        ) { image, report in
             try writer.write(image, into: &folder, report: &report)
             done += 1
             try onImage(done)

@@ -70,7 +70,7 @@ struct ExportSource {
     ///   - traits: what the format has room for: without masks, they are not decoded.
     ///   - body: called for each image in file order, also for one without annotations.
     func forEachImage(
-        _ traits: FormatTraits, report: inout ExportReport,
+        _ traits: FormatTraits, keptKeys: Set<String>? = nil, report: inout ExportReport,
         _ body: (ExportImage, inout ExportReport) throws -> Void
     ) throws {
         var stems = ImageStems()
@@ -86,9 +86,33 @@ struct ExportSource {
                     try instance(
                         file.annotations[place], size: size, needsMasks: traits.contains(.masks)))
             }
+            if let keptKeys { countLostKeys(of: image, keptKeys, &report) }
             image.drop(traits, &report)
             try body(image, &report)
             report.imageCount += 1
+        }
+    }
+
+    /// What every format has a place of its own for, or counts by itself.
+    private static let commonKeys: Set<String> = [
+        "id", "image_id", "category_id", "bbox", "area", "segmentation", "iscrowd", "score",
+        "mask_score", "track_id",
+    ]
+
+    private func countLostKeys(
+        of image: ExportImage, _ kept: Set<String>, _ report: inout ExportReport
+    ) {
+        file.bytes.withBytes { content in
+            for instance in image.instances {
+                var scanner = JSONScanner(content, instance.record.range)
+                let text = scanner
+                scanner.members { key, _ in
+                    guard let name = text.text(key), !Self.commonKeys.contains(name),
+                        !kept.contains(name)
+                    else { return }
+                    report.add(lostKey: name)
+                }
+            }
         }
     }
 

@@ -44,6 +44,8 @@ package struct ExportReport: Sendable, Equatable {
     /// The annotation whose polygons fit worst.
     package private(set) var worstID: RecordID?
     package private(set) var losses: [Loss: Int] = [:]
+    /// Further keys of annotations that the format has no room for, and how many had them.
+    package private(set) var lostKeys: [String: Int] = [:]
     package var byteCount = 0
 
     package init() {}
@@ -54,6 +56,8 @@ package struct ExportReport: Sendable, Equatable {
         if count > 0 { losses[loss, default: 0] += count }
     }
 
+    mutating func add(lostKey key: String) { lostKeys[key, default: 0] += 1 }
+
     mutating func add(iou: Double, of id: RecordID) {
         polygonCount += 1
         iouSum += iou
@@ -61,6 +65,16 @@ package struct ExportReport: Sendable, Equatable {
             worstIoU = iou
             worstID = id
         }
+    }
+
+    /// What of annotations' further keys is lost: `occluded (12), pose (3) left out`; nil for
+    /// nothing.
+    package var lostKeysLine: String? {
+        guard !lostKeys.isEmpty else { return nil }
+        let sorted = lostKeys.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
+        let shown = sorted.prefix(8).map { "\($0.key) (\($0.value))" }.joined(separator: ", ")
+        return "further keys of annotations left out: \(shown)"
+            + (sorted.count > 8 ? " and \(sorted.count - 8) more" : "")
     }
 
     /// A line a loss, in a fixed order.

@@ -34,6 +34,9 @@ protocol ImageWriter {
         for image: ImageRecord, stem: String, annotations: [AnnotationRecord]
     ) -> [String]
 
+    /// Further keys of annotations that the format keeps; nil keeps all.
+    var keptKeys: Set<String>? { get }
+
     /// What ``finish(into:report:)`` writes.
     var tables: [String] { get }
 
@@ -46,6 +49,8 @@ protocol ImageWriter {
 
 extension ImageWriter {
     var tables: [String] { [] }
+
+    var keptKeys: Set<String>? { [] }
 
     func finish(into folder: inout OutputFolder, report: inout ExportReport) throws {}
 }
