@@ -107,6 +107,23 @@ package struct OutputFolder: ~Copyable {
         }
     }
 
+    /// Gives a file that is there already a second name in the folder, or makes a copy of it.
+    ///
+    /// - Parameter isLink: false, and a file system that has no second names, copy.
+    package mutating func add(
+        file path: String, as name: String, isLink: Bool
+    ) throws(FileError) {
+        try makeParent(of: name)
+        let real = (path as NSString).resolvingSymlinksInPath
+        if isLink, link(real, work + "/" + name) == 0 { return }
+        do {
+            try FileManager.default.copyItem(atPath: real, toPath: work + "/" + name)
+        } catch {
+            throw .unwritable(
+                path: place.path + "/" + name, reason: "\(path) can't be copied there")
+        }
+    }
+
     package mutating func write(_ text: String, to name: String) throws(FileError) {
         try write(Array(text.utf8), to: name)
     }

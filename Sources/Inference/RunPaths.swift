@@ -19,6 +19,8 @@ package struct RunPaths {
 
     private var inputs: [(what: String, path: String, chain: [String])] = []
     private var outputs: [(what: String, path: String, kind: Output, chain: [String])] = []
+    /// The folders of a data set's files, by the file or folder that was named.
+    private var dataSets: [String: Set<String>] = [:]
     private var photographs: (folder: String, chain: [String], names: [String])?
 
     /// A file or folder that is read.
@@ -30,6 +32,10 @@ package struct RunPaths {
     package mutating func reads(_ what: String, _ file: AnnotationFile) {
         // What lies in the folder is looked at with it.
         for path in file.sourceFiles where !path.hasPrefix(file.path + "/") { reads(what, path) }
+        let folders = Set(file.sourceFiles.map(\.folderPath)).compactMap {
+            Self.key($0.isEmpty ? "." : $0)
+        }
+        dataSets[Self.chain(file.path)[0]] = Set(folders)
     }
 
     /// The images that annotations name. Their folder may get other files.
@@ -90,7 +96,12 @@ package struct RunPaths {
         if output.chain[0] == input.chain[0] {
             throw LabelingError.wrongUse("\(written) is \(read); give another name")
         }
-        if output.chain.dropFirst().contains(input.chain[0]) {
+        // Beside the files of a data set, in a folder of their own, there is room for others.
+        var place = output.chain[0]
+        if case .file = output.kind { place = output.chain.dropFirst().first ?? place }
+        let mayLieIn =
+            dataSets[input.chain[0]].map { place != input.chain[0] && !$0.contains(place) } ?? false
+        if !mayLieIn, output.chain.dropFirst().contains(input.chain[0]) {
             throw LabelingError.wrongUse("\(written) lies in \(read); give another name")
         }
         if case .folder = output.kind, input.chain.dropFirst().contains(output.chain[0]) {

@@ -73,6 +73,12 @@ public struct ConvertJob: Sendable {
         for (loss, line) in report.warnings {
             onEvent(loss.isHarmless ? .note("note: " + line) : .warning(line))
         }
+        if let folder = try export.missingImagesFolder(for: file) {
+            onEvent(
+                .note(
+                    "note: readers look for the photographs in \(folder): --copy-images or "
+                        + "--link-images puts them there"))
+        }
         if let line = report.lostKeysLine { onEvent(.note("note: " + line)) }
         return ConversionSummary(
             target: OutputTarget(format: export.format, path: export.path), report: report,

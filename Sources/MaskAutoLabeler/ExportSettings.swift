@@ -12,6 +12,10 @@ public struct ExportSettings: Sendable, Equatable {
     /// `edges` or `centres`: which pixels the readers of yolo-seg will fill. Nil is `centres`, as
     /// ultralytics fills them.
     public var polygonFill: String?
+    /// Copies photographs into a data set that has a folder for them, or gives them a second name
+    /// there, which takes no space.
+    public var copiesImages = false
+    public var linksImages = false
     /// `area` or `score`.
     public var overlap = "area"
     public var voidBorder = 0
@@ -32,6 +36,13 @@ public struct ExportSettings: Sendable, Equatable {
             throw LabelingError.wrongOption("--overlap must be area or score, is \(overlap)")
         }
         options.outline = OutlineOptions(tolerance: tolerance, isSubpixel: isSubpixel)
+        if copiesImages || linksImages {
+            guard images != nil, copiesImages != linksImages else {
+                throw LabelingError.wrongOption(
+                    "--copy-images or --link-images: give one of them, and --images")
+            }
+            options.images = copiesImages ? .copied : .linked
+        }
         if let name = polygonFill {
             guard let fill = PolygonFill(rawValue: name) else {
                 throw LabelingError.wrongOption(

@@ -125,11 +125,18 @@ struct ExportOptions: ParsableArguments {
     @Option(help: "Width in pixels of the void on both sides of edges, in voc-png and semantic.")
     var voidBorder = 0
 
+    @Flag(help: "Copy the photographs into data sets that have a folder for them.")
+    var copyImages = false
+
+    @Flag(help: "The same without taking space: a second name for each (a hard link).")
+    var linkImages = false
+
     func settings(overwrites: Bool, _ reading: InputFormatOptions) -> ExportSettings {
         var settings = ExportSettings()
         settings.polygonFill = reading.polygonFill
         settings.tolerance = tolerance
         settings.isSubpixel = subpixel
+        (settings.copiesImages, settings.linksImages) = (copyImages, linkImages)
         settings.overlap = overlap
         settings.voidBorder = voidBorder
         settings.overwrites = overwrites

@@ -90,6 +90,9 @@ struct RunPathsTests {
         try expectRefusal("lies in", voc) {
             try job(out: voc + "/Annotations/new.json", boxes: voc)
         }
+        try expectRefusal("lies in", voc) { try job(out: voc + "/new.json", boxes: voc) }
+        // A folder of its own beside the data set's is no danger to it.
+        _ = try job(out: voc + "/out/new.json", boxes: voc)
     }
 
     private func overwriting() -> Bool { true }

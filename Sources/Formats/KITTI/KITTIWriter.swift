@@ -6,6 +6,7 @@ import Imaging
 /// crowd is a `DontCare` region.
 struct KITTIWriter: ImageWriter {
     let traits: FormatTraits = [.boxes, .scores, .crowds]
+    let imagesFolder: String? = "image_2"
     let keptKeys: Set<String>? = [
         "truncated", "occluded", "alpha", "dimensions", "location", "rotation_y",
     ]

@@ -7,6 +7,7 @@ import Imaging
 /// keeps.
 struct LabelMeWriter: ImageWriter {
     let traits: FormatTraits = [.masks, .boxes, .scores, .crowds]
+    let imagesFolder: String? = ""
     private let outliner: Outliner
     private let names: [String]
     private let categories: [CategoryRecord]

@@ -6,6 +6,7 @@ import Imaging
 /// palette, 0 for the background, 255 for void, instances numbered within the image.
 struct VOCMaskWriter: ImageWriter {
     let traits: FormatTraits = .masks
+    let imagesFolder: String? = "JPEGImages"
     private let options: ExportOptions
     private let legend: CategoryLegend
     private var stems = TextBuffer()

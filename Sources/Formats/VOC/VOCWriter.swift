@@ -5,6 +5,7 @@ import Imaging
 /// Pascal VOC XML: `Annotations/NAME.xml` with the boxes of one image, corners counted from 1.
 struct VOCWriter: ImageWriter {
     let traits: FormatTraits = .boxes
+    let imagesFolder: String? = "JPEGImages"
     let keptKeys: Set<String>? = ["pose", "truncated", "difficult", "occluded"]
     private let names: [String]
     private let file: AnnotationFile

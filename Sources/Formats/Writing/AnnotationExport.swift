@@ -67,9 +67,13 @@ package struct AnnotationExport: Sendable {
             var stems = ImageStems()
             let index = AnnotationIndex(file)
             for image in file.images {
+                let stem = try stems.stem(for: image).0
                 names += images.names(
-                    for: image, stem: try stems.stem(for: image).0,
+                    for: image, stem: stem,
                     annotations: index[image: image.index].map { file.annotations[$0] })
+                if let photograph = photograph(of: image, stem: stem, images) {
+                    names.append(photograph.name)
+                }
             }
         }
         try OutputFolder.checkReplaceable(path, marker: OutputFolder.exportMarker, names: names)
@@ -102,6 +106,30 @@ package struct AnnotationExport: Sendable {
         report.byteCount = folder.byteCount
     }
 
+    /// Where the photograph of an image is, and where it goes; nil where it stays away.
+    private func photograph(
+        of image: ImageRecord, stem: String, _ writer: any ImageWriter
+    ) -> (path: String, name: String)? {
+        guard options.images != .none, let folder = writer.imagesFolder,
+            let directory = options.imagesDirectory, let name = try? image.relativePath(),
+            FolderListing.isFile(directory + "/" + name)
+        else { return nil }
+        let kind = FolderListing.fileExtension(of: name)
+        return (
+            directory + "/" + name,
+            LabelFiles.join(folder, kind.isEmpty ? stem : stem + "." + kind)
+        )
+    }
+
+    /// Where readers of the output will look for photographs that are not there; nil where that is
+    /// nowhere, or where they come along.
+    package func missingImagesFolder(for file: AnnotationFile) throws -> String? {
+        guard options.images == .none, case .folder(let writer) = format.format.writer,
+            let folder = try writer(file, options).imagesFolder
+        else { return nil }
+        return folder.isEmpty ? path : LabelFiles.join(path, folder)
+    }
+
     private func fill(
         _ folder: inout OutputFolder, with writer: inout some ImageWriter, _ source: ExportSource,
         _ report: inout ExportReport, _ onImage: (Int) throws -> Void
@@ -111,6 +139,10 @@ package struct AnnotationExport: Sendable {
             writer.traits, keptKeys: writer.keptKeys, report: &report
         ) { image, report in
             try writer.write(image, into: &folder, report: &report)
+            if let photograph = photograph(of: image.record, stem: image.stem, writer) {
+                try folder.add(
+                    file: photograph.path, as: photograph.name, isLink: options.images == .linked)
+            }
             done += 1
             try onImage(done)
         }

@@ -10,6 +10,12 @@ package struct ExportOptions: Sendable, Equatable {
         case score
     }
 
+    /// Whether photographs come along, for formats that have a folder for them.
+    package enum Images: String, Sendable, CaseIterable {
+        case none, copied, linked
+    }
+
+    package var images = Images.none
     package var outline = OutlineOptions()
     /// Which pixels the readers of polygons will fill; nil is the format's own way.
     package var fill: PolygonFill?

@@ -34,6 +34,9 @@ protocol ImageWriter {
         for image: ImageRecord, stem: String, annotations: [AnnotationRecord]
     ) -> [String]
 
+    /// Where readers of the format look for the photographs; nil if it says nothing of it.
+    var imagesFolder: String? { get }
+
     /// Further keys of annotations that the format keeps; nil keeps all.
     var keptKeys: Set<String>? { get }
 
@@ -51,6 +54,8 @@ extension ImageWriter {
     var tables: [String] { [] }
 
     var keptKeys: Set<String>? { [] }
+
+    var imagesFolder: String? { nil }
 
     func finish(into folder: inout OutputFolder, report: inout ExportReport) throws {}
 }

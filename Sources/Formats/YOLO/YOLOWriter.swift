@@ -6,6 +6,7 @@ import Imaging
 /// sides, and `data.yaml` with the names. With polygons (yolo-seg) or boxes.
 struct YOLOWriter: ImageWriter {
     let traits: FormatTraits
+    let imagesFolder: String? = "images"
     private let outliner: Outliner
     private let names: [String]
 
