@@ -44,11 +44,20 @@ import Testing
         #expect(
             lines(whole) == [
                 "images/train/a.png dog 75 25 50 50", "images/train/a.png cat 0 0 40 40",
-                "images/val/a.png cat 1 1 4 5",
             ])
-        #expect(
-            try whole.segmentation(of: whole.annotations[2]) == .polygons([[1, 1, 5, 1, 5, 6]]))
         #expect(whole.categories.map(\.name) == ["cat", "dog"])
+        // Pixels of the border are the corners of polygons.
+        let part = try folder.load("ds/labels/val")
+        #expect(lines(part) == ["a.png cat 1 1 5 6"])
+        guard case .rle(let mask) = try part.segmentation(of: part.annotations[0]) else {
+            Issue.record("no mask")
+            return
+        }
+        #expect(mask == (try RLE(filling: [1, 1, 5, 1, 5, 6], size: Size(height: 10, width: 10))))
+        let edges = try AnnotationFile.read(
+            AnnotationSource(path: folder.path + "/ds/labels/val", polygonFill: .edges))
+        #expect(
+            try edges.segmentation(of: edges.annotations[0]) == .polygons([[1, 1, 5, 1, 5, 6]]))
     }
 
     @Test("a box whose six decimals put it a hair outside is set back to the edge")

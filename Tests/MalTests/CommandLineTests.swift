@@ -114,8 +114,8 @@ struct CommandLineTests {
             "validate", "out/masks.json", "--images", fixture("coco/images"), in: folder)
         #expect(
             again.output.hasSuffix(
-                "4 images, 18 annotations, 4 categories, 4 images readable; no problems\n"))
-        #expect(again.code == 0)
+                "4 images, 18 annotations, 4 categories, 4 images readable; 1 problems\n"))
+        #expect(again.output.contains("annotation 5000: bbox: expected a box inside its"))
         let info = try mal("checkpoint", "info", fixture("micro_vit_trained.pth"))
         #expect(info.code == 0)
         #expect(
@@ -144,7 +144,7 @@ struct CommandLineTests {
                 + "early or goes on after its end\n")
         let unknown = try mal("validate", "boxes.csv", "--format", "jpg", in: folder)
         #expect(unknown.code == 64)
-        #expect(unknown.errors.hasPrefix("Error: --format must be one of coco, lvis, objects365"))
+        #expect(unknown.errors.hasPrefix("Error: --format must be one of coco, coco-rle, "))
     }
 
     @Test("A network that needs its head count asks for it by name")
@@ -172,7 +172,7 @@ struct CommandLineTests {
         #expect(table.output.hasPrefix("          bbox      segm      boundary\nAP        "))
         #expect(table.output.contains("\n26 predictions, 18 true objects, 4 images; "))
         let piped = try mal(files + ["--json", "-", "-q"])
-        #expect(piped.errors.hasPrefix("warning: no mIoU: none of the 26 ids in "))
+        #expect(piped.errors.contains("\nwarning: no mIoU: none of the 26 ids in "))
         #expect(
             piped.output
                 == (try String(contentsOfFile: folder + "/numbers.json", encoding: .utf8)))

@@ -37,7 +37,7 @@ extension CommandLineTests {
             "\(boxes.errors)")
         let unknown = try mal("convert", source, "x", "--to", "tiff", in: folder)
         #expect(unknown.code == 64)
-        #expect(unknown.errors.hasPrefix("Error: --to tiff: expected one of coco, lvis, "))
+        #expect(unknown.errors.hasPrefix("Error: --to tiff: expected one of coco, coco-rle, "))
         let unnamed = try mal("convert", source, "x", in: folder)
         #expect(unnamed.errors.hasPrefix("Error: x: --to is needed, one of coco, "))
         let bad = try mal(

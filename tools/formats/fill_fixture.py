@@ -13,7 +13,7 @@ cases = []
 for number in range(120):
     height, width = 24, 31
     count = int(random.integers(1, 9))
-    corners = np.stack([random.integers(-3, width + 3, count), random.integers(-3, height + 3, count)], 1)
+    corners = np.stack([random.integers(0, width, count), random.integers(0, height, count)], 1)
     if number % 3 == 0:  # one pixel's width, and back the same way
         corners = np.concatenate([corners, corners[::-1]])
     mask = np.zeros((height, width), np.uint8)

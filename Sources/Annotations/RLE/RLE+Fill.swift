@@ -11,7 +11,7 @@ public enum PolygonFill: String, Sendable, CaseIterable {
 
 extension RLE {
     /// The mask that OpenCV's `fillPoly` draws of a polygon: what lies inside by the even-odd rule,
-    /// and all pixels of its lines.
+    /// and all pixels of its lines. Lines that leave the image may differ by a pixel at its edge.
     ///
     /// - Parameter polygon: x and y of corners in turn, in pixels counted from the middle of the
     ///   first; what is after the decimal point counts as nothing, as there.

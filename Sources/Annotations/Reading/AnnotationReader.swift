@@ -269,7 +269,7 @@ package final class AnnotationReader {
         for place in annotations.indices {
             resolve(&annotations[place], imagePlaces, categoryPlaces, &ids)
         }
-        if let finding = statistics.finding {
+        if let finding = statistics.finding(hasSides: places == nil) {
             report(.warning, .file, field: "bbox", expected: finding.expected, found: finding.found)
         }
         if otherIDs > 0 {

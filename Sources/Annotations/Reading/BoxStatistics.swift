@@ -27,7 +27,9 @@ struct BoxStatistics {
     }
 
     /// What the boxes look like instead; nil where nothing points to it.
-    var finding: (expected: String, found: String)? {
+    ///
+    /// - Parameter hasSides: whether the format has a corner and sides, rather than two corners.
+    func finding(hasSides: Bool) -> (expected: String, found: String)? {
         guard count > 0 else { return nil }
         if areShares == count {
             return (
@@ -35,10 +37,10 @@ struct BoxStatistics {
                 "no number above 1 in \(count) boxes: shares of the image's sides?"
             )
         }
-        guard overEdge * 10 > count || (overEdge > 0 && overEdge * 4 > count) else { return nil }
+        guard overEdge > 1, overEdge * 10 > count else { return nil }
         let share = "\(overEdge) of \(count) (\(overEdge * 100 / count) %) over the edge"
         let cause =
-            fitAsCorners == count
+            hasSides && fitAsCorners == count
             ? ": corners (x1, y1, x2, y2) where x, y, width, height are meant?"
             : ": a wrong image size, or images that were cut or scaled?"
         return ("boxes inside their images", share + cause)

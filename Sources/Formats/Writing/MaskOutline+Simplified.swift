@@ -22,6 +22,8 @@ struct RingSimplifier {
         for index in ring.indices { isKept[index] = isCorner(index) }
         for index in fixed { isKept[index] = true }
         let corners = ring.indices.filter { isKept[$0] }
+        // A pixel alone has no corner that turns.
+        guard !corners.isEmpty else { return Array(ring.indices.prefix(1)) }
         guard tolerance > 0, corners.count > 4 else { return corners }
         thin(corners, fixed: Set(fixed))
         let kept = corners.filter { isKept[$0] }

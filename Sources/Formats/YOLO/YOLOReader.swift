@@ -40,9 +40,9 @@ struct YOLOReader {
         let layout = try Layout(source)
         let classes = try layout.classes()
         for name in classes?.names ?? [] { _ = records.category(name) }
-        let entries =
-            try classes.flatMap { try splitEntries($0, &records) }
-            ?? labelEntries(layout, into: &records)
+        // A part of a data set that is named itself is all that is meant.
+        let splits = layout.isDataSet ? try classes.flatMap { try splitEntries($0, &records) } : nil
+        let entries = try splits ?? labelEntries(layout, into: &records)
         var kind = YOLOKind(classes?.keypoints, isPose: source.format == .yoloPose)
         var texts: [[UInt8]?] = []
         for entry in entries { texts.append(text(of: entry, into: &records)) }
@@ -57,8 +57,14 @@ struct YOLOReader {
             return
         }
         if let note = kind.note { records.problems.note("\(source.path): \(note)") }
+        var turned = 0
         for (entry, text) in zip(entries, texts) {
-            add(entry, text, classes, kind, to: &records)
+            add(entry, text, classes, kind, to: &records, &turned)
+        }
+        if turned > 0, !source.appliesEXIF {
+            records.problems.note(
+                "\(turned) images have an EXIF orientation, which is not applied, as in TAO: boxes are "
+                    + "shares of the stored sides; --apply-exif turns them")
         }
     }
 
@@ -180,13 +186,15 @@ struct YOLOReader {
 
     private func add(
         _ entry: Entry, _ text: [UInt8]?, _ classes: YOLOClasses?, _ kind: YOLOKind,
-        to records: inout ImportedRecords
+        to records: inout ImportedRecords, _ turned: inout Int
     ) {
         let file = records.places.addFile(entry.labels ?? entry.image)
         let whole = ImportPlaces.Place(file: file, number: 0)
         let size: Size
         do {
-            size = try ImageFolder.size(ofFile: entry.image, appliesEXIF: source.appliesEXIF)
+            let header = try ImageCodec.header(path: entry.image)
+            size = source.appliesEXIF ? header.orientedSize : header.size
+            if header.orientation != 1 { turned += 1 }
         } catch {
             if entry.labels == nil {
                 _ = records.image(entry.name, size: nil, at: whole)
@@ -232,6 +240,8 @@ extension YOLOReader {
         var file: String?
         let images: String
         private var yaml: String?
+        /// Whether a `data.yaml` was named, or its folder.
+        var isDataSet: Bool { yaml != nil }
 
         init(_ source: AnnotationSource) throws {
             let path = source.path
