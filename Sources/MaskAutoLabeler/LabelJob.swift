@@ -76,7 +76,7 @@ public struct LabelJob {
             input.source(
                 boxesPath, imagesDirectory: imagesDirectory,
                 appliesEXIF: spec.dataset.appliesEXIF),
-            onEvent: onEvent)
+            onEvent: rank?.rank ?? 0 == 0 ? onEvent : { _ in })
         if file.format == .ytvis, style == .tao {
             throw LabelingError.wrongUse(
                 "\(boxesPath): TAO has no output for YouTube-VIS files; leave --compat out")

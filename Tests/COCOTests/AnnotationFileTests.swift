@@ -79,6 +79,8 @@ import TestSupport
                 found [20.0, 2.0, 3.0, 3.0] (kept without a mask)
                 warning: \(file.path): annotation 5: image_id: expected the id of an image, \
                 found 9 (kept without a mask)
+                warning: \(file.path): annotation 6: bbox: expected a box inside its 10×8 image, \
+                found [8.0, -2.0, 9.0, 3.0] (clipped)
                 warning: \(file.path): annotation 6: id: expected an id of its own, \
                 found that of an earlier annotation
                 warning: \(file.path): annotation 6: category_id: expected the id of a category, \

@@ -81,12 +81,9 @@ import Testing
     @Test("files that can't be JSON are refused")
     func files() throws {
         #expect(try message([]) == "F: the file is empty")
+        #expect(try message([0xEF, 0xBB, 0xBF]) == "F: the file is empty")
         #expect(
-            try message([0xEF, 0xBB, 0xBF] + Array("{}".utf8))
-                == "F: expected JSON in UTF-8 without a byte order mark, found UTF-8 with one")
-        #expect(
-            try message([0xFF, 0xFE, 0x7B, 0])
-                == "F: expected JSON in UTF-8 without a byte order mark, found UTF-16")
+            try message([0xFF, 0xFE, 0x7B, 0]) == "F: expected JSON in UTF-8, found UTF-16")
         #expect(
             throws: FileError.unreadable(
                 path: folder.path, reason: "expected a JSON file, found a folder")

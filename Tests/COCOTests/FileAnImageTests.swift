@@ -140,8 +140,8 @@ import Testing
         #expect(file.images[0].size == Size(height: 100, width: 200))
         #expect(
             folder.warnings(file) == [
-                "warning: l/a.json shape 5: shape_type: expected rectangle, polygon, circle or "
-                    + #"mask, found "point", which has no box: it is left out"#
+                "warning: l/a.json shape 5: shape_type: expected rectangle, polygon, rotation, "
+                    + #"circle or mask, found "point", which has no box: it is left out"#
             ])
         #expect(lines(try folder.load("l")) == lines(file))
     }
@@ -163,11 +163,20 @@ import Testing
                 l/a.json shape 2: expected an object, found something else
                 l/b.json shape 1: points: expected a list of [x, y] in finite numbers, found \
                 [[1, 2], [3]]
-                l/c.json shape 1: points: expected at least 3 points for a polygon, found 1
                 l/d.json line 1 column 13: expected strict JSON, found expected a value, found '}'
                 l/e.json: imageWidth, imageHeight: expected whole numbers of pixels above 0, \
                 found "w", 100
                 l/f.json: imagePath: expected a text, found nothing
+                warning: l/c.json shape 1: points: expected at least 3 points for a polygon, \
+                found 1: it is left out
                 """)
+    }
+
+    @Test("a VOC file that cannot be read is named with what was found")
+    func unreadableVOC() throws {
+        try folder.add("v/a.xml", [0xFF, 0xFE, 0x3C, 0])
+        #expect(
+            folder.failure("v", format: .voc)
+                == "v/a.xml: expected a file of XML in UTF-8, found UTF-16")
     }
 }

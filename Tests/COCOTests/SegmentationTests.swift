@@ -37,7 +37,7 @@ import TestSupport
     @Test(
         "wrong masks are named",
         arguments: [
-            (#"[[1, 2, 3, 4]]"#, "polygon 0 has 4 numbers, not an even count from 6"),
+            (#"[[1, 2, 3]]"#, "polygon 0 has 3 numbers, not an even count from 6"),
             (
                 #"[[1, 2, 3, 4, 5, 6], [1, 2, 3, 4, 5, 6, 7]]"#,
                 "polygon 1 has 7 numbers, not an even count from 6"

@@ -99,14 +99,14 @@ import Testing
         try folder.add("l/b.txt", "0 0.5 0.5 0.5 0.5\n")
         #expect(
             folder.failure("l", format: .yolo) == """
+                l/b.txt: image: expected one image of that name in l (boxes are shares of its \
+                sides), found none
                 l/a.txt line 1: expected 5 fields (class, centre, width, height), 6 with a \
                 confidence, or the corners of a polygon, found 4
                 l/a.txt line 2: class: expected a whole number from 0 to 65535, found "-1"
                 l/a.txt line 3: field 3: expected a share of the image from 0 to 1, found "nan"
                 l/a.txt line 4: field 2: expected a share of the image from 0 to 1, found "312"
                 l/a.txt line 5: class: expected a whole number from 0 to 65535, found "1.5"
-                l/b.txt: image: expected one image of that name in l (boxes are shares of its \
-                sides), found none
                 """)
     }
 

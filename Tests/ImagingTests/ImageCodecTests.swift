@@ -156,7 +156,8 @@ import Testing
             ([], "x: expected a JPEG, PNG, WebP, TIFF or BMP image, found an empty file"),
             (
                 Array("GIF89a......".utf8),
-                "x: expected a JPEG, PNG, WebP, TIFF or BMP image, found a GIF image"
+                "x: expected a JPEG, PNG, WebP, TIFF or BMP image, found a GIF image: "
+                    + "convert it, to PNG say"
             ),
             (
                 [0, 1, 2, 255],

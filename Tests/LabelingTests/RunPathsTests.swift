@@ -196,7 +196,8 @@ struct RunPathsTests {
         let file = try folder.file(
             "odd.json",
             """
-            {"images": [{"id": "i", "file_name": "gone.png", "width": 9, "height": 9}],
+            {"images": [{"id": "i", "file_name": "gone.png", "width": 9, "height": 9},
+                        {"id": 2, "file_name": "a.png"}],
              "categories": [], "annotations": [
               {"id": 101, "image_id": "i", "bbox": [0, 0, 5, 5]},
               {"id": "x", "image_id": "i", "bbox": [0, 0, 5, 5]}]}

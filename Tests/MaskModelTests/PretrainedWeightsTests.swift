@@ -306,6 +306,67 @@ struct PretrainedWeightsTests {
     }
 
     /// A checkpoint with these shapes, in a file whose zeros take no space.
+    @Test(
+        "names come off whatever wrappers put before them, in any order",
+        arguments: [
+            "module.", "_orig_mod.module.", "module._orig_mod.student.", "student.module.",
+            "_forward_module._fsdp_wrapped_module.net.model.student._orig_mod.", "teacher.module.",
+        ])
+    func wrappers(prefix: String) throws {
+        let file = try StoredCheckpoint(path: fixture("micro_vit_trained.safetensors"))
+        let plain = try MaskCheckpoint(path: fixture("micro_vit_trained.safetensors"))
+        let wanted = prefix.hasPrefix("teacher.") ? "teacher." : "student."
+        let tensors = file.tensors.filter { $0.name.hasPrefix(wanted) }.map {
+            $0.renamed(prefix + $0.name.dropFirst(wanted.count))
+        }
+        #expect(tensors.count == 56)
+        let wrapped = try checkpoint(tensors)
+        let expected = wanted == "teacher." ? plain.teacher : plain.student
+        #expect(Set(wrapped.student.keys) == Set(expected.keys))
+        for (name, tensor) in expected {
+            #expect(wrapped.student[name]?.floats() == tensor.floats())
+        }
+    }
+
+    @Test("an index of shards is the checkpoint that its files make together")
+    func shards() throws {
+        let file = try StoredCheckpoint(path: fixture("micro_vit_trained.safetensors"))
+        let folder = NSTemporaryDirectory() + "mal-\(UInt64.random(in: 0...UInt64.max))"
+        try FileManager.default.createDirectory(
+            atPath: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        var parts: [[StoredTensor]] = [[], []]
+        var map: [String: String] = [:]
+        for (place, tensor) in file.tensors.enumerated() {
+            parts[place % 2].append(tensor)
+            map[tensor.name] = "part-\(place % 2).safetensors"
+        }
+        for (place, part) in parts.enumerated() {
+            try Safetensors.write(part, to: folder + "/part-\(place).safetensors")
+        }
+        let index = folder + "/model.safetensors.index.json"
+        func write(_ map: [String: String]) throws {
+            try JSONSerialization.data(withJSONObject: ["weight_map": map])
+                .write(to: URL(fileURLWithPath: index))
+        }
+        try write(map)
+        let whole = try MaskCheckpoint(path: index)
+        let plain = try MaskCheckpoint(path: fixture("micro_vit_trained.safetensors"))
+        #expect(Set(whole.teacher.keys) == Set(plain.teacher.keys))
+        try write(map.merging(["x": "part-0.safetensors"]) { $1 })
+        #expect("\(failure(index))".contains("part-0.safetensors holds x, which is not in it"))
+        try write(["x": "../part-0.safetensors"])
+        #expect("\(failure(index))".contains("expected files in the same folder"))
+    }
+
+    private func failure(_ path: String) -> String {
+        do {
+            return try MaskCheckpoint(path: path).info.what
+        } catch {
+            return "\(error)"
+        }
+    }
+
     private func header(_ shapes: [String: [Int]], prefix: String) throws -> MaskCheckpoint {
         var offset = 0
         let members = shapes.map { name, shape in

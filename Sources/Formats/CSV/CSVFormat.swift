@@ -7,8 +7,9 @@ struct CSVFormat: RecordFormat {
     let toldBy = ".csv, .tsv; a header with the columns of boxes"
 
     func recognizes(_ file: FileProbe) -> Bool {
-        guard let line = file.line else { return false }
-        return ["csv", "tsv"].contains(file.fileExtension) || CSVColumns.isHeader(line)
+        guard file.isText else { return false }
+        return ["csv", "tsv"].contains(file.fileExtension)
+            || file.line.map(CSVColumns.isHeader) ?? false
     }
 
     func read(_ source: AnnotationSource, into records: inout ImportedRecords) throws {

@@ -45,9 +45,12 @@ struct FileProbe: Sendable {
         Data(head).range(of: Data(text.utf8)) != nil
     }
 
-    /// The first line, if it is no JSON and no XML.
+    /// Whether it is neither JSON nor XML.
+    var isText: Bool { !opens(with: "{") && !opens(with: "[") && !opens(with: "<") }
+
+    /// The first line of a text.
     var line: ArraySlice<UInt8>? {
-        guard !opens(with: "{"), !opens(with: "["), !opens(with: "<"),
+        guard isText,
             let line = head.split(separator: UInt8(ascii: "\n")).first
         else { return nil }
         return line.last == UInt8(ascii: "\r") ? line.dropLast() : line

@@ -96,7 +96,7 @@ struct Outliner {
         guard let mask = instance.mask else { return nil }
         func iou(_ polygons: [[Double]]) -> Double? {
             let result = written?(polygons) ?? polygons
-            if result == instance.polygons { return 1 }
+            if options.fill == .edges, result == instance.polygons { return 1 }
             let again = try? RLE(polygons: result, fill: options.fill, size: mask.size)
             guard let again else { return nil }
             return mask.area + again.area == 0 ? 1 : mask.iou(with: again)

@@ -56,30 +56,48 @@ package struct PolygonMask: Sendable, Equatable {
     /// So many pairs of corners are compared for a bridge between two parts.
     private static let bridgeLimit = 1_000_000
 
-    /// All parts as one polygon: each hangs on the one before it, by a bridge to its nearest
-    /// corner.
+    /// All parts as one polygon, joined by the shortest bridges: a fill that draws lines draws those
+    /// too.
     package static func joined(_ polygons: [[Double]]) -> [Double] {
         guard polygons.count > 1 else { return polygons.first ?? [] }
         var tree = RingTree(
             rings: polygons.map { polygon in
                 stride(from: 0, to: polygon.count - 1, by: 2).map { (polygon[$0], polygon[$0 + 1]) }
             })
-        for index in polygons.indices.dropFirst() {
-            let (before, ring) = (tree.rings[index - 1], tree.rings[index])
-            // The shortest way, as far as there is time to look for it: a fill of pixels' middles
-            // draws it.
-            let step = max(1, before.count * ring.count / bridgeLimit)
-            var best = (at: 0, start: 0, distance: Double.infinity)
-            for start in stride(from: 0, to: ring.count, by: step) {
-                for at in before.indices {
-                    let (dx, dy) = (before[at].0 - ring[start].0, before[at].1 - ring[start].1)
-                    let distance = dx * dx + dy * dy
-                    if distance < best.distance { best = (at, start, distance) }
-                }
+        // Prim's method: of the parts that are not joined yet the nearest is next.
+        var nearest = polygons.indices.map { bridge(from: tree.rings[0], to: tree.rings[$0]) }
+        var parents = [Int](repeating: 0, count: polygons.count)
+        var waiting = Set(polygons.indices.dropFirst())
+        while let next = waiting.min(by: {
+            (nearest[$0].distance, $0) < (nearest[$1].distance, $1)
+        }) {
+            waiting.remove(next)
+            let way = nearest[next]
+            tree.add(.init(at: way.at, ring: next, start: way.start), to: parents[next])
+            for other in waiting {
+                let way = bridge(from: tree.rings[next], to: tree.rings[other])
+                guard way.distance < nearest[other].distance else { continue }
+                nearest[other] = way
+                parents[other] = next
             }
-            tree.add(.init(at: best.at, ring: index, start: best.start), to: index - 1)
         }
         return tree.line(from: 0).flatMap { [$0.0, $0.1] }
+    }
+
+    /// The nearest corners of two rings, as far as there is time to look for them.
+    private static func bridge(
+        from ring: [(Double, Double)], to other: [(Double, Double)]
+    ) -> (at: Int, start: Int, distance: Double) {
+        let step = max(1, ring.count * other.count / bridgeLimit)
+        var best = (at: 0, start: 0, distance: Double.infinity)
+        for start in stride(from: 0, to: other.count, by: step) {
+            for at in ring.indices {
+                let (dx, dy) = (ring[at].0 - other[start].0, ring[at].1 - other[start].1)
+                let distance = dx * dx + dy * dy
+                if distance < best.distance { best = (at, start, distance) }
+            }
+        }
+        return best
     }
 }
 

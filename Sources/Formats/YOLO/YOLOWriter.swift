@@ -79,7 +79,8 @@ struct YOLOWriter: ImageWriter {
         func shares(_ polygons: [[Double]]) -> [Double] {
             PolygonMask.joined(polygons).enumerated().map { place, value in
                 outliner.options.fill == .centres
-                    ? min((value / sides[place % 2] * 1e6).rounded(.up) / 1e6, 1)
+                    // Readers cut off what is after the point, some of them in float32.
+                    ? min(((value + 0.01) / sides[place % 2] * 1e6).rounded(.up) / 1e6, 1)
                     : Self.share(of: value, side: sides[place % 2])
             }
         }

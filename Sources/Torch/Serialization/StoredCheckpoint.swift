@@ -27,9 +27,20 @@ public struct StoredCheckpoint: Sendable {
     /// Entries of the state dict that are no tensors, which loading leaves out.
     public let skipped: [Extra]
 
-    /// Maps a file.
+    /// Maps a file, or all files that an index of shards (`….safetensors.index.json`) names.
     public init(path: String) throws(CheckpointError) {
-        try self.init(FileBytes(mapping: path))
+        guard path.hasSuffix(".index.json") else {
+            try self.init(FileBytes(mapping: path))
+            return
+        }
+        self.init(shards: path, tensors: try ShardIndex(path: path).tensors())
+    }
+
+    private init(shards index: String, tensors: [StoredTensor]) {
+        file = index
+        format = .safetensors
+        self.tensors = tensors
+        (container, metadata, extras, skipped) = ([], [:], [], [])
     }
 
     /// Reads a file that is in memory already; errors call it `name`.
