@@ -36,7 +36,8 @@ struct VOCReader {
         }
         if records.annotations.contains(where: { min($0.x, $0.y) < 0 }) {
             records.problems.note(
-                "corners count from 1, as VOC's devkit has it: a negative one is a box over the edge")
+                "corners count from 1, as VOC's devkit has it: a negative one is a box over the edge"
+            )
         }
         for place in records.annotations.indices {
             records.annotations[place].x -= 1

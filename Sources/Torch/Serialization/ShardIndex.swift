@@ -3,7 +3,11 @@ import Foundation
 /// `….safetensors.index.json`: which of several files beside it holds each tensor.
 struct ShardIndex {
     private struct Contents: Decodable {
-        let weight_map: [String: String]
+        let files: [String: String]
+
+        enum CodingKeys: String, CodingKey {
+            case files = "weight_map"
+        }
     }
 
     private let path: String
@@ -24,12 +28,12 @@ struct ShardIndex {
         else {
             throw failure("is no index of shards: expected JSON with a table weight_map of texts")
         }
-        let names = Set(contents.weight_map.values)
+        let names = Set(contents.files.values)
         if let name = names.first(where: { $0.isEmpty || $0.contains("/") || $0.hasPrefix(".") }) {
             throw failure(
                 "names the file \(name.printable): expected files in the same folder")
         }
-        files = contents.weight_map
+        files = contents.files
     }
 
     /// The tensors of all files, in the order of files and of tensors in them.
@@ -44,8 +48,8 @@ struct ShardIndex {
         if let name = missing.min() {
             throw CheckpointError(
                 file: path, kind: .notACheckpoint,
-                message: "says that \(files[name] ?? "") holds \(name.printable), which is not in it"
-            )
+                message:
+                    "says that \(files[name] ?? "") holds \(name.printable), which is not in it")
         }
         return tensors
     }
