@@ -3,7 +3,8 @@
 
     round_trip.py MAL MASKS.json IMAGES [--work DIR] [--only FORMAT …]
 
-Prints a row a format: annotations that came back, parts and holes of their masks (8 and 4 neighbours, by SciPy),
+Prints a row a format: annotations that came back, how many of them have the numbers of annotation, image and category
+that they went with, parts and holes of their masks (8 and 4 neighbours, by SciPy),
 mean and worst IoU of each mask with the one it came from (decoded by pycocotools, paired within image and category by
 IoU; in `semantic` with the union of a category's masks), masks before or after without a counterpart, and mal's
 warnings. Formats of boxes: the largest error of a box, in pixels.
@@ -48,6 +49,10 @@ def load(path):
             mask = segmentation
         groups[os.path.basename(name), names.get(a["category_id"])].append((a["bbox"], mask))
     return groups
+
+
+def ids(path):
+    return {(a["id"], a["image_id"], a["category_id"]) for a in json.load(open(path))["annotations"]}
 
 
 def shape(mask):
@@ -125,8 +130,9 @@ def main():
     os.makedirs(o.work, exist_ok=True)
     before = load(o.masks)
     count, parts, holes = totals(before)
-    print("| format | annotations | parts | holes | IoU mean | IoU worst | alone | warned |\n|---|---|---|---|---|---|---|---|")
-    print(f"| (input) | {count} | {parts} | {holes} | | | | |", flush=True)
+    print("| format | annotations | parts | holes | IoU mean | IoU worst | alone | ids kept | warned |\n"
+          "|---|---|---|---|---|---|---|---|---|")
+    print(f"| (input) | {count} | {parts} | {holes} | | | | | |", flush=True)
     for to, options in [(f, ()) for f in MASKS + BOXES] + OPTIONS:
         if o.only and to not in o.only:
             continue
@@ -145,7 +151,7 @@ def main():
         else:
             values, alone = compare_masks(wanted, after)
             row = f"{count} | {parts} | {holes} | {sum(values) / len(values):.6f} | {min(values):.6f} | {alone}"
-        print(f"| {' '.join([to, *options])} | {row} | {warned} |", flush=True)
+        print(f"| {' '.join([to, *options])} | {row} | {len(ids(o.masks) & ids(back))} | {warned} |", flush=True)
 
 
 if __name__ == "__main__":
