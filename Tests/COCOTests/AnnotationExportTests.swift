@@ -237,7 +237,8 @@ import TestSupport
         let report = try export(file, .yoloSegmentation) { $0.fill = .edges }
         #expect(report.worstIoU == 1)
         try folder.add("out/images/a.png", pngHeader(width: 11, height: 13))
-        let again = try folder.load("out")
+        let again = try AnnotationFile.read(
+            AnnotationSource(path: folder.path + "/out", polygonFill: .edges))
         let size = Size(height: 13, width: 11)
         for (annotation, other) in zip(file.annotations, again.annotations) {
             #expect(

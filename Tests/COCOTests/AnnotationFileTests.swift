@@ -87,6 +87,8 @@ import TestSupport
                 found 4
                 warning: \(file.path): annotation 6: bbox: expected a width and height above 0, \
                 found [1e+17, 0.0, 1.0, 1.0] (kept without a mask)
+                warning: \(file.path): bbox: expected boxes inside their images, found 3 of 7 (42 %) \
+                over the edge: a wrong image size, or images that were cut or scaled?
                 """)
     }
 

@@ -114,7 +114,7 @@ struct CommandLineTests {
             "validate", "out/masks.json", "--images", fixture("coco/images"), in: folder)
         #expect(
             again.output.hasSuffix(
-                "4 images, 18 annotations, 4 categories, 4 images readable; 1 problems\n"))
+                "4 images, 18 annotations, 4 categories, 4 images readable; 4 problems\n"))
         #expect(again.output.contains("annotation 5000: bbox: expected a box inside its"))
         let info = try mal("checkpoint", "info", fixture("micro_vit_trained.pth"))
         #expect(info.code == 0)
