@@ -155,6 +155,39 @@ static void read_labels(png_structp png, png_infop info, reader *input, uint32_t
     }
 }
 
+static void read_mask(png_structp png, png_infop info, reader *input, uint32_t width, uint32_t height,
+                      uint8_t *mask) {
+    png_read_info(png, info);
+    if (png_get_image_width(png, info) != width || png_get_image_height(png, info) != height) {
+        png_error(png, "two headers disagree about its size");
+    }
+    png_set_expand(png);
+    png_set_strip_16(png);
+    int passes = png_set_interlace_handling(png);
+    png_read_update_info(png, info);
+    size_t channels = png_get_channels(png, info);
+    size_t row_bytes = png_get_rowbytes(png, info);
+    size_t rows = passes > 1 ? height : 1;
+    input->scratch = row_bytes > SIZE_MAX / rows ? NULL : calloc(rows, row_bytes);
+    if (!input->scratch) {
+        input->status = ci_fail(input->message, CI_NO_MEMORY, "not enough memory");
+        png_longjmp(png, 1);
+    }
+    size_t first = channels % 2 ? 0 : channels - 1;
+    for (int pass = 0; pass < passes; pass++) {
+        for (uint32_t y = 0; y < height; y++) {
+            uint8_t *row = input->scratch + (passes > 1 ? y * row_bytes : 0);
+            png_read_row(png, row, NULL);
+            if (pass < passes - 1) continue;
+            for (size_t x = 0; x < width; x++) {
+                int is_set = 0;
+                for (size_t c = first; c < channels; c++) is_set |= row[x * channels + c];
+                mask[y * (size_t)width + x] = is_set != 0;
+            }
+        }
+    }
+}
+
 // libpng with our limits, reading `data`; NULL if there is no memory.
 static png_structp open_reader(reader *input, uint32_t width, uint32_t height) {
     png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, input, on_error, on_warning);
@@ -198,6 +231,16 @@ int ci_png_decode_labels(const uint8_t *data, size_t length, uint32_t width, uin
     if (!png) return ci_fail(message, CI_NO_MEMORY, "not enough memory");
     if (setjmp(png_jmpbuf(png))) return close_reader(&input, png, 1);
     read_labels(png, input.info, &input, width, height, values);
+    return close_reader(&input, png, 0);
+}
+
+int ci_png_decode_mask(const uint8_t *data, size_t length, uint32_t width, uint32_t height, uint8_t *mask,
+                       char *message) {
+    reader input = {.data = data, .length = length, .message = message};
+    png_structp png = open_reader(&input, width, height);
+    if (!png) return ci_fail(message, CI_NO_MEMORY, "not enough memory");
+    if (setjmp(png_jmpbuf(png))) return close_reader(&input, png, 1);
+    read_mask(png, input.info, &input, width, height, mask);
     return close_reader(&input, png, 0);
 }
 

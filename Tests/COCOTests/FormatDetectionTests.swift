@@ -68,4 +68,31 @@ import Testing
                     + "found [1.0, 2.0, -3.0, 4.0] (kept without a mask)"
             ])
     }
+
+    @Test("an unknown JSON or XML names the formats that it is close to")
+    func closest() throws {
+        try folder.add("a.json", #"[{"id": 3, "annotations": [], "label": "x"}]"#)
+        let names = AnnotationFormat.names
+        #expect(
+            folder.failure("a.json")
+                == #"a.json: expected annotations in a known format, found a JSON list whose records "#
+                + #"have "annotations", "id", "label"; closest: coco (told by the key `images`), "#
+                + "label-studio (told by tasks with `data`, and `annotations` or `predictions`), "
+                + "createml (told by a list whose records have `image` and `annotations`); "
+                + "--format says which (\(names))")
+        try folder.add("b.json", #"{"a": 1, "b": 2}"#)
+        #expect(
+            folder.failure("b.json")
+                == #"b.json: expected annotations in a known format, found JSON with the keys "a", "#
+                + #""b"; --format says which (\#(names))"#)
+        try folder.add("c.json", #"{"annotations": [], "categories": []}"#)
+        #expect(folder.failure("c.json").contains("images: expected an array of objects"))
+        try folder.add("d.json", #"{"a": [}"#)
+        #expect(folder.failure("d.json").contains("d.json:1:8"))
+        try folder.add("e.xml", "<?xml version='1.0'?><!-- <x> --><html lang='a'></html>")
+        #expect(
+            folder.failure("e.xml").hasPrefix(
+                "e.xml: expected annotations in a known format, found XML whose root is <html>; "
+                    + "closest: cvat (told by the element `annotations`), voc (told by"))
+    }
 }

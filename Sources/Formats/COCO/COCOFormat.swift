@@ -7,6 +7,7 @@ struct COCOFormat: Format {
     let summary: String
     let toldBy: String
     var hasPolygons = false
+    let keys: Set<String> = ["images", "annotations", "categories", "info", "licenses"]
 
     static let compressed = COCOFormat(
         name: .coco, summary: "COCO JSON, compressed RLE", toldBy: "the key `images`")
@@ -23,6 +24,7 @@ struct COCOFormat: Format {
 
     func recognizes(_ file: FileProbe) -> Bool {
         file.opens(with: "{") && file.keys.contains("images")
+            && !file.hasInside("\"segments_info\"")
     }
 
     func read(_ source: AnnotationSource) throws -> AnnotationFile {

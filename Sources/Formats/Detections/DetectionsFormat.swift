@@ -5,6 +5,7 @@ struct DetectionsFormat: Format {
     let name = AnnotationFormat.detections
     let summary = "COCO results: boxes, scores, masks"
     let toldBy = "a list whose records have an `image_id`"
+    let keys: Set<String> = ["image_id", "category_id", "bbox", "score", "segmentation"]
 
     func recognizes(_ file: FileProbe) -> Bool {
         file.opens(with: "[") && file.keys.contains("image_id")

@@ -6,6 +6,8 @@ struct LabelMeFormat: RecordFormat {
     let summary = "folder: a JSON file an image"
     let toldBy = "the key `shapes`, `imagePath` or `imageData`; a folder of such .json files"
     let hasPolygons = true
+    let keys: Set<String> = ["shapes", "imagePath", "imageData", "imageHeight", "imageWidth"]
+    let hasFileAnImage = true
 
     func recognizes(_ file: FileProbe) -> Bool {
         file.opens(with: "{") && !file.keys.isDisjoint(with: ["shapes", "imagePath", "imageData"])

@@ -11,6 +11,12 @@ protocol Format: Sendable {
     /// What a file or folder is known by, for documents.
     var toldBy: String { get }
 
+    /// The keys at the top of its JSON or in its records, or its XML's root: what a file that is of
+    /// no format is compared with.
+    var keys: Set<String> { get }
+    /// Whether it is a folder with a JSON file an image.
+    var hasFileAnImage: Bool { get }
+
     /// Whether a file is of this format, by what it begins with.
     func recognizes(_ file: FileProbe) -> Bool
     /// Whether a folder is, by the names in it.
@@ -32,6 +38,8 @@ extension Format {
     func recognizes(_ folder: FolderProbe) -> Bool { false }
     var isLabelMap: Bool { false }
     var hasPolygons: Bool { false }
+    var keys: Set<String> { [] }
+    var hasFileAnImage: Bool { false }
 }
 
 /// How a format is written.

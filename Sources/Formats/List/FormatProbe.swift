@@ -11,6 +11,8 @@ struct FileProbe: Sendable {
     let fileExtension: String
     /// The keys of the object at the top of a JSON file, or of the first element of its list.
     let keys: Set<String>
+    /// Pieces of a file that goes on after ``head``.
+    private let samples: [UInt8]
     /// Whether the whole file is in ``head``.
     private let isWhole: Bool
 
@@ -19,12 +21,13 @@ struct FileProbe: Sendable {
     init(path: String) throws {
         self.path = path
         fileExtension = FolderListing.fileExtension(of: path)
-        (head, isWhole) = try Self.head(of: path)
+        (head, samples, isWhole) = try Self.head(of: path)
         keys = head.withUnsafeBufferPointer(Self.keys)
     }
 
     private init(_ probe: FileProbe, keys: Set<String>) {
         (path, head, fileExtension) = (probe.path, probe.head, probe.fileExtension)
+        samples = probe.samples
         isWhole = true
         self.keys = keys
     }
@@ -43,6 +46,25 @@ struct FileProbe: Sendable {
     /// Whether a text occurs in the first bytes.
     func contains(_ text: String) -> Bool {
         Data(head).range(of: Data(text.utf8)) != nil
+    }
+
+    /// Whether a text occurs in the first bytes or in pieces of the rest: for what the records of a
+    /// long file have, behind much else.
+    func hasInside(_ text: String) -> Bool {
+        contains(text) || Data(samples).range(of: Data(text.utf8)) != nil
+    }
+
+    /// The name of the first element of XML.
+    var rootElement: String? {
+        var isComment = false
+        for part in String(decoding: head, as: UTF8.self).split(separator: "<") {
+            if isComment || part.hasPrefix("!--") {
+                isComment = !part.contains("-->")
+            } else if let first = part.first, first.isLetter || first == "_" {
+                return String(part.prefix { !$0.isWhitespace && $0 != ">" && $0 != "/" })
+            }
+        }
+        return nil
     }
 
     /// Whether it is neither JSON nor XML.
@@ -77,7 +99,9 @@ struct FileProbe: Sendable {
         return keys
     }
 
-    private static func head(of path: String) throws -> ([UInt8], isWhole: Bool) {
+    private static func head(
+        of path: String
+    ) throws -> (head: [UInt8], samples: [UInt8], isWhole: Bool) {
         let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard file >= 0 else {
             throw FileError.unreadable(
@@ -96,7 +120,16 @@ struct FileProbe: Sendable {
         let count = max(read(file, &head, headSize), 0)
         head.removeSubrange(count...)
         if head.starts(with: [0xEF, 0xBB, 0xBF]) { head.removeFirst(3) }
-        return (head, count == Int(status.st_size))
+        let size = Int(status.st_size)
+        var samples: [UInt8] = []
+        if count < size {
+            var piece = [UInt8](repeating: 0, count: 4096)
+            for part in 1...7 {
+                let got = pread(file, &piece, piece.count, off_t(size / 8 * part))
+                samples += piece.prefix(max(got, 0))
+            }
+        }
+        return (head, samples, count == size)
     }
 }
 
@@ -110,5 +143,14 @@ struct FolderProbe: Sendable {
 
     func hasFile(_ name: String) -> Bool {
         FolderListing.isFile(LabelFiles.join(path, name))
+    }
+
+    /// The first file of a kind in a folder in it, or in the folder itself; nil if there is none.
+    func firstFile(in name: String? = nil, withExtension fileExtension: String) -> FileProbe? {
+        let folder = name.map { LabelFiles.join(path, $0) } ?? path
+        guard let listing = try? FolderListing(folder),
+            let file = listing.files(withExtensions: [fileExtension]).first
+        else { return nil }
+        return try? FileProbe(path: LabelFiles.join(folder, file))
     }
 }

@@ -15,13 +15,49 @@ enum FormatDetector {
         {
             return format
         }
-        // Whatever is wrong with it, it is meant to be that: its reader says what.
-        if file.opens(with: "{") { return COCOFormat.compressed }
-        if file.opens(with: "[") { return DetectionsFormat() }
-        if file.opens(with: "<") || file.fileExtension == "xml" { return VOCFormat() }
-        if file.fileExtension == "json" { return COCOFormat.compressed }
+        if file.opens(with: "<") || file.fileExtension == "xml" { return try xmlFormat(file) }
+        if file.opens(with: "{") || file.opens(with: "[") || file.fileExtension == "json" {
+            return try jsonFormat(file)
+        }
         throw unknown(
             file.path, found: "a file that begins with \(TextFields.shown(file.head.prefix(24)))")
+    }
+
+    /// What a JSON file that is of no format is meant to be: its reader says what is wrong with it.
+    ///
+    /// - Throws: `FileError` that names the closest formats where several, or none, come near.
+    private static func jsonFormat(_ file: FileProbe) throws -> any Format {
+        let meant: any Format =
+            file.opens(with: "[") ? DetectionsFormat() : COCOFormat.compressed
+        if file.keys.isEmpty { return meant }
+        // A file that is broken is no other format.
+        _ = try JSONDocument(path: file.path)
+        let closest = closest(to: file.keys)
+        if closest.count == 1, closest[0].name == meant.name { return meant }
+        let keys = file.keys.sorted().prefix(8).map(\.quoted).joined(separator: ", ")
+        let kind = file.opens(with: "[") ? "a JSON list whose records have" : "JSON with the keys"
+        throw unknown(file.path, found: "\(kind) \(keys)", closest: closest)
+    }
+
+    private static func xmlFormat(_ file: FileProbe) throws -> any Format {
+        guard let root = file.rootElement else { return VOCFormat() }
+        throw unknown(
+            file.path, found: "XML whose root is <\(root.prefix(60))>",
+            closest: [CVATFormat(), VOCFormat()])
+    }
+
+    /// The formats that share the most keys with a file, most known first; none if none shares any.
+    private static func closest(to keys: Set<String>) -> [any Format] {
+        var formats: [any Format] = []
+        var most = 1
+        for format in Formats.all {
+            let count = format.keys.intersection(keys).count
+            if count < most || formats.contains(where: { $0.keys == format.keys }) { continue }
+            if count > most { formats = [] }
+            most = count
+            formats.append(format)
+        }
+        return formats
     }
 
     private static func folderFormat(_ path: String) throws -> any Format {
@@ -44,11 +80,11 @@ enum FormatDetector {
         if !xml.isEmpty { return VOCFormat() }
         if let first = json.first {
             let format = try fileFormat(FileProbe(path: path + "/" + first))
-            guard format.name == .labelme else {
+            guard format.hasFileAnImage else {
                 throw FileError.unreadable(
                     path: path,
-                    reason: "expected a file, or a folder of LabelMe files; \(first.quoted) in it "
-                        + "is \(format.name): name the file itself")
+                    reason: "expected a file, or a folder of LabelMe's or Supervisely's files; "
+                        + "\(first.quoted) in it is \(format.name): name the file itself")
             }
             return format
         }
@@ -63,10 +99,14 @@ enum FormatDetector {
         throw unknown(path, found: "a folder without .xml, .json and .txt files")
     }
 
-    private static func unknown(_ path: String, found: String) -> FileError {
-        .unreadable(
+    private static func unknown(
+        _ path: String, found: String, closest: [any Format] = []
+    ) -> FileError {
+        let near = closest.map { "\($0.name) (told by \($0.toldBy))" }
+        return .unreadable(
             path: path,
-            reason: "expected annotations in a known format, found \(found); --format says which ("
-                + AnnotationFormat.names + ")")
+            reason: "expected annotations in a known format, found \(found)"
+                + (near.isEmpty ? "" : "; closest: " + near.joined(separator: ", "))
+                + "; --format says which (" + AnnotationFormat.names + ")")
     }
 }

@@ -22,6 +22,8 @@ struct ImportedRecords {
     private(set) var categories: [String] = []
     /// The ids that categories have in the format, by place.
     private var categoryIDs: [Int: RecordID] = [:]
+    /// What the format says about categories besides, by place.
+    private var categoryMembers: [Int: JSONMembers] = [:]
     var annotations: [Annotation] = []
     var places = ImportPlaces()
     var problems: ProblemList
@@ -63,15 +65,25 @@ struct ImportedRecords {
     mutating func setID(_ id: RecordID, ofImage image: Int32) { imageIDs[Int(image)] = id }
 
     /// The place of a category in `categories`, new or known.
-    mutating func category(_ name: String, id: RecordID? = nil) -> Int32 {
+    @discardableResult
+    mutating func category(
+        _ name: String, id: RecordID? = nil, members: JSONMembers? = nil
+    ) -> Int32 {
         if let known = categoryPlaces[name] { return known }
         if let id { categoryIDs[categories.count] = id }
+        if let members { categoryMembers[categories.count] = members }
         categoryPlaces[name] = Int32(categories.count)
         categories.append(name)
         return Int32(categories.count - 1)
     }
 
     mutating func add(_ annotation: Annotation, at place: ImportPlaces.Place) {
+        let far = annotation.x + annotation.width + annotation.y + annotation.height
+        guard far.isFinite else {
+            return error(
+                place, field: "bbox", expected: "a box of finite numbers",
+                found: "\([annotation.x, annotation.y, annotation.width, annotation.height])")
+        }
         annotations.append(annotation)
         places.annotations.append(place)
     }
@@ -98,9 +110,11 @@ struct ImportedRecords {
 
     /// An image of labels that can't be read, among many.
     mutating func add(_ failure: ImageError, file: Int32) {
+        let path = places.files[Int(file)]
+        let reason = failure.description
         problems.add(
-            .error, at: places.files[Int(file)], .file, expected: "a PNG of labels",
-            found: failure.description)
+            .error, at: path, .file, expected: "a PNG of labels",
+            found: reason.hasPrefix(path + ": ") ? String(reason.dropFirst(path.count + 2)) : reason)
     }
 
     /// A file that can't be read or parsed, among many.
@@ -168,7 +182,8 @@ struct ImportedRecords {
         for (place, category) in order.enumerated() {
             output += Array((place > 0 ? ",\n{\"id\": " : "{\"id\": ").utf8)
             output += ids[category] + Array(", \"name\": ".utf8)
-            output += PythonJSON.string(categories[category]) + [UInt8(ascii: "}")]
+            output += PythonJSON.string(categories[category])
+            output += (categoryMembers[category]?.bytes ?? []) + [UInt8(ascii: "}")]
         }
         output += Array("]}\n".utf8)
         return output

@@ -8,8 +8,16 @@ struct LabelImage {
 
     init(path: String) throws(ImageError) {
         let (size, rows) = try ImageCodec.decodeLabels(path: path)
+        self.init(size: size, rows: rows)
+    }
+
+    init(size: Size, rows: [UInt16]) {
+        self.init(size: size, columns: Self.turned(rows, size))
+    }
+
+    init(size: Size, columns: [UInt16]) {
         self.size = size
-        columns = Self.turned(rows, size)
+        self.columns = columns
     }
 
     /// The mask of each number but 0, the background, in the order of numbers.

@@ -64,6 +64,17 @@ struct LabelLegend {
         self.void = void ?? (categories.contains { $0.number > 254 } ? 65_535 : 255)
     }
 
+    /// The legend of a table that something else has read.
+    ///
+    /// - Parameter categories: each with a number of its own.
+    init(_ categories: [(number: Int, name: String, id: RecordID?)], path: String) {
+        self.categories = categories
+        self.path = path
+        for (place, category) in categories.enumerated() { places[category.number] = place }
+        customary = [:]
+        void = -1
+    }
+
     /// Makes the categories of the table those of a data set, also those that no pixel has.
     func declare(in records: inout ImportedRecords) {
         for category in categories { _ = records.category(category.name, id: category.id) }

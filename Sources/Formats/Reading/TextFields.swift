@@ -45,6 +45,11 @@ enum TextFields {
         return number
     }
 
+    /// A number as people write it: 3, not 3.0.
+    static func plain(_ number: Double) -> String {
+        Int(exactly: number).map { "\($0)" } ?? "\(number)"
+    }
+
     /// The start of a field for a message.
     static func shown(_ field: some Collection<UInt8>) -> String {
         String(decoding: field.prefix(240), as: UTF8.self).quoted

@@ -5,6 +5,7 @@ struct VOCFormat: RecordFormat {
     let name = AnnotationFormat.voc
     let summary = "folder: Annotations/*.xml (boxes)"
     let toldBy = "the element `annotation`; a folder `Annotations`; a folder of .xml files"
+    let keys: Set<String> = ["annotation"]
 
     func recognizes(_ file: FileProbe) -> Bool {
         file.opens(with: "<") && (file.contains("<annotation>") || file.contains("<annotation "))
@@ -22,25 +23,36 @@ struct VOCFormat: RecordFormat {
     var writer: FormatWriter? { .folder { file, _ in VOCWriter(file) } }
 }
 
-/// Pascal VOC's SegmentationObject and SegmentationClass, PNG with a palette.
+/// Pascal VOC's SegmentationObject and SegmentationClass, PNG with a palette or with colours.
 struct VOCMaskFormat: RecordFormat {
-    let name = AnnotationFormat.vocPNG
-    let summary = "folder: SegmentationClass, SegmentationObject"
-    let toldBy = "a folder `SegmentationObject`, without `Annotations`"
+    let name: AnnotationFormat
+    let summary: String
+    let toldBy: String
     let isLabelMap = true
+
+    static let numbers = VOCMaskFormat(
+        name: .vocPNG, summary: "folder: SegmentationClass, SegmentationObject",
+        toldBy: "a folder `SegmentationObject`, without `Annotations`")
+    static let colors = VOCMaskFormat(
+        name: .vocColors, summary: "the same in colours, with labelmap.txt (CVAT, datumaro)",
+        toldBy: "the same with a `labelmap.txt`")
 
     func recognizes(_ folder: FolderProbe) -> Bool {
         folder.hasFolder(VOCMaskReader.objectFolder)
+            && (name == .vocPNG || folder.hasFile(ColorLegend.fileName))
     }
 
     func read(_ source: AnnotationSource, into records: inout ImportedRecords) throws {
         try VOCMaskReader(source).read(into: &records)
     }
 
-    var writer: FormatWriter? { .folder { VOCMaskWriter($0, options: $1) } }
+    var writer: FormatWriter? {
+        .folder { VOCMaskWriter($0, isColored: name == .vocColors, options: $1) }
+    }
 }
 
 extension AnnotationFormat {
     public static let voc = AnnotationFormat("voc")
     public static let vocPNG = AnnotationFormat("voc-png")
+    public static let vocColors = AnnotationFormat("voc-colors")
 }

@@ -4,6 +4,8 @@ import Imaging
 
 /// Pascal VOC's pairs of label images: `SegmentationObject` numbers the objects of an image,
 /// `SegmentationClass` says what each is; 0 is the background, 255 is void.
+///
+/// CVAT and datumaro write colours for the numbers: VOC's own, or those that `labelmap.txt` says.
 struct VOCMaskReader {
     private let source: AnnotationSource
     private let objects: String
@@ -34,16 +36,17 @@ struct VOCMaskReader {
         records.places.unit = "object"
         let names = Dictionary(
             uniqueKeysWithValues: Self.customary.enumerated().map { ($0 + 1, $1) })
-        let legend = try LabelLegend(in: [source.path], customary: names)
+        let colors = try ColorLegend(in: source.path)
+        let legend = try colors?.legend ?? LabelLegend(in: [source.path], customary: names)
         let images = try LabelledImages(in: [source.path])
         legend.declare(in: &records)
         let files = try FolderListing(objects).files(withExtensions: ["png"])
-        for name in files { add(name, legend, images, to: &records) }
+        for name in files { add(name, legend, colors, images, to: &records) }
         images.checkComplete(files.map(FolderListing.stem), in: &records)
     }
 
     private func add(
-        _ name: String, _ legend: LabelLegend, _ images: LabelledImages,
+        _ name: String, _ legend: LabelLegend, _ colors: ColorLegend?, _ images: LabelledImages,
         to records: inout ImportedRecords
     ) {
         var labels: [LabelImage] = []
@@ -51,8 +54,9 @@ struct VOCMaskReader {
         for folder in [objects, classes] {
             let path = LabelFiles.join(folder, name)
             files.append(records.places.addFile(path))
-            do {
-                labels.append(try LabelImage(path: path))
+            do throws(ImageError) {
+                labels.append(
+                    try ColorLegend.labels(path, as: folder == classes ? colors : nil))
             } catch {
                 records.add(error, file: files.last ?? 0)
             }
@@ -67,7 +71,7 @@ struct VOCMaskReader {
         let whole = ImportPlaces.Place(file: files[0], number: 0)
         let found = images.image(FolderListing.stem(of: name), source)
         guard let image = records.newImage(found, size: objects.size, at: whole) else { return }
-        for (number, mask) in objects.masks() where number != Self.void {
+        for (number, mask) in objects.masks() where number != Self.void || colors != nil {
             let place = ImportPlaces.Place(file: files[0], number: Int32(number))
             guard
                 let category = category(

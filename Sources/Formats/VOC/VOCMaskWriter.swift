@@ -8,19 +8,29 @@ struct VOCMaskWriter: ImageWriter {
     let traits: FormatTraits = .masks
     let imagesFolder: String? = "JPEGImages"
     private let options: ExportOptions
+    /// Whether pixels are colours, as CVAT has them, rather than numbers.
+    private let isColored: Bool
+    private let labelMap: [UInt8]
     private let legend: CategoryLegend
     private var stems = TextBuffer()
     private static let listName = "ImageSets/Segmentation/trainval.txt"
     private var images = TextBuffer()
 
-    init(_ file: AnnotationFile, options: ExportOptions) {
+    init(_ file: AnnotationFile, isColored: Bool = false, options: ExportOptions) {
         self.options = options
-        legend = CategoryLegend(
-            file, numbers: CategoryNumbers.numbers(of: file, upTo: 254), void: 255)
+        self.isColored = isColored
+        let numbers = CategoryNumbers.numbers(of: file, upTo: 254)
+        legend = CategoryLegend(file, numbers: numbers, void: 255)
+        labelMap = ColorLegend.text(CategoryNumbers(file).names, numbers)
         images.append(LabelledImages.header)
     }
 
-    var tables: [String] { [CategoryLegend.fileName, LabelledImages.fileName, Self.listName] }
+    var tables: [String] {
+        [
+            isColored ? ColorLegend.fileName : CategoryLegend.fileName, LabelledImages.fileName,
+            Self.listName,
+        ]
+    }
 
     func names(
         for image: ImageRecord, stem: String, annotations: [AnnotationRecord]
@@ -39,9 +49,12 @@ struct VOCMaskWriter: ImageWriter {
         map.drawBorder(options.voidBorder, as: UInt16(classes.count + 1))
         let objects = classes.indices.map { UInt8($0 + 1) }
         for (name, numbers) in [("Class", classes), ("Object", objects)] {
-            let file = try ImageCodec.encodePNG(
-                labels: .bytes(map.rows([0] + numbers + [255])), size: image.size,
-                palette: CategoryLegend.palette)
+            let rows = map.rows([0] + numbers + [255])
+            let file =
+                isColored
+                ? try ImageCodec.encodePNG(Self.colored(rows, size: image.size))
+                : try ImageCodec.encodePNG(
+                    labels: .bytes(rows), size: image.size, palette: CategoryLegend.palette)
             try folder.write(file, to: "Segmentation\(name)/\(image.stem).png")
         }
         stems.append(image.stem + "\n")
@@ -49,9 +62,19 @@ struct VOCMaskWriter: ImageWriter {
     }
 
     func finish(into folder: inout OutputFolder, report: inout ExportReport) throws {
-        try legend.write(into: &folder)
+        if isColored {
+            try folder.write(labelMap, to: ColorLegend.fileName)
+        } else {
+            try legend.write(into: &folder)
+        }
         try folder.write(images.bytes, to: LabelledImages.fileName)
         // What readers of VOC go by.
         try folder.write(stems.bytes, to: Self.listName)
+    }
+
+    private static func colored(_ rows: [UInt8], size: Size) -> RGBImage {
+        RGBImage(
+            size: size,
+            pixels: rows.flatMap { CategoryLegend.palette[3 * Int($0)..<3 * Int($0) + 3] })
     }
 }

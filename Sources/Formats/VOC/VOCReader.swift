@@ -13,8 +13,6 @@ struct VOCReader {
         self.source = source
     }
 
-    static let byteLimit = 64 << 20
-
     /// The folder of XML files in a copy of VOC's layout.
     static func annotationFolder(_ path: String) -> String? {
         let folder = path + "/Annotations"
@@ -51,11 +49,10 @@ struct VOCReader {
         let file = records.places.addFile(path)
         let document: VOCDocument
         do {
-            let text = try FileBytes.text(path: path, kind: "file of XML", limit: Self.byteLimit)
-            document = try VOCDocument(text)
+            document = try VOCDocument(path: path)
         } catch let error as FileError {
             return records.add(error, file: file)
-        } catch let fault as VOCDocument.Fault {
+        } catch let fault as XMLFault {
             let place = ImportPlaces.Place(file: file, number: Int32(clamping: fault.line))
             return records.error(place, expected: fault.expected, found: fault.found)
         } catch {

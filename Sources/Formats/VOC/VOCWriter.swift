@@ -25,8 +25,8 @@ struct VOCWriter: ImageWriter {
         var text = TextBuffer()
         let parts = image.record.fileName.split(separator: "/")
         text.append(
-            "<annotation>\n  <folder>\(xml(parts.dropLast().joined(separator: "/")))</folder>\n")
-        text.append("  <filename>\(xml(String(parts.last ?? "")))</filename>\n")
+            "<annotation>\n  <folder>\(XMLText.escaped(parts.dropLast().joined(separator: "/")))</folder>\n")
+        text.append("  <filename>\(XMLText.escaped(String(parts.last ?? "")))</filename>\n")
         text.append(
             "  <size><width>\(image.size.width)</width><height>\(image.size.height)</height>")
         text.append("<depth>3</depth></size>\n  <segmented>0</segmented>\n")
@@ -36,11 +36,11 @@ struct VOCWriter: ImageWriter {
                 report.add(.outside)
                 continue
             }
-            text.append("  <object>\n    <name>\(xml(names[instance.category ?? 0]))</name>\n")
+            text.append("  <object>\n    <name>\(XMLText.escaped(names[instance.category ?? 0]))</name>\n")
             let pose = file.member("pose", of: instance.record).flatMap { range in
                 file.bytes.withBytes { JSONScanner($0, range).text(range) }
             }
-            text.append("    <pose>\(xml(pose ?? "Unspecified"))</pose>")
+            text.append("    <pose>\(XMLText.escaped(pose ?? "Unspecified"))</pose>")
             let flags = ["truncated", "difficult", "occluded"]
             for (flag, value) in zip(flags, file.numbers(flags, of: instance.record)) {
                 // VOC itself has no `occluded`.
@@ -64,21 +64,5 @@ struct VOCWriter: ImageWriter {
         }
         text.append("</annotation>\n")
         try folder.write(text.bytes, to: "Annotations/\(image.stem).xml")
-    }
-
-    private func xml(_ text: String) -> String {
-        var result = ""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "&": result += "&amp;"
-            case "<": result += "&lt;"
-            case ">": result += "&gt;"
-            // XML has no way to write other control characters.
-            case "\t", "\n", "\r": result += "&#\(scalar.value);"
-            case _ where scalar.value < 0x20: result += "\u{FFFD}"
-            default: result.unicodeScalars.append(scalar)
-            }
-        }
-        return result
     }
 }

@@ -49,6 +49,20 @@ struct CategoryLegend {
         return (red, green, blue)
     }
 
+    /// The number that has a colour.
+    ///
+    /// - Parameter color: red in the highest of 24 bits.
+    static func number(ofColor color: UInt32) -> Int {
+        var number = 0
+        for bit in 0..<8 {
+            for channel in 0..<3 {
+                let isSet = Int(color >> UInt32(16 - 8 * channel + bit)) & 1
+                number |= isSet << (3 * (7 - bit) + channel)
+            }
+        }
+        return number
+    }
+
     /// 256 colours, red first.
     static let palette: [UInt8] = (0..<256).flatMap { number in
         let color = color(number)
