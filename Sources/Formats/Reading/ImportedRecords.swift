@@ -114,7 +114,8 @@ struct ImportedRecords {
         let reason = failure.description
         problems.add(
             .error, at: path, .file, expected: "a PNG of labels",
-            found: reason.hasPrefix(path + ": ") ? String(reason.dropFirst(path.count + 2)) : reason)
+            found: reason.hasPrefix(path + ": ") ? String(reason.dropFirst(path.count + 2)) : reason
+        )
     }
 
     /// A file that can't be read or parsed, among many.

@@ -25,7 +25,8 @@ struct VOCWriter: ImageWriter {
         var text = TextBuffer()
         let parts = image.record.fileName.split(separator: "/")
         text.append(
-            "<annotation>\n  <folder>\(XMLText.escaped(parts.dropLast().joined(separator: "/")))</folder>\n")
+            "<annotation>\n  <folder>\(XMLText.escaped(parts.dropLast().joined(separator: "/")))</folder>\n"
+        )
         text.append("  <filename>\(XMLText.escaped(String(parts.last ?? "")))</filename>\n")
         text.append(
             "  <size><width>\(image.size.width)</width><height>\(image.size.height)</height>")
@@ -36,7 +37,8 @@ struct VOCWriter: ImageWriter {
                 report.add(.outside)
                 continue
             }
-            text.append("  <object>\n    <name>\(XMLText.escaped(names[instance.category ?? 0]))</name>\n")
+            text.append(
+                "  <object>\n    <name>\(XMLText.escaped(names[instance.category ?? 0]))</name>\n")
             let pose = file.member("pose", of: instance.record).flatMap { range in
                 file.bytes.withBytes { JSONScanner($0, range).text(range) }
             }
