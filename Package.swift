@@ -25,12 +25,13 @@ let tiff: [CSetting] =
 
 let argumentParser = Target.Dependency.product(
     name: "ArgumentParser", package: "swift-argument-parser")
+let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
 /// All modules that are written in Swift, from the lowest to the front door.
 let modules = [
     "Files", "Imaging", "Torch", "Annotations", "Formats", "MaskModel", "Specs", "Distributed",
-    "Inference", "Training", "Reporting", "MaskAutoLabeler",
+    "Inference", "Training", "Reporting", "Exporting", "MaskAutoLabeler",
 ].map { Target.Dependency(stringLiteral: $0) }
 
 func target(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -111,13 +112,14 @@ let package = Package(
             "Training",
             [
                 "Annotations", "Distributed", "Files", "Imaging", "Inference", "MaskModel", "Specs",
-                "Torch", .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+                "Torch", protobuf,
             ]),
         .target(
             name: "Reporting",
             dependencies: ["Annotations", "Files", "Formats", "Imaging", "Inference", "Specs"],
             resources: ["index.html", "report.css", "report.js"].map { .embedInCode("Page/" + $0) },
             swiftSettings: swiftSettings),
+        target("Exporting", ["Files", "MaskModel", "Torch", protobuf]),
         target("MaskAutoLabeler", modules.dropLast()),
 
         .executableTarget(
