@@ -40,10 +40,11 @@ struct BackboneGraph {
 
     private func transformer(_ image: GraphValue) -> GraphValue {
         let scope = Self.scope
-        let patches = tokens(
-            patches(image), channels: width, at: scope + ".patch_embed")
+        let embedded = builder.cast(patches(image), to: .float32, at: scope + ".patch_embed")
+        let patches = tokens(embedded, channels: width, at: scope + ".patch_embed")
         // As many class tokens as images.
-        let count = builder.slice(builder.node("Shape", [image], at: scope), axis: 0, 0..<1, at: scope)
+        let sizes = builder.node("Shape", [image], at: scope, .int64)
+        let count = builder.slice(sizes, axis: 0, 0..<1, at: scope)
         let shape = builder.concatenate([count, builder.integers([1, width])], axis: 0, at: scope)
         let classes = builder.node(
             "Expand", [builder.weight(scope + ".cls_token"), shape], at: scope + ".cls_token")
@@ -74,13 +75,12 @@ struct BackboneGraph {
     private func groupNorm(
         _ x: GraphValue, _ scope: String, channels: Int, side: Int
     ) -> GraphValue {
-        let (one, zero) = (
-            builder.constant("one", Tensor.ones([1]).to(builder.dtype)),
-            builder.constant("zero", Tensor.zeros([1]).to(builder.dtype))
-        )
-        let flat = builder.reshape(x, [0, 1, channels * side * side], at: scope)
+        let one = builder.constant("one") { .ones([1]) }
+        let zero = builder.constant("zero") { .zeros([1]) }
+        let flat = builder.reshape(
+            builder.cast(x, to: .float32, at: scope), [0, 1, channels * side * side], at: scope)
         let normed = builder.node(
-            "InstanceNormalization", [flat, one, zero], at: scope, ["epsilon": .float(1e-6)])
+            "InstanceNormalization", [flat, one, zero], at: scope, nil, ["epsilon": .float(1e-6)])
         let map = builder.reshape(normed, [0, channels, side, side], at: scope)
         return builder.add(
             builder.multiply(map, channelwise(scope + ".weight", channels), at: scope),
@@ -97,9 +97,9 @@ struct BackboneGraph {
         let name = Self.scope + ".pos_embed"
         let (table, count) = (builder.weight(name), configuration.tableSide)
         guard count != side else { return table }
-        let rows = builder.constant(
-            "pos_embed.resampling",
-            PositionEmbedding.resampling(configuration, to: side).to(builder.dtype))
+        let rows = builder.constant("pos_embed.resampling") {
+            PositionEmbedding.resampling(configuration, to: side)
+        }
         let grid = builder.slice(table, axis: 1, 1..<count * count + 1, at: name)
         let scaled = builder.node(
             "MatMul", [rows, builder.reshape(grid, [count, count * width], at: name)], at: name)
@@ -137,10 +137,10 @@ struct BackboneGraph {
     private func fan(_ image: GraphValue) -> GraphValue {
         let scope = Self.scope
         let name = scope + ".pos_embed.token_projection"
-        let waves = FourierPositions.waves(height: side, width: side, device: .cpu)
-        let grid = builder.constant(
-            "pos_embed.waves",
-            waves.transposed(0, 1).reshaped(1, waves.size(1), side, side).to(builder.dtype))
+        let grid = builder.constant("pos_embed.waves") {
+            let waves = FourierPositions.waves(height: side, width: side, device: .cpu)
+            return waves.transposed(0, 1).reshaped(1, waves.size(1), side, side)
+        }
         let positions = builder.convolution(grid, name, kernel: 1)
         var x = tokens(
             builder.add(fanPatches(image), positions, at: scope), channels: width, at: scope)
@@ -238,7 +238,9 @@ struct BackboneGraph {
     private func channelProcessing(_ x: GraphValue, _ scope: String) -> GraphValue {
         let (heads, size) = (configuration.headCount, width / configuration.headCount)
         func split(_ x: GraphValue) -> GraphValue {
-            builder.reshape(builder.softmax(x, axis: 1, at: scope), [0, 0, heads, size], at: scope)
+            builder.reshape(
+                builder.softmax(builder.cast(x, to: .float32, at: scope), axis: 1, at: scope),
+                [0, 0, heads, size], at: scope)
         }
         let keys = builder.multiply(
             builder.sum(split(x), axis: 3, keeping: true, at: scope),

@@ -4,6 +4,7 @@ import Torch
 /// A value in an ONNX graph: an input, a weight, a constant or what a node gives.
 struct GraphValue {
     let name: String
+    let dtype: DType
 }
 
 /// Collects an ONNX graph's nodes and weights.
@@ -16,43 +17,51 @@ final class GraphBuilder {
         case ints([Int])
         case float(Double)
         case text(String)
-        case tensor(Mal_Onnx_Tensor)
+        case tensor(Tensor)
     }
 
     private(set) var graph = Mal_Onnx_Graph()
     private let weights: [String: Tensor]
     private var namesUsed: Set<String> = []
     private var weightsUsed: Set<String> = []
-    /// What the network computes in.
-    let dtype: DType
+    /// What products and convolutions compute in; all else is float32.
+    private let factors: DType
 
-    /// - Parameters:
-    ///   - weights: by parameter name; floating-point ones are of `dtype`.
-    init(weights: [String: Tensor], dtype: DType) {
+    /// - Parameter weights: by parameter name, in float32.
+    init(weights: [String: Tensor], factors: DType) {
         self.weights = weights
-        self.dtype = dtype
+        self.factors = factors
     }
 
     // MARK: Values
 
-    func addInput(_ name: String, _ type: Mal_Onnx_Tensor.DataType, _ shape: [GraphSize]) -> GraphValue {
-        graph.input.append(.init(name: name, type, shape))
-        return GraphValue(name: name)
+    func addInput(_ name: String, _ dtype: DType, _ shape: [GraphSize]) -> GraphValue {
+        graph.input.append(.init(name: name, dtype, shape))
+        return GraphValue(name: name, dtype: dtype)
     }
 
-    func addOutput(_ name: String, _ type: Mal_Onnx_Tensor.DataType, _ shape: [GraphSize]) {
-        graph.output.append(.init(name: name, type, shape))
+    func addOutput(_ name: String, _ dtype: DType, _ shape: [GraphSize]) {
+        graph.output.append(.init(name: name, dtype, shape))
     }
 
     /// A parameter as it is.
     func weight(_ name: String) -> GraphValue {
-        initializer(name) { self.tensor(name) }
+        initializer(name, .float32) { self.tensor(name) }
     }
 
-    /// The weight of a linear layer, transposed for a product from the right.
-    func factor(_ name: String) -> GraphValue {
-        initializer(name + ONNXCheckpoint.transposedSuffix) { self.tensor(name).transposed(0, 1).contiguous() }
+    /// What goes into a product or a convolution.
+    ///
+    /// - Parameter isTransposed: (outputs, inputs) becomes (inputs, outputs), for a product from the right.
+    func factor(_ name: String, isTransposed: Bool = false) -> GraphValue {
+        let stored = isTransposed ? name + ONNXCheckpoint.transposedSuffix : name
+        return initializer(stored, factors) {
+            let tensor = self.tensor(name).to(self.factors)
+            return isTransposed ? tensor.transposed(0, 1).contiguous() : tensor
+        }
     }
+
+    /// As what products and convolutions take.
+    func factor(_ x: GraphValue, at scope: String) -> GraphValue { cast(x, to: factors, at: scope) }
 
     func has(_ name: String) -> Bool { weights[name] != nil }
 
@@ -70,53 +79,54 @@ final class GraphBuilder {
 
     /// Whole numbers: shapes, axes, places.
     func integers(_ values: [Int]) -> GraphValue {
-        initializer(ONNXCheckpoint.constantPrefix + "i64/" + values.map(String.init).joined(separator: "_")) {
-            Tensor(integers: values.map(Int64.init), [values.count])
-        }
+        let name = "i64/" + values.map(String.init).joined(separator: "_")
+        return constant(name, .int64) { Tensor(integers: values.map(Int64.init), [values.count]) }
     }
 
-    /// A number of the network's type, or of another.
-    func number(_ value: Double, _ dtype: DType? = nil) -> GraphValue {
-        let dtype = dtype ?? self.dtype
-        return initializer(ONNXCheckpoint.constantPrefix + "\(dtype)/\(value)") {
-            Tensor([Float(value)] as [Float], []).to(dtype)
-        }
+    /// A number of a type.
+    func number(_ value: Double, _ dtype: DType = .float32) -> GraphValue {
+        constant("\(dtype)/\(value)", dtype) { Tensor([Float(value)] as [Float], []).to(dtype) }
     }
 
     /// Numbers that belong to a place in the network.
-    func constant(_ name: String, _ tensor: Tensor) -> GraphValue {
-        initializer(ONNXCheckpoint.constantPrefix + name) { tensor.contiguous() }
+    func constant(
+        _ name: String, _ dtype: DType = .float32, _ make: () -> Tensor
+    ) -> GraphValue {
+        initializer(ONNXCheckpoint.constantPrefix + name, dtype) { make().contiguous() }
     }
 
-    private func initializer(_ name: String, _ make: () -> Tensor) -> GraphValue {
+    private func initializer(
+        _ name: String, _ dtype: DType, _ make: () -> Tensor
+    ) -> GraphValue {
         if namesUsed.insert(name).inserted {
             graph.initializer.append(.init(name: name, make()))
         }
-        return GraphValue(name: name)
+        return GraphValue(name: name, dtype: dtype)
     }
 
     // MARK: Nodes
 
+    /// - Parameter dtype: of the value; nil for that of the first input.
     func node(
-        _ op: String, _ inputs: [GraphValue], at scope: String,
+        _ op: String, _ inputs: [GraphValue], at scope: String, _ dtype: DType? = nil,
         _ attributes: KeyValuePairs<String, AttributeValue> = [:]
     ) -> GraphValue {
-        nodes(op, inputs, at: scope, attributes, count: 1)[0]
+        nodes(op, inputs, at: scope, dtype, attributes, count: 1)[0]
     }
 
     func nodes(
-        _ op: String, _ inputs: [GraphValue], at scope: String,
+        _ op: String, _ inputs: [GraphValue], at scope: String, _ dtype: DType? = nil,
         _ attributes: KeyValuePairs<String, AttributeValue> = [:], count: Int
     ) -> [GraphValue] {
         let name = unused(scope + "/" + op)
         let outputs = count == 1 ? [name] : (0..<count).map { "\(name)/\($0)" }
         add(op, inputs, name: name, outputs: outputs, attributes)
-        return outputs.map(GraphValue.init)
+        return outputs.map { GraphValue(name: $0, dtype: dtype ?? inputs[0].dtype) }
     }
 
-    /// The last node, whose value is an output of the graph.
-    func output(_ op: String, _ inputs: [GraphValue], name: String, _ attributes: KeyValuePairs<String, AttributeValue> = [:]) {
-        add(op, inputs, name: unused(name + "/" + op), outputs: [name], attributes)
+    /// Gives a value the name of an output.
+    func output(_ x: GraphValue, name: String) {
+        add("Identity", [x], name: unused(name + "/Identity"), outputs: [name], [:])
     }
 
     private func add(
@@ -150,11 +160,11 @@ enum GraphSize {
 }
 
 extension Mal_Onnx_ValueInfo {
-    init(name: String, _ type: Mal_Onnx_Tensor.DataType, _ shape: [GraphSize]) {
+    init(name: String, _ dtype: DType, _ shape: [GraphSize]) {
         self.init()
         self.name = name
-        self.type.tensorType.elemType = type
-        self.type.tensorType.shape.dim = shape.map { size in
+        type.tensorType.elemType = .init(dtype)
+        type.tensorType.shape.dim = shape.map { size in
             var dimension = Mal_Onnx_Shape.Dimension()
             switch size {
             case .fixed(let count): dimension.dimValue = Int64(count)
@@ -174,7 +184,7 @@ extension Mal_Onnx_Attribute {
         case .ints(let numbers): (ints, type) = (numbers.map(Int64.init), .ints)
         case .float(let number): (f, type) = (Float(number), .float)
         case .text(let text): (s, type) = (Data(text.utf8), .string)
-        case .tensor(let tensor): (t, type) = (tensor, .tensor)
+        case .tensor(let tensor): (t, type) = (.init(name: "", tensor), .tensor)
         }
     }
 }

@@ -16,11 +16,11 @@ struct MaskGraph {
         let crop = settings.cropSize
         let type: DType = settings.image == .uint8 ? .uint8 : .float32
         let image = builder.addInput(
-            "image", .init(type), [.named("N"), .fixed(3), .fixed(crop), .fixed(crop)])
-        let area = builder.addInput("area", .float, [.named("N")])
+            "image", type, [.named("N"), .fixed(3), .fixed(crop), .fixed(crop)])
+        let area = builder.addInput("area", .float32, [.named("N")])
         let output = configuration.logitsSide(cropSize: crop)
         builder.addOutput(
-            "logits", .float, [.named("N"), .fixed(1), .fixed(output), .fixed(output)])
+            "logits", .float32, [.named("N"), .fixed(1), .fixed(output), .fixed(output)])
         let backbone = BackboneGraph(
             builder: builder, configuration: configuration.backbone, side: side)
         let features = backbone(normalized(image))
@@ -28,23 +28,19 @@ struct MaskGraph {
         let logits =
             configuration.adjustsScale
             ? bucketed(features, keys, area) : plain(features, keys)
-        let isHalf = builder.dtype != .float32
-        builder.output(
-            isHalf ? "Cast" : "Identity", [logits], name: "logits",
-            isHalf ? ["to": .int(Mal_Onnx_Tensor.DataType.float.rawValue)] : [:])
+        builder.output(logits, name: "logits")
     }
 
     /// 0 to 255 → ImageNet's statistics, in float32.
     private func normalized(_ image: GraphValue) -> GraphValue {
-        var x = settings.image == .uint8 ? builder.cast(image, to: .float32, at: "image") : image
+        let image = builder.cast(image, to: .float32, at: "image")
         let mean: [Float] = [0.485, 0.456, 0.406]
         let deviation: [Float] = [0.229, 0.224, 0.225]
         func constant(_ name: String, _ values: [Float]) -> GraphValue {
-            builder.constant("image." + name, Tensor(values.map { $0 * 255 }, [1, 3, 1, 1]))
+            builder.constant("image." + name) { Tensor(values.map { $0 * 255 }, [1, 3, 1, 1]) }
         }
-        x = builder.node("Sub", [x, constant("mean", mean)], at: "image")
-        x = builder.node("Div", [x, constant("deviation", deviation)], at: "image")
-        return builder.dtype == .float32 ? x : builder.cast(x, to: builder.dtype, at: "image")
+        let centred = builder.node("Sub", [image, constant("mean", mean)], at: "image")
+        return builder.node("Div", [centred, constant("deviation", deviation)], at: "image")
     }
 
     /// (N, C, h, h) → (N, 1, K)
@@ -53,8 +49,8 @@ struct MaskGraph {
         let mean = builder.reshape(
             builder.node("GlobalAveragePool", [features], at: scope),
             [0, 1, configuration.backbone.width], at: scope)
-        return builder.linear(
-            builder.relu(builder.linear(mean, scope + ".mlp1"), at: scope), scope + ".mlp2")
+        let hidden = builder.relu(builder.linear(mean, scope + ".mlp1"), at: scope)
+        return builder.cast(builder.linear(hidden, scope + ".mlp2"), to: .float32, at: scope)
     }
 
     /// The mask head: (n, C, side, side) → (n, K, ·, ·) and its side.
@@ -82,8 +78,10 @@ struct MaskGraph {
         let before = Int(Double(mapSide) * configuration.scaleRatioBefore)
         let scaled = builder.resize(features, from: side, to: before, at: name)
         let (values, side) = values(scaled, side: before, name)
+        // In float32: logits of 16 and more have two digits behind the point in float16.
         let flat = builder.reshape(
-            values, [0, configuration.maskHead.outputChannels, side * side], at: name)
+            builder.cast(values, to: .float32, at: name),
+            [0, configuration.maskHead.outputChannels, side * side], at: name)
         let product = builder.node("MatMul", [keys, flat], at: name)
         return (builder.reshape(product, [0, 1, side, side], at: name), side)
     }
@@ -99,18 +97,17 @@ struct MaskGraph {
         _ features: GraphValue, _ keys: GraphValue, _ area: GraphValue
     ) -> GraphValue {
         let output = 4 * side
-        let count = builder.node("Shape", [area], at: "head")
+        let count = builder.node("Shape", [area], at: "head", .int64)
         let shape = builder.concatenate(
             [count, builder.integers([1, output, output])], axis: 0, at: "head")
-        let zero = Mal_Onnx_Tensor(name: "", Tensor.zeros([1]).to(builder.dtype))
         var all = builder.node(
-            "ConstantOfShape", [shape], at: "head", ["value": .tensor(zero)])
+            "ConstantOfShape", [shape], at: "head", .float32, ["value": .tensor(.zeros([1]))])
         for bucket in SizeBucket.allCases {
             let name = "head.\(bucket)"
             let places = places(of: bucket, area, name)  // (1, n)
             let rows = builder.node("Squeeze", [places, builder.integers([0])], at: name)
             func taken(_ x: GraphValue) -> GraphValue {
-                builder.node("Gather", [x, rows], at: name, ["axis": .int(0)])
+                builder.node("Gather", [x, rows], at: name, nil, ["axis": .int(0)])
             }
             let (logits, side) = logits(
                 taken(features), taken(keys), mapSide: bucket.mapSide(of: side), name)
@@ -126,12 +123,13 @@ struct MaskGraph {
     private func places(
         of bucket: SizeBucket, _ area: GraphValue, _ name: String
     ) -> GraphValue {
-        func bound(_ value: Float) -> GraphValue { builder.number(Double(value), .float32) }
+        func bound(_ value: Float) -> GraphValue { builder.number(Double(value)) }
         let above = builder.node("Greater", [area, bound(bucket.bounds.lower)], at: name)
         guard bucket != SizeBucket.allCases.last else {
-            return builder.node("NonZero", [above], at: name)
+            return builder.node("NonZero", [above], at: name, .int64)
         }
         let below = builder.node("LessOrEqual", [area, bound(bucket.bounds.upper)], at: name)
-        return builder.node("NonZero", [builder.node("And", [above, below], at: name)], at: name)
+        let both = builder.node("And", [above, below], at: name)
+        return builder.node("NonZero", [both], at: name, .int64)
     }
 }

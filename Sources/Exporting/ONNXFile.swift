@@ -11,6 +11,23 @@ package import Torch
 package struct ONNXFile {
     private let model: Mal_Onnx_Model
 
+    /// The operators that it uses.
+    package var operators: Set<String> { Set(model.graph.node.map(\.opType)) }
+
+    /// `image (N, 3, 224, 224) float, area (N) float -> logits (N, 1, 64, 64) float`
+    package var signature: String {
+        func list(_ values: [Mal_Onnx_ValueInfo]) -> String {
+            values.map { value in
+                let sizes = value.type.tensorType.shape.dim.map {
+                    $0.dimParam.isEmpty ? "\($0.dimValue)" : $0.dimParam
+                }
+                return "\(value.name) (\(sizes.joined(separator: ", "))) "
+                    + "\(value.type.tensorType.elemType)"
+            }.joined(separator: ", ")
+        }
+        return list(model.graph.input) + " -> " + list(model.graph.output)
+    }
+
     /// The most bytes that a file of protocol buffers may have.
     static let largestSize = Int(Int32.max)
 
@@ -25,19 +42,18 @@ package struct ONNXFile {
         version: String, _ settings: ONNXSettings
     ) throws {
         try configuration.validate(cropSize: settings.cropSize)
-        let dtype: DType = settings.precision == .fp16 ? .float16 : .float32
-        let size = parameters.reduce(0) { $0 + $1.tensor.count * dtype.byteCount }
+        let factors: DType = settings.precision == .fp16 ? .float16 : .float32
+        let size = parameters.reduce(0) { $0 + $1.tensor.count * factors.byteCount }
         guard size < Self.largestSize / 16 * 15 else { throw ExportError.tooLarge(byteCount: size) }
-        var weights: [String: Tensor] = [:]
-        for (name, tensor) in parameters {
-            let converted = tensor.dtype.isFloatingPoint ? tensor.to(dtype) : tensor
-            if dtype == .float16, tensor.dtype.isFloatingPoint {
+        if factors == .float16 {
+            for (name, tensor) in parameters where tensor.dtype == .float32 {
                 let largest = tensor.abs().amax().item()
                 guard largest <= 65504 else { throw ExportError.notHalf(name, Double(largest)) }
             }
-            weights[name] = converted
         }
-        let builder = GraphBuilder(weights: weights, dtype: dtype)
+        let builder = GraphBuilder(
+            weights: Dictionary(uniqueKeysWithValues: parameters.map { ($0.name, $0.tensor) }),
+            factors: factors)
         MaskGraph(builder: builder, configuration: configuration, settings: settings).build()
 
         var model = Mal_Onnx_Model()

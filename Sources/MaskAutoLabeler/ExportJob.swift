@@ -86,17 +86,11 @@ public struct ExportJob {
     ///
     /// - Returns: what it is, in two lines.
     public func run() throws -> String {
-        let (configuration, side) = (model.configuration, settings.cropSize)
         let file = try ONNXFile(
-            configuration, parameters: try model.parameters(role), metadata: metadata,
+            model.configuration, parameters: try model.parameters(role), metadata: metadata,
             version: Product.version, settings)
         let count = try file.write(to: outputPath)
-        let output = configuration.logitsSide(cropSize: side)
-        return """
-            \(outputPath): \(role.rawValue), opset \(settings.opset), \
-            \(settings.precision.rawValue), \(count) bytes
-            image (N, 3, \(side), \(side)) \(settings.image.rawValue), area (N) float32 -> \
-            logits (N, 1, \(output), \(output)) float32
-            """
+        return "\(outputPath): \(role.rawValue), opset \(settings.opset), "
+            + "\(settings.precision.rawValue), \(count) bytes\n" + file.signature
     }
 }

@@ -12,7 +12,7 @@ package struct ONNXCheckpoint {
 
     private static let maximumTensorCount = 100_000
 
-    /// Whether a file begins as those of ONNX's exporters do: with the format's version and the exporter's name.
+    /// Whether a file begins as those of ONNX's exporters do: with a version and the exporter's name.
     static func recognises(_ file: FileBytes) -> Bool {
         guard file.count > 4, file.matches([0x08]), file.matches([0x12], at: 2) else { return false }
         let start = file.bytes(0..<min(file.count, 64))
