@@ -25,12 +25,13 @@ let tiff: [CSetting] =
 
 let argumentParser = Target.Dependency.product(
     name: "ArgumentParser", package: "swift-argument-parser")
+let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
 /// All modules that are written in Swift, from the lowest to the front door.
 let modules = [
     "Files", "Imaging", "Torch", "Annotations", "Formats", "MaskModel", "Specs", "Distributed",
-    "Inference", "Training", "Reporting", "MaskAutoLabeler",
+    "Inference", "Training", "Reporting", "Exporting", "MaskAutoLabeler",
 ].map { Target.Dependency(stringLiteral: $0) }
 
 func target(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -39,8 +40,7 @@ func target(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 
 func test(_ target: String) -> Target {
     .testTarget(
-        name: target + "Tests", dependencies: modules + ["TestSupport"],
-        swiftSettings: swiftSettings)
+        name: target + "Tests", dependencies: modules + ["TestSupport"], swiftSettings: swiftSettings)
 }
 
 let package = Package(
@@ -57,102 +57,97 @@ let package = Package(
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ]
         + (Context.environment["MAL_DOCS"] == nil
-            ? []
-            : [.package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0")]),
+            ? [] : [.package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0")]),
     targets: (torch == nil
         ? [.systemLibrary(name: "CLibtorch", pkgConfig: "libtorch")] : []) + [
-            .target(
-                name: "CTorch",
-                dependencies: torch == nil ? ["CLibtorch"] : [],
-                cxxSettings: strictCXX + [.headerSearchPath("gloo-names")]
-                    + (torch.map {
-                        [
-                            .unsafeFlags([
-                                "-isystem", $0 + "/include",
-                                "-isystem", $0 + "/include/torch/csrc/api/include",
-                            ])
-                        ]
-                    } ?? []),
-                linkerSettings: [.linkedLibrary("torch_cpu"), .linkedLibrary("c10")]
-                    + (torch.map {
-                        [
-                            // Run paths: beside an installed binary, then where it was built.
-                            .unsafeFlags([
-                                "-L" + $0 + "/lib",
-                                "-Xlinker", "-rpath", "-Xlinker", "$ORIGIN/../lib/mal/torch/lib",
-                                "-Xlinker", "-rpath", "-Xlinker", $0 + "/lib",
-                            ])
-                        ]
-                    } ?? [])),
-            .target(name: "CKernels", cSettings: strictC),
-            .target(name: "CProgram", cSettings: strictC, cxxSettings: strictCXX),
-            .target(
-                name: "CImaging", cSettings: strictC + tiff,
-                linkerSettings: [
-                    .linkedLibrary("jpeg"), .linkedLibrary("png"), .linkedLibrary("webp"),
-                    .linkedLibrary("tiff"), .linkedLibrary("z"),
-                ]),
-            .target(
-                name: "CJSON", cxxSettings: strictCXX, linkerSettings: [.linkedLibrary("simdjson")]),
-            .target(name: "CFiles", cSettings: strictC),
+        .target(
+            name: "CTorch",
+            dependencies: torch == nil ? ["CLibtorch"] : [],
+            cxxSettings: strictCXX + [.headerSearchPath("gloo-names")]
+                + (torch.map {
+                    [
+                        .unsafeFlags([
+                            "-isystem", $0 + "/include",
+                            "-isystem", $0 + "/include/torch/csrc/api/include",
+                        ])
+                    ]
+                } ?? []),
+            linkerSettings: [.linkedLibrary("torch_cpu"), .linkedLibrary("c10")]
+                + (torch.map {
+                    [
+                        // Run paths: beside an installed binary, then where it was built.
+                        .unsafeFlags([
+                            "-L" + $0 + "/lib",
+                            "-Xlinker", "-rpath", "-Xlinker", "$ORIGIN/../lib/mal/torch/lib",
+                            "-Xlinker", "-rpath", "-Xlinker", $0 + "/lib",
+                        ])
+                    ]
+                } ?? [])),
+        .target(name: "CKernels", cSettings: strictC),
+        .target(name: "CProgram", cSettings: strictC, cxxSettings: strictCXX),
+        .target(
+            name: "CImaging", cSettings: strictC + tiff,
+            linkerSettings: [
+                .linkedLibrary("jpeg"), .linkedLibrary("png"), .linkedLibrary("webp"),
+                .linkedLibrary("tiff"), .linkedLibrary("z"),
+            ]),
+        .target(
+            name: "CJSON", cxxSettings: strictCXX, linkerSettings: [.linkedLibrary("simdjson")]),
+        .target(name: "CFiles", cSettings: strictC),
 
-            target("Files", ["CFiles"]),
-            target("Imaging", ["CImaging"]),
-            target("Torch", ["CTorch", "CKernels"]),
-            target("Annotations", ["CJSON", "Files", "Imaging"]),
-            target("Formats", ["CJSON", "Annotations", "Files", "Imaging", yams]),
-            target("MaskModel", ["CKernels", "Torch"]),
-            target("Specs", ["Files", yams]),
-            target("Distributed", ["Files", "Specs", "Torch"]),
-            target(
-                "Inference",
-                [
-                    "Annotations", "Distributed", "Files", "Formats", "Imaging", "MaskModel",
-                    "Specs", "Torch",
-                ]),
-            target(
-                "Training",
-                [
-                    "Annotations", "Distributed", "Files", "Imaging", "Inference", "MaskModel",
-                    "Specs",
-                    "Torch", .product(name: "SwiftProtobuf", package: "swift-protobuf"),
-                ]),
-            .target(
-                name: "Reporting",
-                dependencies: ["Annotations", "Files", "Formats", "Imaging", "Inference", "Specs"],
-                resources: ["index.html", "report.css", "report.js"].map {
-                    .embedInCode("Page/" + $0)
-                },
-                swiftSettings: swiftSettings),
-            target("MaskAutoLabeler", modules.dropLast()),
+        target("Files", ["CFiles"]),
+        target("Imaging", ["CImaging"]),
+        target("Torch", ["CTorch", "CKernels"]),
+        target("Annotations", ["CJSON", "Files", "Imaging"]),
+        target("Formats", ["CJSON", "Annotations", "Files", "Imaging", yams]),
+        target("MaskModel", ["CKernels", "Torch"]),
+        target("Specs", ["Files", yams]),
+        target("Distributed", ["Files", "Specs", "Torch"]),
+        target(
+            "Inference",
+            [
+                "Annotations", "Distributed", "Files", "Formats", "Imaging", "MaskModel", "Specs", "Torch",
+            ]),
+        target(
+            "Training",
+            [
+                "Annotations", "Distributed", "Files", "Imaging", "Inference", "MaskModel", "Specs",
+                "Torch", protobuf,
+            ]),
+        .target(
+            name: "Reporting",
+            dependencies: ["Annotations", "Files", "Formats", "Imaging", "Inference", "Specs"],
+            resources: ["index.html", "report.css", "report.js"].map { .embedInCode("Page/" + $0) },
+            swiftSettings: swiftSettings),
+        target("Exporting", ["Files", "MaskModel", "Torch", protobuf]),
+        target("MaskAutoLabeler", modules.dropLast()),
 
-            .executableTarget(
-                name: "mal",
-                dependencies: modules + [
-                    "CProgram", argumentParser,
-                    .product(name: "Subprocess", package: "swift-subprocess"),
-                    .product(name: "SystemPackage", package: "swift-system"),
-                ],
-                swiftSettings: swiftSettings),
-            .executableTarget(
-                name: "bench", dependencies: modules + ["CProgram", argumentParser],
-                path: "Benchmarks/Sources/bench", swiftSettings: swiftSettings),
-            .executableTarget(
-                name: "TrainExample", dependencies: ["MaskAutoLabeler"],
-                path: "Examples/TrainExample"),
+        .executableTarget(
+            name: "mal",
+            dependencies: modules + [
+                "CProgram", argumentParser,
+                .product(name: "Subprocess", package: "swift-subprocess"),
+                .product(name: "SystemPackage", package: "swift-system"),
+            ],
+            swiftSettings: swiftSettings),
+        .executableTarget(
+            name: "bench", dependencies: modules + ["CProgram", argumentParser],
+            path: "Benchmarks/Sources/bench", swiftSettings: swiftSettings),
+        .executableTarget(
+            name: "TrainExample", dependencies: ["MaskAutoLabeler"], path: "Examples/TrainExample"),
 
-            .target(
-                name: "TestSupport", dependencies: ["Torch"], path: "Tests/TestSupport",
-                swiftSettings: swiftSettings),
-            test("Torch"),
-            test("Imaging"),
-            test("COCO"),
-            test("MaskModel"),
-            test("Labeling"),
-            .testTarget(
-                name: "MalTests", dependencies: modules + ["mal", "TrainExample", "TestSupport"],
-                swiftSettings: swiftSettings),
-        ],
+        .target(
+            name: "TestSupport", dependencies: ["Torch"], path: "Tests/TestSupport",
+            swiftSettings: swiftSettings),
+        test("Torch"),
+        test("Imaging"),
+        test("COCO"),
+        test("MaskModel"),
+        test("Labeling"),
+        .testTarget(
+            name: "MalTests", dependencies: modules + ["mal", "TrainExample", "TestSupport"],
+            swiftSettings: swiftSettings),
+    ],
     swiftLanguageModes: [.v6],
     cxxLanguageStandard: .cxx20
 )

@@ -91,6 +91,28 @@ extension MaskCheckpoint {
         _ role: Role, _ configuration: MaskNetworkConfiguration, architecture: String,
         device: Device = .cpu, factors: DType = .float32
     ) throws(CheckpointError) -> MaskNetwork {
+        let found = try usable(role)
+        do throws(TorchError) {
+            return try MaskNetwork(
+                configuration, parameters: found.mapValues { $0.tensor() }, device: device,
+                factors: factors)
+        } catch { throw failure(error, architecture: architecture) }
+    }
+
+    /// Parameters and buffers of ``network(_:_:architecture:device:factors:)`` by name, in float32, as strictly.
+    package func parameters(
+        _ role: Role, _ configuration: MaskNetworkConfiguration, architecture: String
+    ) throws(CheckpointError) -> [(name: String, tensor: Tensor)] {
+        let found = try usable(role).filter { !MaskNetwork.isIgnored($0.key) }
+        let store = ParameterStore(loading: found.mapValues { $0.tensor() })
+        _ = MaskNetwork(store.root, configuration)
+        do throws(TorchError) { try store.finishLoading() } catch {
+            throw failure(error, architecture: architecture)
+        }
+        return store.tensors
+    }
+
+    private func usable(_ role: Role) throws(CheckpointError) -> [String: StoredTensor] {
         try requireKnownBackbone()
         let found = role == .student ? student : teacher
         guard !found.isEmpty else {
@@ -99,17 +121,14 @@ extension MaskCheckpoint {
                 message: "has no \(role.rawValue); it is: \(info.what)")
         }
         try found.values.requireFinite(file: info.file)
-        do throws(TorchError) {
-            return try MaskNetwork(
-                configuration, parameters: found.mapValues { $0.tensor() }, device: device,
-                factors: factors)
-        } catch {
-            guard case .parameterMismatch(let mismatch) = error else {
-                throw CheckpointError(
-                    file: info.file, kind: .mismatch, message: error.description)
-            }
-            throw failure(mismatch, architecture: architecture)
+        return found
+    }
+
+    private func failure(_ error: TorchError, architecture: String) -> CheckpointError {
+        guard case .parameterMismatch(let mismatch) = error else {
+            return CheckpointError(file: info.file, kind: .mismatch, message: error.description)
         }
+        return failure(mismatch, architecture: architecture)
     }
 
     /// What a pretrained file has of a network, for `pretrained_model_path` (SPEC §10): the

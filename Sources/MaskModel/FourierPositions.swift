@@ -31,7 +31,7 @@ package struct FourierPositions {
     }
 
     /// (N, 64): of the row, then of the column, sin and cos by turns.
-    private static func waves(height: Int, width: Int, device: Device) -> Tensor {
+    package static func waves(height: Int, width: Int, device: Device) -> Tensor {
         func waves(_ index: Int, of count: Int) -> [Float] {
             let phase = Double(index + 1) / (Double(count) + 1e-6) * 2 * .pi
             return (0..<bandCount).map { band in

@@ -6,7 +6,7 @@ public import Torch
 /// enlarged before the fourth. Keys: `convs.i.conv`.
 public struct MaskHead {
     /// The convolution before which the map is enlarged.
-    static let enlargedBefore = 3
+    package static let enlargedBefore = 3
 
     let convs: [Conv2d]
     let scaleRatio: Double

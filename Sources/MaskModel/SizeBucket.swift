@@ -24,7 +24,7 @@ public enum SizeBucket: Int, CaseIterable, Sendable {
     }
 
     /// The side of the mask head's input for a feature map of `side` × `side`.
-    func mapSide(of side: Int) -> Int {
+    package func mapSide(of side: Int) -> Int {
         switch self {
         case .small: side / 2
         case .medium: side

@@ -33,7 +33,7 @@ struct MAL: AsyncParsableCommand {
                 "Train and evaluate:",
                 [
                     TrainCommand.self, EvaluateCommand.self, LaunchCommand.self,
-                    CheckpointCommand.self, SpecCommand.self,
+                    CheckpointCommand.self, ExportCommand.self, SpecCommand.self,
                 ]
             ),
         ]

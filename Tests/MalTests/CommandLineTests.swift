@@ -49,7 +49,7 @@ struct CommandLineTests {
         #expect(result.errors.isEmpty)
         for command in [
             "label", "train", "evaluate", "inference", "auto-label", "launch", "merge", "convert",
-            "semantic", "report", "validate", "checkpoint", "spec",
+            "semantic", "report", "validate", "checkpoint", "export", "spec",
         ] {
             #expect(result.output.contains("\n  \(command) "), "\(command)")
         }
@@ -209,5 +209,58 @@ struct CommandLineTests {
             #expect(result.code == 0)
             #expect(result.output.contains("dataset:\n"))
         }
+    }
+
+    @Test("export writes ONNX, which labels as the model it came from; what can't be is named")
+    func exports() throws {
+        let folder = try temporaryFolder()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let model = fixture("micro_vit_trained.pth")
+        let arguments = ["--checkpoint", model, "--crop-size", "64", "model.num_heads=3"]
+        let result = try mal(["export", "m.onnx"] + arguments, in: folder)
+        #expect(result.code == 0, "\(result.errors)")
+        #expect(result.output.hasPrefix("m.onnx: student, opset 17, fp32, "))
+        #expect(result.output.hasSuffix("-> logits (N, 1, 16, 16) float\n"))
+        func label(_ checkpoint: String, _ out: String, _ more: [String]) throws -> Data {
+            let result = try mal(
+                [
+                    "label", fixture("coco/images"), "--boxes", fixture("coco/instances.json"),
+                    "--out", out, "--checkpoint", checkpoint, "--device", "cpu", "-q",
+                ] + more, in: folder)
+            #expect(result.code == 0, "\(result.errors)")
+            return try Data(contentsOf: URL(fileURLWithPath: folder + "/" + out))
+        }
+        // Crop size and heads are in the file.
+        let masks = try label("m.onnx", "a.json", [])
+        #expect(
+            try masks == label(model, "b.json", ["--crop-size", "64", "model.num_heads=3"]))
+
+        for (given, code, message) in [
+            (["m.onnx"] + arguments, 1, "the output m.onnx is there; --overwrite replaces it"),
+            (["m.pb"] + arguments, 64, "m.pb must end in .onnx"),
+            (["n.onnx", "--opset", "16"] + arguments, 64, "--opset must be 17 to 22, is 16"),
+            (
+                ["none/n.onnx"] + arguments, 1,
+                "none/n.onnx can't be written: no such file or directory"
+            ),
+            (
+                ["n.onnx", "--checkpoint", model, "--crop-size", "50", "model.num_heads=3"], 64,
+                "--crop-size (dataset.crop_size) must be a multiple of 16, is 50"
+            ),
+            (["n.onnx", "--checkpoint", model, "--teacher"], 1, "set model.num_heads"),
+            (["n.onnx", "--checkpoint", "none.pth"], 1, "none.pth: cannot be opened"),
+            (
+                ["n.onnx", "--checkpoint", fixture("mae_like_micro.pth"), "model.num_heads=3"], 1,
+                "labelling needs a backbone and heads; this file has no heads"
+            ),
+        ] as [([String], Int32, String)] {
+            let wrong = try mal(["export"] + given, in: folder)
+            #expect(wrong.code == code, "\(given)")
+            #expect(wrong.errors.contains(message), "\(wrong.errors)")
+        }
+        #expect(
+            try FileManager.default.contentsOfDirectory(atPath: folder).filter {
+                $0.hasSuffix(".onnx")
+            } == ["m.onnx"])
     }
 }

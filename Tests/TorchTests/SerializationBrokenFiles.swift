@@ -133,7 +133,7 @@ extension BrokenFile {
             bytes: Pickle.program(Pickle.dictionary([]))),
         .init(message: "is a gzip file (unpack it), not a checkpoint", bytes: [0x1F, 0x8B, 8]),
         .init(
-            message: "is neither a .safetensors nor a torch.save file; encrypted TAO files "
+            message: "is no .safetensors, torch.save or ONNX file; encrypted TAO files "
                 + "(.tlt, .etlt) look like this and must be decrypted with NVIDIA's tools first",
             bytes: Array("random bytes of an encrypted file".utf8)),
     ]

@@ -1,6 +1,6 @@
 package import MaskModel
 package import Specs
-import Torch
+package import Torch
 
 /// A checkpoint and the network it makes.
 package struct LabelingModel {
@@ -118,15 +118,31 @@ package struct LabelingModel {
         // On a CPU some layers compute in float32 under autocast too.
         let factors = runtime.device == .cpu ? .float32 : runtime.arithmetic
         return try withRecoverableMemory {
-            if role == .teacher, let teacherPath {
-                // A model file of its own, whose network is called the student.
-                return try MaskCheckpoint(path: teacherPath).network(
-                    .student, configuration, architecture: architecture, device: runtime.device,
-                    factors: factors)
-            }
-            return try checkpoint.network(
+            let (file, role) = try place(of: role)
+            return try file.network(
                 role, configuration, architecture: architecture, device: runtime.device,
                 factors: factors)
         }
     }
+
+    /// Parameters and buffers of a network by name, in float32.
+    package func parameters(
+        _ role: MaskCheckpoint.Role
+    ) throws -> [(name: String, tensor: Tensor)] {
+        try withRecoverableMemory {
+            let (file, role) = try place(of: role)
+            return try file.parameters(role, configuration, architecture: architecture)
+        }
+    }
+
+    /// A teacher in a model file of its own is called the student there.
+    private func place(
+        of role: MaskCheckpoint.Role
+    ) throws -> (file: MaskCheckpoint, role: MaskCheckpoint.Role) {
+        guard role == .teacher, let teacherPath else { return (checkpoint, role) }
+        return (try MaskCheckpoint(path: teacherPath), .student)
+    }
+
+    /// What the file says about itself.
+    package var metadata: [String: String] { checkpoint.info.metadata }
 }

@@ -10,6 +10,9 @@ public enum ModelFiles {
         "default": "mal-vits14.safetensors", "tiny": "mal-vitt16.safetensors",
     ]
 
+    /// Whether a model of this name comes with the program.
+    package static func isShipped(_ name: String) -> Bool { files[name] != nil }
+
     /// The file behind `--checkpoint`: a path, a checkpoint folder of `mal train` (its student), or
     /// the name of a model that ships.
     /// - Throws: `LabelingError.wrongUse` when a shipped model is not beside the program, and when the

@@ -3,6 +3,7 @@
 enum FileKind {
     case safetensors
     case zip
+    case onnx
 
     static func recognise(_ file: FileBytes) throws(CheckpointError) -> FileKind {
         if file.matches([0x50, 0x4B, 0x03, 0x04]) || file.matches([0x50, 0x4B, 0x05, 0x06]) {
@@ -16,6 +17,7 @@ enum FileKind {
         {
             return .safetensors
         }
+        if ONNXCheckpoint.recognises(file) { return .onnx }
         throw failure(file)
     }
 
@@ -64,7 +66,7 @@ enum FileKind {
         }
         return file.failure(
             .notACheckpoint,
-            "is neither a .safetensors nor a torch.save file; encrypted TAO files (.tlt, .etlt) "
+            "is no .safetensors, torch.save or ONNX file; encrypted TAO files (.tlt, .etlt) "
                 + "look like this and must be decrypted with NVIDIA's tools first")
     }
 

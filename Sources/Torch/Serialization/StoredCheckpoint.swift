@@ -5,6 +5,7 @@ public struct StoredCheckpoint: Sendable {
     public enum Format: String, Sendable {
         case safetensors
         case torch = "PyTorch zip (torch.save)"
+        case onnx = "ONNX (mal export)"
     }
 
     /// Something in the file besides the tensors: `epoch`, `optimizer_states`, …
@@ -21,7 +22,7 @@ public struct StoredCheckpoint: Sendable {
     public let tensors: [StoredTensor]
     /// The keys under which the state dict lies, outermost first: `["state_dict"]`, `["model"]`.
     public let container: [String]
-    /// The metadata map of a safetensors file.
+    /// The metadata map of a safetensors or ONNX file.
     public let metadata: [String: String]
     public let extras: [Extra]
     /// Entries of the state dict that are no tensors, which loading leaves out.
@@ -57,6 +58,14 @@ public struct StoredCheckpoint: Sendable {
         case .safetensors:
             let contents = try Safetensors(bytes)
             format = .safetensors
+            tensors = contents.tensors
+            container = []
+            metadata = contents.metadata
+            extras = []
+            skipped = []
+        case .onnx:
+            let contents = try ONNXCheckpoint(bytes)
+            format = .onnx
             tensors = contents.tensors
             container = []
             metadata = contents.metadata
