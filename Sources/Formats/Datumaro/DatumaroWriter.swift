@@ -2,7 +2,8 @@ import Annotations
 import Files
 import Imaging
 
-/// Datumaro's `annotations/default.json`: masks of one polygon as polygons, others as run lengths.
+/// Datumaro's `annotations/default.json`: masks of one polygon as polygons where
+/// Datumaro draws the same pixels, others as run lengths.
 struct DatumaroWriter: ImageWriter {
     let traits: FormatTraits = [.masks, .boxes, .scores, .crowds]
     let keptKeys: Set<String>? = ["occluded", "z_order", "group_id", "attributes"]
@@ -60,6 +61,12 @@ struct DatumaroWriter: ImageWriter {
         try flush(into: &folder)
     }
 
+    /// Whether a polygon is the same mask with the 32 bits that Datumaro has for a number.
+    private static func isKept(_ polygon: [Double], _ mask: RLE) -> Bool {
+        let rounded = polygon.map { Double(Float($0)) }
+        return (try? RLE(polygon: rounded, size: mask.size)) == mask
+    }
+
     private mutating func flush(into folder: inout OutputFolder) throws {
         try folder.append(text.bytes, to: Self.fileName)
         text.bytes.removeAll(keepingCapacity: true)
@@ -71,7 +78,9 @@ struct DatumaroWriter: ImageWriter {
         if case .integer(let own) = instance.record.id { id = own }
         text.append("{\"id\": \(id), \"type\": ")
         if let mask = instance.mask {
-            if let polygons = instance.polygons, polygons.count == 1 {
+            if let polygons = instance.polygons, polygons.count == 1,
+                Self.isKept(polygons[0], mask)
+            {
                 text.append("\"polygon\", \"points\": ")
                 text.append(list: polygons[0])
             } else {

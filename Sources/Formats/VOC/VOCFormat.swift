@@ -34,8 +34,8 @@ struct VOCMaskFormat: RecordFormat {
         name: .vocPNG, summary: "folder: SegmentationClass, SegmentationObject",
         toldBy: "a folder `SegmentationObject`, without `Annotations`")
     static let colors = VOCMaskFormat(
-        name: .vocColors, summary: "the same in colours, with labelmap.txt (CVAT, datumaro)",
-        toldBy: "the same with a `labelmap.txt`")
+        name: .vocColors, summary: "folder: the same in colours, labelmap.txt",
+        toldBy: "a folder `SegmentationObject` beside a `labelmap.txt`")
 
     func recognizes(_ folder: FolderProbe) -> Bool {
         folder.hasFolder(VOCMaskReader.objectFolder)
