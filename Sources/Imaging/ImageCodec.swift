@@ -95,6 +95,11 @@ public enum ImageCodec {
         try encodePNG(image.pixels, size: image.size, channels: 3)
     }
 
+    /// An image whose colours are labels, which repeat down the columns, as a PNG file.
+    package static func encodePNG(labels image: RGBImage) throws(ImageError) -> [UInt8] {
+        try encodePNG(image.pixels, size: image.size, channels: 3, areLabels: true)
+    }
+
     /// An 8-bit grey PNG file of H·W values.
     public static func encodePNG(grey: [UInt8], size: Size) throws(ImageError) -> [UInt8] {
         try encodePNG(grey, size: size, channels: 1)
@@ -250,7 +255,7 @@ extension ImageCodec {
     }
 
     private static func encodePNG(
-        _ pixels: [UInt8], size: Size, channels: Int
+        _ pixels: [UInt8], size: Size, channels: Int, areLabels: Bool = false
     ) throws(ImageError) -> [UInt8] {
         guard size.width > 0, size.height > 0, max(size.width, size.height) < 1_000_000,
             pixels.count == size.width * size.height * channels
@@ -263,9 +268,12 @@ extension ImageCodec {
         var message = [CChar](repeating: 0, count: Int(CI_MESSAGE))
         var file: UnsafeMutablePointer<UInt8>?
         var length = 0
-        let status = ci_png_encode(
-            pixels, UInt32(size.width), UInt32(size.height), Int32(channels), &file, &length,
-            &message)
+        let (width, height) = (UInt32(size.width), UInt32(size.height))
+        let status =
+            areLabels
+            ? ci_png_encode_colors(pixels, width, height, &file, &length, &message)
+            : ci_png_encode(
+                pixels, width, height, Int32(channels), &file, &length, &message)
         guard status == 0, let file else { throw .notEncodable(reason: text(message)) }
         defer { ci_free(file) }
         return [UInt8](UnsafeBufferPointer(start: file, count: length))

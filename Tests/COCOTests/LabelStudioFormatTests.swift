@@ -146,7 +146,7 @@ import Testing
         }
         #expect(
             throws: LabelStudioRLE.Fault(
-                expected: "52 values, 4 for each of 1×13 pixels", found: "48")
+                expected: "52 values, 4 for each of 13×1 pixels", found: "48")
         ) {
             try LabelStudioRLE.decode(packed, size: Size(height: 1, width: 13))
         }
@@ -164,7 +164,7 @@ import Testing
         #expect(file.format == .labelStudio)
         #expect(
             lines(file) == [
-                #"in/a b.jpg ca"t 1 1 3 3"#, "in/a b.jpg big dog 6 2 6 5",
+                #"in/a b.jpg ca"t 1 1 3 3"#, "in/a b.jpg big dog 6 2 5 8",
                 #"in/a b.jpg ca"t 0.5 7.25 3 2"#,
             ])
         #expect(file.annotations.map(\.id) == [.integer(11), .integer(12), .integer(13)])

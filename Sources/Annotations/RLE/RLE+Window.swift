@@ -7,17 +7,19 @@ extension RLE {
         let (width, height) = (window.width, window.height)
         var pixels = [UInt8](repeating: 0, count: width * height)
         guard width > 0, height > 0, size.height > 0 else { return pixels }
-        forEachRun { start, length in
-            let end = start + length
-            let first = max(start / size.height, window.minX)
-            let last = min((end - 1) / size.height, window.maxX - 1)
-            guard first <= last else { return }
-            for column in first...last {
-                let top = max(start - column * size.height, 0, window.minY)
-                let bottom = min(end - column * size.height, size.height, window.maxY)
-                guard top < bottom else { continue }
-                for row in top..<bottom {
-                    pixels[(row - window.minY) * width + column - window.minX] = 1
+        pixels.withUnsafeMutableBufferPointer { pixels in
+            forEachRun { start, length in
+                let end = start + length
+                let first = max(start / size.height, window.minX)
+                let last = min((end - 1) / size.height, window.maxX - 1)
+                guard first <= last else { return }
+                for column in first...last {
+                    let top = max(start - column * size.height, 0, window.minY)
+                    let bottom = min(end - column * size.height, size.height, window.maxY)
+                    guard top < bottom else { continue }
+                    for row in top..<bottom {
+                        pixels[(row - window.minY) * width + column - window.minX] = 1
+                    }
                 }
             }
         }

@@ -27,14 +27,9 @@ struct PanopticWriter: ImageWriter {
     ) throws {
         let map = try image.labelMap(options, report: &report) { _ in true }
         let ids = segmentIDs(of: image)
-        var pixels = [UInt8](repeating: 0, count: 3 * map.values.count)
-        for (pixel, id) in map.rows([0] + ids.map { UInt32($0) }).enumerated() where id > 0 {
-            pixels[3 * pixel] = UInt8(id & 255)
-            pixels[3 * pixel + 1] = UInt8(id >> 8 & 255)
-            pixels[3 * pixel + 2] = UInt8(id >> 16)
-        }
+        let numbers = map.rows([0] + ids.map { UInt32($0) })
         try folder.write(
-            try ImageCodec.encodePNG(RGBImage(size: image.size, pixels: pixels)),
+            try ImageCodec.encodePNG(labels: LabelMap.image(numbers: numbers, image.size)),
             to: "\(PanopticReader.folderName)/\(image.stem).png")
         annotations.append(annotations.bytes.isEmpty ? "\n{\"image_id\": " : ",\n{\"image_id\": ")
         annotations.append(json: image.record.id)

@@ -34,7 +34,7 @@ struct VOCMaskFormat: RecordFormat {
         name: .vocPNG, summary: "folder: SegmentationClass, SegmentationObject",
         toldBy: "a folder `SegmentationObject`, without `Annotations`")
     static let colors = VOCMaskFormat(
-        name: .vocColors, summary: "folder: the same in colours, labelmap.txt",
+        name: .vocColors, summary: "folder: as voc-png in colours, labelmap.txt",
         toldBy: "a folder `SegmentationObject` beside a `labelmap.txt`")
 
     func recognizes(_ folder: FolderProbe) -> Bool {
