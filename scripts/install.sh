@@ -17,7 +17,8 @@ binary=$(readlink -f "$scratch/release/mal")
 
 # What the loader takes from libtorch's folder, for the binary and for the CUDA half that it opens itself.
 torch_lib=$(readlink -f "$torch/lib")
-needed() { ldd "$1" | awk '{ print $3 }' | while read -r path; do readlink -f "$path" || true; done |
+found() { LD_LIBRARY_PATH=$torch_lib ldd "$1"; } # where the run path doesn't lead before all is installed
+needed() { found "$1" | awk '{ print $3 }' | while read -r path; do readlink -f "$path" || true; done |
     grep "^$torch_lib/" || true; }
 libraries=$(needed "$binary")
 if [ -e "$torch_lib/libtorch_cuda.so" ]; then
@@ -26,10 +27,11 @@ if [ -e "$torch_lib/libtorch_cuda.so" ]; then
     if [ -e "$torch_lib/libcaffe2_nvrtc.so" ]; then libraries+=$'\n'$torch_lib/libcaffe2_nvrtc.so; fi
 fi
 
-# All others, but for glibc's own, which belong to the target's kernel and loader.
-others=$(ldd "$binary" | awk '$3 ~ /^\// { print $1, $3 }' | while read -r name path; do
-    case $name in lib[cm].so.* | libdl.so.* | libpthread.so.* | librt.so.* | libresolv.so.* | libutil.so.*) continue ;; esac
-    if [ "$(dirname "$(readlink -f "$path")")" != "$torch_lib" ]; then echo "$name $path"; fi
+# All others, but for glibc's own, which belong to the target's kernel and loader. Of a wheel come whole folders, below.
+wheel=$(readlink -f "$torch/..")
+others=$(found "$binary" | awk '$3 ~ /^\// { print $1, $3 }' | while read -r name path; do
+    case $name in lib[cm].so.* | libmvec.so.* | libdl.so.* | libpthread.so.* | librt.so.* | libresolv.so.* | libutil.so.*) continue ;; esac
+    case $(readlink -f "$path") in "$wheel"/* | "$torch_lib"/*) ;; *) echo "$name $path" ;; esac
 done)
 
 target=$prefix/lib/mal
