@@ -49,7 +49,7 @@ def main():
         "--checkpoint", checkpoint, "--no-cleanup", "-q")
     folder = pathlib.Path(openvino.__file__).parent
     library = next((folder / "libs").glob("libopenvino.so*"))
-    run("g++", "-std=c++17", "-O2", "-Wall", "-Wextra", "-I", folder / "include", EXAMPLES / "label.cpp", library,
+    run("g++", "-std=c++17", "-O2", "-Wall", "-Wextra", "-isystem", folder / "include", EXAMPLES / "label.cpp", library,
         f"-Wl,-rpath,{folder / 'libs'}", "-o", work / "label")
     document = json.loads((work / "masks.json").read_text())
     found = {"label.py": [], "label.cpp": []}
