@@ -8,6 +8,15 @@ import PackageDescription
 let clone = Context.environment["TORCH_DIR"] ?? Context.packageDirectory + "/.deps/torch"
 let torch = FileManager.default.fileExists(atPath: clone + "/lib") ? clone : nil
 
+// Where the program finds its libraries: beside it when scripts/install.sh builds it (as RPATH, which serves the
+// libraries' own libraries too), else where it was built.
+let isInstalled = Context.environment["MAL_INSTALL"] != nil
+let runPaths: [String] =
+    (isInstalled ? ["-Xlinker", "--disable-new-dtags"] : [])
+    + (isInstalled
+        ? ["$ORIGIN/../lib/mal/torch/lib", "$ORIGIN/../lib/mal/lib"] : [clone + "/lib"])
+    .flatMap { ["-Xlinker", "-rpath", "-Xlinker", $0] }
+
 let swiftSettings: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny"),
     .enableUpcomingFeature("InternalImportsByDefault"),
@@ -75,12 +84,7 @@ let package = Package(
             linkerSettings: [.linkedLibrary("torch_cpu"), .linkedLibrary("c10")]
                 + (torch.map {
                     [
-                        // Run paths: beside an installed binary, then where it was built.
-                        .unsafeFlags([
-                            "-L" + $0 + "/lib",
-                            "-Xlinker", "-rpath", "-Xlinker", "$ORIGIN/../lib/mal/torch/lib",
-                            "-Xlinker", "-rpath", "-Xlinker", $0 + "/lib",
-                        ])
+                        .unsafeFlags(["-L" + $0 + "/lib"] + runPaths)
                     ]
                 } ?? [])),
         .target(name: "CKernels", cSettings: strictC),
