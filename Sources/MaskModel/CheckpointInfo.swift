@@ -16,6 +16,8 @@ public struct CheckpointInfo: Sendable {
         case maskHeadConvolutionCount = "mask_head_num_convs"
         case maskHeadHiddenChannels = "mask_head_hidden_channel"
         case maskHeadOutChannels = "mask_head_out_channel"
+        /// The numbers of a fit, as JSON (docs/confidence.md).
+        case confidence
         case version = "mal_version"
     }
 

@@ -102,7 +102,9 @@ public struct MaskNetwork {
         var parts: [Tensor] = []
         var order: [Int] = []  // the row of the batch that each row of the parts is
         for bucket in SizeBucket.allCases {
-            let objects = areas.indices.filter { SizeBucket(area: areas[$0]) == bucket }
+            let objects = areas.indices.filter {
+                SizeBucket(area: areas[$0], border: .neither) == bucket
+            }
             let mapSide = bucket.mapSide(of: side)
             for rows in Self.together(objects, mapSide: mapSide, on: features.device) {
                 let isAll = rows.count == areas.count
@@ -113,7 +115,7 @@ public struct MaskNetwork {
                 order += rows
             }
         }
-        let others = areas.indices.filter { SizeBucket(area: areas[$0]) == nil }
+        let others = areas.indices.filter { SizeBucket(area: areas[$0], border: .neither) == nil }
         if !others.isEmpty {
             let dtype = parts.first?.dtype ?? keys.dtype
             parts.append(

@@ -2,7 +2,7 @@
 public struct MaskPair: Sendable {
     /// The place in the truth's `annotations`.
     public let truth: Int
-    /// With the reference's 1e-6, as ``MeanIoU`` has it.
+    /// With the reference's 1e-6, as ``RLE/iou(with:)`` has it.
     public let iou: Double
     /// Intersection over union of the boundary regions.
     public let boundaryIoU: Double

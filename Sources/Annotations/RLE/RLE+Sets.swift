@@ -6,6 +6,12 @@ extension RLE {
     /// Pixels set in all of the masks; nil for no masks or different sizes.
     public static func intersection(_ masks: [RLE]) -> RLE? { merge(masks) { $0 && $1 } }
 
+    /// The IoU of one object with the reference's 1e-6; 0 for different sizes.
+    package func iou(with truth: RLE) -> Double {
+        let shared = intersectionArea(with: truth)
+        return Double(shared) / (Double(area + truth.area - shared) + 1e-6)
+    }
+
     /// The number of pixels set in both; 0 for different sizes.
     public func intersectionArea(with other: RLE) -> Int {
         guard size == other.size else { return 0 }

@@ -31,7 +31,7 @@ public struct StoredCheckpoint: Sendable {
     /// Maps a file, or all files that an index of shards (`….safetensors.index.json`) names.
     public init(path: String) throws(CheckpointError) {
         guard path.hasSuffix(".index.json") else {
-            try self.init(FileBytes(mapping: path))
+            try self.init(MappedFile(mapping: path))
             return
         }
         self.init(shards: path, tensors: try ShardIndex(path: path).tensors())
@@ -49,10 +49,10 @@ public struct StoredCheckpoint: Sendable {
         guard !bytes.isEmpty else {
             throw CheckpointError(file: name, kind: .unreadable, message: "is empty (0 bytes)")
         }
-        try self.init(FileBytes(bytes, name: name))
+        try self.init(MappedFile(bytes, name: name))
     }
 
-    private init(_ bytes: FileBytes) throws(CheckpointError) {
+    private init(_ bytes: MappedFile) throws(CheckpointError) {
         file = bytes.name
         switch try FileKind.recognise(bytes) {
         case .safetensors:
@@ -101,7 +101,7 @@ private struct StateDict {
         "ema", "ema_state_dict", "state_dict_ema", "params_ema", "weights",
     ]
 
-    init(_ archive: TorchArchive, file: FileBytes) throws(CheckpointError) {
+    init(_ archive: TorchArchive, file: MappedFile) throws(CheckpointError) {
         let graph = archive.graph
         guard var members = graph.members(of: graph.root) else {
             throw Self.noDictionary(graph, file)
@@ -175,7 +175,7 @@ private struct StateDict {
         .init(key: member.key.printable, summary: graph.summary(of: member.value))
     }
 
-    private static func noDictionary(_ graph: PickleGraph, _ file: FileBytes) -> CheckpointError {
+    private static func noDictionary(_ graph: PickleGraph, _ file: MappedFile) -> CheckpointError {
         if case .object = graph.root {
             return file.failure(
                 .unsupported,

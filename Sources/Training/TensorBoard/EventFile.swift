@@ -1,7 +1,6 @@
 import Files
 import Foundation
 import Specs
-import SwiftProtobuf
 
 /// A TensorBoard event file: records of length, checksum, `Event` message, checksum.
 struct EventFile {
@@ -31,17 +30,24 @@ struct EventFile {
         }
         self.path = path
         self.file = file
-        var event = Mal_Tensorboard_Event()
-        event.fileVersion = "brain.Event:2"
-        try write(&event, step: 0)
+        try write(.fileVersion, ProtobufMessage("brain.Event:2".utf8), step: 0)
     }
 
-    /// Adds `event`, now, in one write.
-    func write(_ event: inout Mal_Tensorboard_Event, step: Int) throws {
-        event.wallTime = Date().timeIntervalSince1970
-        event.step = Int64(step)
+    /// What an event holds, by its field in TensorFlow's event.proto.
+    enum Content: Int {
+        case fileVersion = 3
+        case summary = 5
+        case sessionLog = 7
+    }
+
+    /// Adds an event, now, in one write.
+    func write(_ content: Content, _ message: ProtobufMessage, step: Int) throws {
+        var event = ProtobufMessage()
+        event.add(1, double: Date().timeIntervalSince1970)
+        if step != 0 { event.add(2, integer: step) }
+        event.add(content.rawValue, message)
         do {
-            try file.write(contentsOf: Self.record(try event.serializedBytes()))
+            try file.write(contentsOf: Self.record(event.bytes))
         } catch {
             throw FileError.fileSystem(path: path, action: "write", errno: errno == 0 ? EIO : errno)
         }
@@ -59,6 +65,44 @@ struct EventFile {
         record.append(contentsOf: payload)
         record.append(contentsOf: bytes(CRC32C.masked(payload)))
         return record
+    }
+}
+
+/// A message of protocol buffers, field by field.
+struct ProtobufMessage {
+    private(set) var bytes: [UInt8] = []
+
+    init(_ bytes: some Sequence<UInt8> = []) { self.bytes = Array(bytes) }
+
+    mutating func add(_ field: Int, integer: Int) {
+        append(varint: field << 3)
+        append(varint: integer)
+    }
+
+    mutating func add(_ field: Int, double: Double) {
+        append(varint: field << 3 | 1)
+        withUnsafeBytes(of: double.bitPattern.littleEndian) { bytes += $0 }
+    }
+
+    mutating func add(_ field: Int, float: Float) {
+        append(varint: field << 3 | 5)
+        withUnsafeBytes(of: float.bitPattern.littleEndian) { bytes += $0 }
+    }
+
+    /// A message, a text or bytes.
+    mutating func add(_ field: Int, _ message: ProtobufMessage) {
+        append(varint: field << 3 | 2)
+        append(varint: message.bytes.count)
+        bytes += message.bytes
+    }
+
+    private mutating func append(varint value: Int) {
+        var rest = UInt64(bitPattern: Int64(value))
+        while rest > 0x7F {
+            bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
+            rest >>= 7
+        }
+        bytes.append(UInt8(rest))
     }
 }
 

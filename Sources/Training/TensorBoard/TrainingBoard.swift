@@ -1,7 +1,6 @@
 import Foundation
 package import Imaging
 import Specs
-import SwiftProtobuf
 
 /// What TensorBoard shows of a run: `tensorboard --logdir FOLDER`.
 package struct TrainingBoard {
@@ -11,9 +10,9 @@ package struct TrainingBoard {
     ///   of later steps.
     package init(directory: String, resumingAt step: Int) throws {
         file = try EventFile(directory: directory)
-        var event = Mal_Tensorboard_Event()
-        event.sessionLog.status = .start
-        try file.write(&event, step: step + 1)
+        var start = ProtobufMessage()
+        start.add(1, integer: 1)
+        try file.write(.sessionLog, start, step: step + 1)
     }
 
     package var path: String { file.path }
@@ -36,25 +35,26 @@ package struct TrainingBoard {
     }
 
     private func write(_ scalars: [(String, Double)], step: Int) throws {
-        var event = Mal_Tensorboard_Event()
-        event.summary.value = scalars.map { tag, number in
-            var value = Mal_Tensorboard_Summary.Value()
-            value.tag = tag
-            value.simpleValue = Float(number)
-            return value
+        var summary = ProtobufMessage()
+        for (tag, number) in scalars {
+            var value = ProtobufMessage()
+            value.add(1, ProtobufMessage(tag.utf8))
+            value.add(2, float: Float(number))
+            summary.add(1, value)
         }
-        try file.write(&event, step: step)
+        try file.write(.summary, summary, step: step)
     }
 
     package func write(_ picture: RGBImage, tag: String, step: Int) throws {
-        var value = Mal_Tensorboard_Summary.Value()
-        value.tag = tag
-        value.image.height = Int32(clamping: picture.size.height)
-        value.image.width = Int32(clamping: picture.size.width)
-        value.image.colorspace = 3
-        value.image.encodedImageString = Data(try ImageCodec.encodePNG(picture))
-        var event = Mal_Tensorboard_Event()
-        event.summary.value = [value]
-        try file.write(&event, step: step)
+        var (summary, value, image) = (ProtobufMessage(), ProtobufMessage(), ProtobufMessage())
+        image.add(1, integer: picture.size.height)
+        image.add(2, integer: picture.size.width)
+        // Of red, green and blue.
+        image.add(3, integer: 3)
+        image.add(4, ProtobufMessage(try ImageCodec.encodePNG(picture)))
+        value.add(1, ProtobufMessage(tag.utf8))
+        value.add(4, image)
+        summary.add(1, value)
+        try file.write(.summary, summary, step: step)
     }
 }
