@@ -10,13 +10,23 @@ package enum SizeBucket: Int, CaseIterable, Sendable {
         case neither
     }
 
+    /// The areas on its borders.
+    package var bounds: (lower: Float, upper: Float) {
+        switch self {
+        case .small: (0, 1024)
+        case .medium: (1024, 9216)
+        case .large: (9216, 1e10)
+        }
+    }
+
     /// - Returns: nil for an area of 0 or above 10¹⁰, which is in no bucket.
     package init?(area: Float, border: Border = .smaller) {
-        let limits: [Float] = [0, 1024, 9216, 1e10]
-        guard area > 0, let above = limits.firstIndex(where: { area <= $0 }),
-            border == .smaller || area < limits[above]
+        guard
+            let bucket = Self.allCases.first(where: {
+                area > $0.bounds.lower && area <= $0.bounds.upper
+            }), border == .smaller || area < bucket.bounds.upper
         else { return nil }
-        self.init(rawValue: above - 1)
+        self = bucket
     }
 
     /// The side of the mask head's input for a feature map of `side` × `side`.

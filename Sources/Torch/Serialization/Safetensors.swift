@@ -1,22 +1,22 @@
 import Files
 
 /// The safetensors file format: a length, a JSON header, the bytes of the tensors.
-public struct Safetensors: Sendable {
+package struct Safetensors: Sendable {
     /// The tensors in the order of their bytes.
-    public let tensors: [StoredTensor]
+    package let tensors: [StoredTensor]
     /// The `__metadata__` map.
-    public let metadata: [String: String]
+    package let metadata: [String: String]
 
     /// The header may take at most this many bytes, as in the reference implementation.
     static let maximumHeaderSize = 100_000_000
 
     /// Maps a file and checks its header. The tensors' bytes are read when they are used.
-    public init(path: String) throws(CheckpointError) {
+    package init(path: String) throws(CheckpointError) {
         try self.init(MappedFile(mapping: path))
     }
 
     /// Reads a file that is in memory already; errors call it `name`.
-    public init(bytes: [UInt8], name: String) throws(CheckpointError) {
+    package init(bytes: [UInt8], name: String) throws(CheckpointError) {
         try self.init(MappedFile(bytes, name: name))
     }
 
@@ -72,7 +72,7 @@ public struct Safetensors: Sendable {
 
     /// Writes a file atomically. The order of tensors is wide element types first, then by name,
     /// so the same contents give the same bytes and every tensor is aligned.
-    public static func write(
+    package static func write(
         _ tensors: [StoredTensor], metadata: [String: String] = [:], to path: String
     ) throws(CheckpointError) {
         let tensors = tensors.sorted {

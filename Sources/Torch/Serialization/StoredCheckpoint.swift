@@ -1,35 +1,35 @@
 /// A checkpoint file of any format that is read: named tensors and what else the file says.
 ///
 /// The format is told by content, never by the file's extension.
-public struct StoredCheckpoint: Sendable {
-    public enum Format: String, Sendable {
+package struct StoredCheckpoint: Sendable {
+    package enum Format: String, Sendable {
         case safetensors
         case torch = "PyTorch zip (torch.save)"
         case onnx = "ONNX (mal export)"
     }
 
     /// Something in the file besides the tensors: `epoch`, `optimizer_states`, …
-    public struct Extra: Sendable, Equatable {
-        public let key: String
+    package struct Extra: Sendable, Equatable {
+        package let key: String
         /// The value, or for containers what it is, in a few words.
-        public let summary: String
+        package let summary: String
     }
 
     /// The path, or what the caller calls the buffer.
-    public let file: String
-    public let format: Format
+    package let file: String
+    package let format: Format
     /// The tensors of the state dict, in its order, with the names that the file gives them.
-    public let tensors: [StoredTensor]
+    package let tensors: [StoredTensor]
     /// The keys under which the state dict lies, outermost first: `["state_dict"]`, `["model"]`.
-    public let container: [String]
+    package let container: [String]
     /// The metadata map of a safetensors or ONNX file.
-    public let metadata: [String: String]
-    public let extras: [Extra]
+    package let metadata: [String: String]
+    package let extras: [Extra]
     /// Entries of the state dict that are no tensors, which loading leaves out.
-    public let skipped: [Extra]
+    package let skipped: [Extra]
 
     /// Maps a file, or all files that an index of shards (`….safetensors.index.json`) names.
-    public init(path: String) throws(CheckpointError) {
+    package init(path: String) throws(CheckpointError) {
         guard path.hasSuffix(".index.json") else {
             try self.init(MappedFile(mapping: path))
             return
@@ -45,7 +45,7 @@ public struct StoredCheckpoint: Sendable {
     }
 
     /// Reads a file that is in memory already; errors call it `name`.
-    public init(bytes: [UInt8], name: String) throws(CheckpointError) {
+    package init(bytes: [UInt8], name: String) throws(CheckpointError) {
         guard !bytes.isEmpty else {
             throw CheckpointError(file: name, kind: .unreadable, message: "is empty (0 bytes)")
         }

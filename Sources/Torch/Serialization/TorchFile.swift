@@ -1,9 +1,9 @@
 import Files
 
 /// Writes what `torch.save` writes: numbers, texts and tensors, which `torch.load(weights_only=True)` takes.
-public enum TorchFile {
+package enum TorchFile {
     /// What a file says besides its tensors.
-    public enum Value: Sendable {
+    package enum Value: Sendable {
         case integer(Int)
         case text(String)
     }
@@ -11,7 +11,7 @@ public enum TorchFile {
     /// Writes `{…extras, "state_dict": {name: tensor}}` atomically.
     ///
     /// - Throws: `CheckpointError` when two tensors have one name, or one has over 4 GB.
-    public static func write(
+    package static func write(
         _ tensors: [StoredTensor], extras: [(key: String, value: Value)] = [], to path: String
     ) throws(CheckpointError) {
         var pickle = PickleWriter()
