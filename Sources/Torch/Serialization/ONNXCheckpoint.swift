@@ -14,7 +14,9 @@ package struct ONNXCheckpoint {
 
     /// Whether a file begins as those of ONNX's exporters do: with a version and the exporter's name.
     static func recognises(_ file: MappedFile) -> Bool {
-        guard file.count > 4, file.matches([0x08]), file.matches([0x12], at: 2) else { return false }
+        guard file.count > 4, file.matches([0x08]), file.matches([0x12], at: 2) else {
+            return false
+        }
         let start = file.bytes(0..<min(file.count, 64))
         let name = start.dropFirst(4).prefix(Int(start[3]))
         return (1..<0x20).contains(start[1]) && name.count == Int(start[3])
