@@ -1,9 +1,9 @@
-public import Imaging
+package import Imaging
 
 extension RLE {
     /// The part of the mask inside a window, row by row, 0 or 1; what lies outside the image is 0.
     /// Only the window is unpacked.
-    public func pixels(in window: CropWindow) -> [UInt8] {
+    package func pixels(in window: CropWindow) -> [UInt8] {
         let (width, height) = (window.width, window.height)
         var pixels = [UInt8](repeating: 0, count: width * height)
         guard width > 0, height > 0, size.height > 0 else { return pixels }
@@ -29,7 +29,7 @@ extension RLE {
 
 extension RLE {
     /// The pixels of this mask that are not in `other`; the mask itself for a different size.
-    public func without(_ other: RLE) -> RLE {
+    package func without(_ other: RLE) -> RLE {
         guard size == other.size, let flipped = other.complement,
             let rest = RLE.intersection([self, flipped])
         else { return self }

@@ -1,4 +1,4 @@
-public import Annotations
+package import Annotations
 
 /// A format in which boxes and masks come and go: what it is told by, what reads and what writes it.
 ///
@@ -75,7 +75,7 @@ extension RecordFormat {
 
 extension AnnotationFormat {
     /// All formats, in the order in which they are looked for and shown.
-    public static var allCases: [AnnotationFormat] { Formats.all.map(\.name) }
+    package static var allCases: [AnnotationFormat] { Formats.all.map(\.name) }
 
     /// Their names, for messages.
     package static var names: String { allCases.map(\.name).joined(separator: ", ") }
