@@ -64,6 +64,7 @@ import Testing
             let file = try folder.load(path)
             #expect(file.format == .datumaro)
             #expect(file.annotations.map(\.id) == scene.annotations.map(\.id))
+            #expect(Set(file.images.map(\.id)) == [.integer(1), .integer(2)])
             #expect(try masks(file) == masks(scene))
             #expect(file.images.map(\.fileName) == ["in/a b.jpg", "c.jpg"])
             #expect(json(file, 0).contains(#""z_order": 2, "group_id": 7, "score": 0.75"#))
@@ -144,6 +145,7 @@ import Testing
         let file = try folder.load("out")
         #expect(file.format == .supervisely)
         #expect(file.annotations.map(\.id) == scene.annotations.map(\.id))
+        #expect(Set(file.images.map(\.id)) == [.integer(1), .integer(2)])
         #expect(try masks(file) == masks(scene))
         #expect(Set(file.images.map(\.fileName)) == ["ds0/img/in/a b.jpg", "ds0/img/c.jpg"])
     }

@@ -58,6 +58,9 @@ def datumaro_rows(dataset):
         for a in item.annotations:
             mask = None
             if a.type == kinds.mask:
+                # Masks that others cover wholly stay in its lists.
+                if not a.image.any():
+                    continue
                 mask = encoded(a.image)
             elif a.type == kinds.polygon:
                 mask = outlined([a.points], height, width)

@@ -50,7 +50,10 @@ struct DatumaroWriter: ImageWriter {
             append(instance, number: number)
             report.writtenCount += 1
         }
-        text.append("], \"attr\": {}, \"image\": {\"path\": ")
+        text.append("], \"attr\": {")
+        // As Datumaro keeps the ids of COCO's images.
+        if case .integer(let id) = image.record.id { text.append("\"id\": \(id)") }
+        text.append("}, \"image\": {\"path\": ")
         text.append(json: image.record.fileName)
         text.append(", \"size\": [\(image.size.height), \(image.size.width)]}}")
         if text.bytes.count > 1 << 20 { try flush(into: &folder) }

@@ -11,8 +11,8 @@ protocol Format: Sendable {
     /// What a file or folder is known by, for documents.
     var toldBy: String { get }
 
-    /// The keys at the top of its JSON or in its records, or its XML's root: what a file that is of
-    /// no format is compared with.
+    /// The keys at the top of its JSON or in its records: what a file that is of no format is
+    /// compared with.
     var keys: Set<String> { get }
     /// Whether it is a folder with a JSON file an image.
     var hasFileAnImage: Bool { get }

@@ -5,7 +5,6 @@ struct VOCFormat: RecordFormat {
     let name = AnnotationFormat.voc
     let summary = "folder: Annotations/*.xml (boxes)"
     let toldBy = "the element `annotation`; a folder `Annotations`; a folder of .xml files"
-    let keys: Set<String> = ["annotation"]
 
     func recognizes(_ file: FileProbe) -> Bool {
         file.opens(with: "<") && (file.contains("<annotation>") || file.contains("<annotation "))
