@@ -140,7 +140,7 @@ private func outcomes(
         if measuresIoU {
             let annotation = file.annotations[item.planned.annotation]
             let truth = try file.truth(of: annotation, imageSize: item.imageSize)
-            iou = truth.map { rle.iou(with: $0) }
+            iou = truth.map { rle.referenceIoU(with: $0) }
         }
         results.append(
             (

@@ -53,7 +53,7 @@ func measured(
             continue
         }
         let mask = RLE(pasted: pasted, imageSize: item.imageSize)
-        let iou = mask.iou(with: truth)
+        let iou = mask.referenceIoU(with: truth)
         let bucket = SizeBucket(area: item.planned.area)
         let score = notes.features.map(confidence.score)
         let line =
@@ -68,7 +68,7 @@ func measured(
                 place: item.planned.place, iou: iou, category: category, bucket: bucket?.rawValue,
                 score: score,
                 sweep: sweep.map {
-                    RLE(pasted: $0, imageSize: item.imageSize).iou(with: truth)
+                    RLE(pasted: $0, imageSize: item.imageSize).referenceIoU(with: truth)
                 }, line: line))
     }
     return MeasuredBatch(

@@ -2,7 +2,7 @@
 package struct MaskPair: Sendable {
     /// The place in the truth's `annotations`.
     package let truth: Int
-    /// With the reference's 1e-6, as ``RLE/iou(with:)`` has it.
+    /// With the reference's 1e-6, as ``RLE/referenceIoU(with:)`` has it.
     package let iou: Double
     /// Intersection over union of the boundary regions.
     package let boundaryIoU: Double

@@ -67,11 +67,11 @@ final class Scene {
 
     func meanIoU(of detection: Int, with object: Int) -> Double {
         guard let one = found[detection], let two = truths[object] else { return 0 }
-        return one.mask.iou(with: two.mask)
+        return one.mask.referenceIoU(with: two.mask)
     }
 
     func boundaryIoU(of detection: Int, with object: Int) throws -> Double {
-        try boundary(of: detection).iou(with: boundary(ofTruth: object))
+        try boundary(of: detection).referenceIoU(with: boundary(ofTruth: object))
     }
 
     private func boundary(of detection: Int) throws -> RLE {

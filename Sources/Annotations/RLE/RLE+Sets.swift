@@ -7,7 +7,7 @@ extension RLE {
     package static func intersection(_ masks: [RLE]) -> RLE? { merge(masks) { $0 && $1 } }
 
     /// The IoU of one object with the reference's 1e-6; 0 for different sizes.
-    package func iou(with truth: RLE) -> Double {
+    package func referenceIoU(with truth: RLE) -> Double {
         let shared = intersectionArea(with: truth)
         return Double(shared) / (Double(area + truth.area - shared) + 1e-6)
     }
