@@ -126,7 +126,13 @@ import Testing
         }
         #expect(
             try LabelStudioRLE.decode(plain, size: Size(height: 1, width: 2)).counts == [0, 1, 1])
-        var generator = SystemRandomNumberGenerator()
+        // Runs whose length fills its bits: 4, 64, 1,024 and 16,384 pixels of 4 values, and one more.
+        for length in [4, 64, 1024, 16_384].flatMap({ [$0, $0 + 1] }) {
+            let size = Size(height: 1, width: 2 * length + 1)
+            let mask = RLE(size, [UInt32(length), UInt32(length), 1])
+            #expect(try LabelStudioRLE.decode(LabelStudioRLE.encode(mask), size: size) == mask)
+        }
+        var generator = Xorshift(seed: 11)
         for _ in 0..<20 {
             let size = Size(
                 height: .random(in: 1...40, using: &generator),

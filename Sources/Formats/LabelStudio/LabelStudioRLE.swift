@@ -72,8 +72,8 @@ package enum LabelStudioRLE {
                 let part = min(rest, 1 << 16)
                 let index = widths.firstIndex { part <= 1 << $0 } ?? 3
                 let width = widths[index]
-                bits.write(
-                    ((4 | index) << width | part - 1) << 8 | (isSet ? 255 : 0), width: 11 + width)
+                let run = (4 | index) << width | (part - 1)
+                bits.write(run << 8 | (isSet ? 255 : 0), width: 11 + width)
                 rest -= part
             }
         }
