@@ -23,18 +23,33 @@ public struct ConvertJob: Sendable {
         settings: ExportSettings = ExportSettings(), reading: InputOptions = InputOptions(),
         onEvent: @escaping RunEventHandler
     ) throws {
+        try self.init(
+            to: output, format: format, imagesDirectory: imagesDirectory, appliesEXIF: appliesEXIF,
+            settings: settings, imagesFrom: reading.imagesFrom, onEvent: onEvent
+        ) {
+            try readAnnotations(
+                reading.source(
+                    input, imagesDirectory: imagesDirectory, appliesEXIF: appliesEXIF),
+                onEvent: onEvent)
+        }
+    }
+
+    /// - Parameter read: gives the annotations; called when the output may be written.
+    init(
+        to output: String, format: String?, imagesDirectory: String?, appliesEXIF: Bool,
+        settings: ExportSettings, imagesFrom: String? = nil,
+        onEvent: @escaping RunEventHandler, read: () throws -> AnnotationFile
+    ) throws {
         if let imagesDirectory { try checkFolder(imagesDirectory, "--images") }
         target = OutputTarget(format: try Self.format(format, of: output), path: output)
         self.onEvent = onEvent
         var export = try AnnotationExport(
             format: target.format, path: output,
             options: settings.options(images: imagesDirectory, appliesEXIF: appliesEXIF))
-        file = try readAnnotations(
-            reading.source(input, imagesDirectory: imagesDirectory, appliesEXIF: appliesEXIF),
-            onEvent: onEvent)
+        file = try read()
         var paths = RunPaths()
         paths.reads("annotations", file)
-        paths.reads("images and categories", reading.imagesFrom)
+        paths.reads("images and categories", imagesFrom)
         paths.readsImages(imagesDirectory, of: file)
         if !OutputFile.isStream(output) {
             paths.writes("annotations", output, as: target.format.isFolder ? .folder : .file)

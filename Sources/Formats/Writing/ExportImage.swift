@@ -1,15 +1,15 @@
-import Annotations
+package import Annotations
 import Files
-import Imaging
+package import Imaging
 
 /// One annotation as writers take it.
-struct ExportInstance {
+package struct ExportInstance {
     let record: AnnotationRecord
     /// Nil where the annotation has no mask.
-    let mask: RLE?
+    package let mask: RLE?
     /// The mask's polygons where the annotations have it in this form.
     let polygons: [[Double]]?
-    let score: Double?
+    package let score: Double?
     /// The number that the instance has in all frames of a video.
     let track: Int?
     /// The instance's place in the file's categories.
@@ -55,12 +55,12 @@ struct ImageStems {
 }
 
 /// The annotations of a file image by image; only one image's masks are in memory at a time.
-struct ExportSource {
+package struct ExportSource {
     let file: AnnotationFile
     let options: ExportOptions
     private let index: AnnotationIndex
 
-    init(_ file: AnnotationFile, options: ExportOptions) {
+    package init(_ file: AnnotationFile, options: ExportOptions) {
         self.file = file
         self.options = options
         index = AnnotationIndex(file)
@@ -116,7 +116,7 @@ struct ExportSource {
         }
     }
 
-    func instance(
+    package func instance(
         _ record: AnnotationRecord, size: Size, needsMasks: Bool
     ) throws -> ExportInstance {
         let numbers = file.numbers(["score", "mask_score", "track_id"], of: record)
@@ -132,7 +132,7 @@ struct ExportSource {
     }
 
     /// As the file says, else as the image's own header does.
-    func size(of record: ImageRecord) throws -> Size {
+    package func size(of record: ImageRecord) throws -> Size {
         if let size = record.size { return size }
         guard let directory = options.imagesDirectory else {
             throw COCOError.problem(
