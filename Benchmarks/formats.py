@@ -21,8 +21,11 @@ import zlib
 import coco_scene
 
 FORMATS = ["coco", "coco-rle", "coco-polygons", "lvis", "ytvis", "detections", "yolo-seg", "labelme",
-           "voc-png", "mots-png", "mots-txt", "png", "semantic", "yolo", "voc", "kitti", "csv"]
-FILES = {"csv": ".csv", **{f: ".json" for f in FORMATS[:6]}}
+           "voc-png", "mots-png", "mots-txt", "png", "semantic", "yolo", "voc", "kitti", "csv",
+           "cvat", "label-studio", "coco-panoptic", "voc-colors", "datumaro", "supervisely"]
+FILES = {"csv": ".csv", "cvat": ".xml", "label-studio": ".json", **{f: ".json" for f in FORMATS[:6]}}
+# mal does not write these: the script does.
+READ_ONLY = ["open-images", "via", "createml"]
 
 
 def remove(path):
@@ -71,9 +74,39 @@ def write_headers(scene, folder):
             file.write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b""))
 
 
+def write_read_only(to, scene, path):
+    document = json.load(open(scene))
+    names = {c["id"]: c["name"] for c in document["categories"]}
+    images = {i["id"]: (i, []) for i in document["images"]}
+    for annotation in document["annotations"]:
+        images[annotation["image_id"]][1].append(annotation)
+    with open(path, "w") as file:
+        if to == "open-images":
+            file.write("ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax\n")
+            for image, annotations in images.values():
+                w, h = image["width"], image["height"]
+                for a in annotations:
+                    x, y, dx, dy = a["bbox"]
+                    file.write(f"{image['file_name'][:-4]},xclick,{names[a['category_id']]},1,{x / w:.6f},"
+                               f"{(x + dx) / w:.6f},{y / h:.6f},{(y + dy) / h:.6f}\n")
+        elif to == "via":
+            json.dump({image["file_name"]: {"filename": image["file_name"], "size": -1, "regions": [
+                {"shape_attributes": {"name": "polygon", "all_points_x": a["segmentation"][0][::2],
+                                      "all_points_y": a["segmentation"][0][1::2]},
+                 "region_attributes": {"label": names[a["category_id"]]}}
+                for a in annotations if isinstance(a["segmentation"], list)], "file_attributes": {}}
+                for image, annotations in images.values()}, file)
+        else:
+            json.dump([{"image": image["file_name"], "annotations": [
+                {"label": names[a["category_id"]], "coordinates": {
+                    "x": a["bbox"][0] + a["bbox"][2] / 2, "y": a["bbox"][1] + a["bbox"][3] / 2,
+                    "width": a["bbox"][2], "height": a["bbox"][3]}} for a in annotations]}
+                for image, annotations in images.values()], file)
+
+
 def reading(to, scene, images):
     """What a format needs to be read besides its own files."""
-    if to in ("yolo", "yolo-seg"):
+    if to in ("yolo", "yolo-seg", "open-images", "via", "createml"):
         return ["--images", images]
     return ["--images-from", scene] if to == "detections" else []
 
@@ -105,6 +138,17 @@ def speed(o):
               f"{read_memory:.0f} | {found} |", flush=True)
         if out != rle:
             remove(out)
+    for to in READ_ONLY:
+        if o.only and to not in o.only:
+            continue
+        out = f"{o.work}/{to}" + (".csv" if to == "open-images" else ".json")
+        write_read_only(to, scene, out)
+        text, read, read_memory = run(
+            [o.mal, "validate", out, "--limit", "0", "--format", to, *reading(to, scene, images)])
+        found = re.search(r"(\d+) annotations", text)[1]
+        print(f"| {to} | – | – | {os.path.getsize(out) / 1e6:.0f} | 1 | {shown(read)} | {read_memory:.0f} | {found} |",
+              flush=True)
+        remove(out)
 
 
 if __name__ == "__main__":

@@ -42,26 +42,38 @@ func scriptText(_ text: String) -> String {
 
 /// What is drawn of one box: where its picture was cut out, and masks on the picture's own grid.
 struct ReportDrawing: Sendable {
+    /// How a picture is cut out of a photograph.
+    struct Kind: Sendable {
+        /// The longer side of a picture in pixels, at the most.
+        let side: Int
+        /// Boxes of few pixels are enlarged no further than this.
+        let largestScale: Double
+        /// What is shown around the box on each side: a share of the box's side, and in pixels at the least.
+        let margin: (share: Double, least: Double)
+
+        /// A card of the gallery.
+        static let thumbnail = Kind(side: 144, largestScale: 6, margin: (0.2, 6))
+        /// An opened mask: the photograph's own pixels, with more of what is around.
+        static let view = Kind(side: 640, largestScale: 1, margin: (0.5, 24))
+    }
+
     let window: CropWindow
     let size: Size
-
-    /// The longer side of a picture in pixels.
-    static let side = 144
-    /// Boxes of few pixels are enlarged no further than this.
-    private static let largestScale = 6.0
+    /// Pixels of the picture to one of the photograph.
+    let scale: Double
 
     /// The window around a box with some of its surroundings, inside the image; nil without area.
-    init?(around box: Box, in image: Size) {
+    init?(around box: Box, in image: Size, _ kind: Kind) {
         guard let inside = box.clipped(to: image) else { return nil }
-        let marginX = max(6, inside.width * 0.2)
-        let marginY = max(6, inside.height * 0.2)
+        let marginX = max(kind.margin.least, inside.width * kind.margin.share)
+        let marginY = max(kind.margin.least, inside.height * kind.margin.share)
         let window = CropWindow(
             minX: max(0, Int(inside.minX - marginX)), minY: max(0, Int(inside.minY - marginY)),
             maxX: min(image.width, Int((inside.maxX + marginX).rounded(.up))),
             maxY: min(image.height, Int((inside.maxY + marginY).rounded(.up))))
         guard window.width > 0, window.height > 0 else { return nil }
-        let scale = min(
-            Double(Self.side) / Double(max(window.width, window.height)), Self.largestScale)
+        scale = min(
+            Double(kind.side) / Double(max(window.width, window.height)), kind.largestScale)
         self.window = window
         size = Size(
             height: max(1, Int((Double(window.height) * scale).rounded())),

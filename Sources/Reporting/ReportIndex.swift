@@ -8,7 +8,8 @@ import MaskModel
 struct ReportIndex {
     let script: String
 
-    init(_ input: ReportInput) {
+    /// - Parameter viewCount: how many boxes, from the worst on, have a picture of their own pixels.
+    init(_ input: ReportInput, viewCount: Int) {
         let masks = input.masks
         let records = input.entries.map { masks.annotations[$0.annotation] }
         func column(_ values: some Sequence<Int>) -> String {
@@ -32,7 +33,8 @@ struct ReportIndex {
                 "truth",
                 input.truth.map { scriptText($0.path.fileName) } ?? "null"
             ),
-            ("chunkSize", "\(ReportJob.chunkSize)"),
+            ("chunkSize", "\(ReportJob.chunkSize)"), ("views", "\(viewCount)"),
+            ("viewChunkSize", "\(ReportJob.viewChunkSize)"),
             ("files", texts(masks.images.map(\.fileName))),
             ("categories", texts(masks.categories.map { $0.name ?? "\($0.id)" })),
             ("reasons", texts(input.reasons)),

@@ -29,6 +29,9 @@ struct ReportCommand: AsyncParsableCommand {
 
     @OptionGroup var input: InputFormatOptions
 
+    @Option(help: "Number of boxes, worst first, that open at own pixels (about 40 kB each).")
+    var views = ReportJob.defaultViewCount
+
     @Option(help: "Leave out the pictures of images with more pixels than this.")
     var maxPixels = 200_000_000
 
@@ -38,7 +41,10 @@ struct ReportCommand: AsyncParsableCommand {
     @Flag(name: .shortAndLong, help: "Show only warnings and errors.")
     var quiet = false
 
-    func validate() throws { try checkMaxPixels(maxPixels) }
+    func validate() throws {
+        try checkMaxPixels(maxPixels)
+        guard views >= 0 else { throw ValidationError("--views must be 0 or more, is \(views)") }
+    }
 
     @MainActor
     func run() async throws {
@@ -47,7 +53,7 @@ struct ReportCommand: AsyncParsableCommand {
         let job = try ReportJob(
             masksPath: masks, imagesDirectory: images, truthPath: truth, outputDirectory: out,
             maxPixels: maxPixels, appliesEXIF: appliesEXIF, input: input.options,
-            onEvent: console.handle)
+            viewCount: views, onEvent: console.handle)
         do {
             let summary = try await job.run(shouldStop: { StopSignal.isRequested })
             console.finish()

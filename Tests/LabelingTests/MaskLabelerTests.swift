@@ -23,7 +23,7 @@ struct MaskLabelerTests {
         return file.images.enumerated().map { index, image in
             let records = file.annotations.filter { $0.imageIndex == index }
             return (
-                scenes.images + "/" + (image.fileName ?? ""), records.map(\.box),
+                scenes.images + "/" + image.fileName, records.map(\.box),
                 records.map(\.index)
             )
         }

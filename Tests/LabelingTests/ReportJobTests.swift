@@ -56,10 +56,10 @@ struct ReportJobTests {
         return try #require(try JSONSerialization.jsonObject(with: json) as? [String: Any])
     }
 
-    func chunk(_ folder: TemporaryFolder, _ number: Int) throws -> [Any] {
+    func chunk(_ folder: TemporaryFolder, _ name: String) throws -> [Any] {
         let text = try String(
-            contentsOfFile: folder.path + "/look/data/c\(number).js", encoding: .utf8)
-        let start = "MAL.chunk(\(number),"
+            contentsOfFile: folder.path + "/look/data/\(name).js", encoding: .utf8)
+        let start = "MAL.chunk(\"\(name)\","
         #expect(text.hasPrefix(start))
         let json = Data(text.dropFirst(start.count).dropLast(3).utf8)
         return try #require(try JSONSerialization.jsonObject(with: json) as? [Any])
@@ -77,16 +77,38 @@ struct ReportJobTests {
         let scores = try #require(index["score"] as? [Int])
         #expect(scores.count == 250)
         #expect(scores == scores.sorted())
-        let counts = try [0, 1, 2].map { try chunk(folder, $0).count }
+        let counts = try ["c0", "c1", "c2"].map { try chunk(folder, $0).count }
         #expect(counts == [100, 100, 50])
         #expect(!FileManager.default.fileExists(atPath: folder.path + "/look/data/c3.js"))
         let pictures = try FileManager.default.contentsOfDirectory(
             atPath: folder.path + "/look/thumbs/0")
         #expect(pictures.count == 250 - summary.pictureless)
-        let record = try #require(try chunk(folder, 0)[0] as? [Any])
+        let record = try #require(try chunk(folder, "c0")[0] as? [Any])
         let (width, height) = (try #require(record[0] as? Int), try #require(record[1] as? Int))
         let header = try ImageCodec.header(path: folder.path + "/look/thumbs/0/0.jpg")
         #expect(header.size == Size(height: height, width: width))
+    }
+
+    @Test("The worst boxes have a picture of the photograph's own pixels with what is around")
+    func views() async throws {
+        let folder = try TemporaryFolder()
+        let masks = try input(folder, count: 30)
+        let job = try ReportJob(
+            masksPath: masks, imagesDirectory: folder.path + "/photos", truthPath: nil,
+            outputDirectory: folder.path + "/look", viewCount: 12, onEvent: { _ in })
+        _ = try await job.run(shouldStop: { false })
+        #expect(try index(folder)["views"] as? Int == 12)
+        #expect(try chunk(folder, "v0").count == 10)
+        #expect(try chunk(folder, "v1").count == 2)
+        let look = folder.path + "/look/"
+        #expect(!FileManager.default.fileExists(atPath: look + "views/0/12.jpg"))
+        // The box [0, 10, 10, 30] with 24 pixels on each side, inside the image of 80 × 60.
+        let record = try #require(try chunk(folder, "v0")[0] as? [Any])
+        #expect(record[0] as? Int == 34 && record[1] as? Int == 60)
+        #expect(record[3] as? [Int] == [0, 100, 100, 400])
+        #expect(record[7] as? Int == 1000)
+        let header = try ImageCodec.header(path: look + "views/0/0.jpg")
+        #expect(header.size == Size(height: 60, width: 34))
     }
 
     @Test("No character of a name can become markup or leave its string")
@@ -123,7 +145,7 @@ struct ReportJobTests {
         _ = try folder.file("masks.json", text)
         let summary = try await job(folder, masks: masks).run(shouldStop: { false })
         #expect(summary.boxCount == 3 && summary.unlabelledCount == 0)
-        let records = try chunk(folder, 0).map { try #require($0 as? [Any]) }
+        let records = try chunk(folder, "c0").map { try #require($0 as? [Any]) }
         #expect(records.allSatisfy { $0[4] is String })
     }
 
@@ -196,7 +218,7 @@ struct ReportJobTests {
         #expect(index["id"] as? [Int] == [1, 3, 2])
         #expect(index["state"] as? [Int] == [0, 1, 2])
         #expect(index["reasons"] as? [String] == ["it is broken"])
-        let record = try #require(try chunk(folder, 0)[1] as? [Any])
+        let record = try #require(try chunk(folder, "c0")[1] as? [Any])
         #expect(record[5] is String)
         _ = try folder.file("masks.json.cleanup.jsonl", "no JSON\n")
         #expect(throws: LabelingError.self) { try job(folder, masks: masks) }

@@ -173,12 +173,36 @@ def check(page, folder, screenshots):
     page.key("ArrowRight")
     expect(page.run("document.getElementById('viewer-title').textContent") != title, "arrows go on in an open mask")
     time.sleep(0.4)
+    width = "document.querySelector('#viewer .frame').clientWidth"
+    place = "document.getElementById('viewer-picture').clientWidth"
+    expect(page.run(f"{width} > 1 && {width} <= {place}"), "an opened mask fits its place")
+    whole = page.run(width)
+    page.run("document.getElementById('own').click()")
+    expect(page.run("document.getElementById('zoom').textContent") == "100 %", "it can be seen at its own pixels")
+    page.key("+")
+    expect(page.run("document.getElementById('zoom').textContent") == "150 %", "+ goes nearer")
+    page.key("0")
+    expect(page.run(width) == whole, "0 shows the whole again")
     if screenshots:
         picture = page.call("Page.captureScreenshot", format="png")["data"]
         (screenshots / "open.png").write_bytes(base64.b64decode(picture))
     page.key("Escape")
     page.until("!document.getElementById('viewer').open")
     expect(page.run("[...document.querySelectorAll('.card')].indexOf(document.activeElement)") == 2, "focus is back at the mask")
+    page.call("Emulation.setDeviceMetricsOverride", width=390, height=844, deviceScaleFactor=1, mobile=True)
+    page.run("document.querySelector('.card').click()")
+    page.until("!!document.querySelector('#viewer .frame')")
+    for _ in range(min(total, 45)):
+        expect(page.run(f"{width} <= {place} && {place} <= 390 && "
+                        "document.getElementById('viewer').scrollWidth <= 390"), "on a phone the mask is not cut off")
+        page.key("ArrowRight")
+        time.sleep(0.15)
+    if screenshots:
+        picture = page.call("Page.captureScreenshot", format="png")["data"]
+        (screenshots / "open-phone.png").write_bytes(base64.b64decode(picture))
+    page.key("Escape")
+    page.until("!document.getElementById('viewer').open")
+    page.call("Emulation.setDeviceMetricsOverride", width=1280, height=1400, deviceScaleFactor=1, mobile=False)
     tint = ("(() => { const c = document.querySelector('#gallery canvas'); const d = c.getContext('2d')"
             ".getImageData(0, 0, c.width, c.height).data; let n = 0; for (let i = 3; i < d.length; i += 4) n += d[i] > 0; return n; })()")
     page.run("document.querySelector('.card').scrollIntoView()")

@@ -31,28 +31,32 @@
       document.body.dataset.boxes = String(data.id.length);
       start();
     },
-    chunk(number, records) {
-      chunks.set(number, records);
+    chunk(name, records) {
+      chunks.set(name, records);
       if (chunks.size > 96) chunks.delete(chunks.keys().next().value);
     },
   };
 
-  function load(number) {
-    if (chunks.has(number)) return Promise.resolve(chunks.get(number));
-    if (!waiting.has(number)) {
-      waiting.set(number, new Promise((resolve) => {
-        const script = make("script", undefined, { src: "data/c" + number + ".js" });
-        script.onload = () => { waiting.delete(number); script.remove(); resolve(chunks.get(number)); };
-        script.onerror = () => { waiting.delete(number); script.remove(); resolve(undefined); };
+  function load(name) {
+    if (chunks.has(name)) return Promise.resolve(chunks.get(name));
+    if (!waiting.has(name)) {
+      waiting.set(name, new Promise((resolve) => {
+        const script = make("script", undefined, { src: "data/" + name + ".js" });
+        script.onload = () => { waiting.delete(name); script.remove(); resolve(chunks.get(name)); };
+        script.onerror = () => { waiting.delete(name); script.remove(); resolve(undefined); };
         document.head.append(script);
       }));
     }
-    return waiting.get(number);
+    return waiting.get(name);
   }
 
-  async function detail(rank) {
-    const records = await load(Math.floor(rank / data.chunkSize));
-    const record = records && records[rank % data.chunkSize];
+  // A card of the gallery, or the view of an opened mask.
+  const CARD = { chunk: "c", size: () => data.chunkSize, folder: "thumbs" };
+  const VIEW = { chunk: "v", size: () => data.viewChunkSize, folder: "views" };
+
+  async function detail(rank, kind) {
+    const records = await load(kind.chunk + Math.floor(rank / kind.size()));
+    const record = records && records[rank % kind.size()];
     return record || null;
   }
 
@@ -101,7 +105,7 @@
 
   function draw(canvas, record) {
     const [width, height, , box, mask, before, truth] = record;
-    const zoom = 3;
+    const zoom = Math.min(Math.max(Math.floor(1600 / Math.max(width, height)), 1), 3);
     canvas.width = width * zoom;
     canvas.height = height * zoom;
     const context = canvas.getContext("2d");
@@ -119,14 +123,14 @@
     }
   }
 
-  function frame(rank, record, height) {
+  function frame(rank, record, kind) {
     const holder = make("span", undefined, { class: "frame" });
     const [width, tall, hasPicture] = record;
     holder.style.aspectRatio = width + " / " + tall;
-    if (width / tall > 0.95) holder.style.width = "100%"; else holder.style.height = height;
     if (hasPicture) {
       const picture = make("img", undefined, {
-        src: "thumbs/" + Math.floor(rank / 1000) + "/" + rank + ".jpg", loading: "lazy", decoding: "async", alt: "",
+        src: kind.folder + "/" + Math.floor(rank / 1000) + "/" + rank + ".jpg", loading: "lazy", decoding: "async",
+        alt: "",
       });
       holder.append(picture);
     }
@@ -160,8 +164,11 @@
       make("span", "id " + data.id[rank] + (data.state[rank] === 1 ? " · cleaned" : "")));
     button.append(picture, caption);
     button.addEventListener("click", () => show(found.indexOf(rank)));
-    detail(rank).then((record) => {
-      if (record && picture.isConnected) picture.append(frame(rank, record, "100%"));
+    detail(rank, CARD).then((record) => {
+      if (!record || !picture.isConnected) return;
+      const holder = frame(rank, record, CARD);
+      if (record[0] / record[1] > 0.95) holder.style.width = "100%"; else holder.style.height = "100%";
+      picture.append(holder);
     });
     const item = make("li");
     item.append(button);
@@ -259,9 +266,13 @@
 
   // One mask
 
+  let zoom = 0; // screen pixels to one of the photograph; 0 fits the window
+  let shown = null;
+
   function show(position) {
     if (position < 0 || position >= found.length) return;
     open = position;
+    zoom = 0;
     const rank = found[position];
     byId("viewer-title").textContent = "Annotation " + data.id[rank] + ", " + category(rank);
     const facts = [["File", file(rank)], ["Size", SIZES[data.size[rank]]], ["State", STATES[data.state[rank]]]];
@@ -273,18 +284,59 @@
     byId("back").disabled = position === 0;
     byId("forward").disabled = position === found.length - 1;
     byId("viewer-picture").replaceChildren();
-    detail(rank).then((record) => {
-      if (!record || open !== position) return;
-      const holder = frame(rank, record, "60vh");
-      if (record[0] > record[1]) holder.style.width = "min(100%, " + (60 * record[0] / record[1]) + "vh)";
-      byId("viewer-picture").replaceChildren(holder);
-    });
+    shown = null;
+    look(rank, position);
     if (!byId("viewer").open) byId("viewer").showModal();
   }
+
+  async function look(rank, position) {
+    let kind = rank < data.views ? VIEW : CARD;
+    let record = await detail(rank, kind);
+    if (!record && kind === VIEW) {
+      kind = CARD;
+      record = await detail(rank, kind);
+    }
+    if (!record || open !== position) return;
+    shown = { record, holder: frame(rank, record, kind) };
+    byId("viewer-picture").replaceChildren(shown.holder);
+    resize();
+  }
+
+  // What a picture's pixel takes of the screen, for the whole picture to be seen.
+  function fitting() {
+    const [width, height] = shown.record;
+    const place = byId("viewer-picture");
+    return Math.min(place.clientWidth / width, place.clientHeight / height, 8);
+  }
+
+  function resize() {
+    if (!shown) return;
+    const [width, , , , , , , thousandths] = shown.record;
+    const own = thousandths / 1000;
+    const scale = zoom ? zoom / own : fitting();
+    shown.holder.style.width = Math.max(1, Math.floor(width * scale)) + "px";
+    shown.holder.classList.toggle("blocks", scale >= 2);
+    byId("zoom").textContent = Math.round(scale * own * 100) + " %";
+  }
+
+  function setZoom(value) {
+    if (!shown) return;
+    const place = byId("viewer-picture");
+    const middle = [place.scrollLeft + place.clientWidth / 2, place.scrollTop + place.clientHeight / 2];
+    const before = shown.holder.clientWidth;
+    zoom = value && Math.min(Math.max(value, 0.05), 16);
+    resize();
+    const ratio = shown.holder.clientWidth / before;
+    place.scrollLeft = middle[0] * ratio - place.clientWidth / 2;
+    place.scrollTop = middle[1] * ratio - place.clientHeight / 2;
+  }
+
+  const zoomBy = (factor) => shown && setZoom((zoom || fitting() * shown.record[7] / 1000) * factor);
 
   function closed() {
     const position = open;
     open = -1;
+    shown = null;
     if (position < 0) return;
     const wanted = Math.floor(position / PAGE);
     if (wanted !== page) showPage(wanted);
@@ -330,7 +382,13 @@
       body.append(line);
     }
     table.append(body);
-    box.append(make("h3", title), table);
+    const list = make("div", undefined, { class: "list" });
+    list.append(table);
+    // What scrolls must be reached by keys.
+    if (rows.length > 12) for (const [key, value] of [["tabindex", 0], ["role", "region"], ["aria-label", title]]) {
+      list.setAttribute(key, value);
+    }
+    box.append(make("h3", title), list);
     return box;
   }
 
@@ -380,14 +438,14 @@
       .map(([value, place]) => row(SIZES[place], value))));
     const kinds = tally((rank) => data.category[rank], data.categories.length)
       .map((value, place) => [value, place]).filter(([value]) => value.all).sort((a, b) => b[0].all - a[0].all);
-    panels.push(panel("Categories" + (kinds.length > 12 ? " (12 of " + kinds.length + ")" : ""), head,
-      kinds.slice(0, 12).map(([value, place]) => row(data.categories[place], value))));
+    panels.push(panel("Categories" + (kinds.length > 12 ? " (" + kinds.length + ")" : ""), head,
+      kinds.map(([value, place]) => row(data.categories[place], value))));
     if (without) {
       const counts = new Array(data.reasons.length).fill(0);
       for (const reason of data.reason) if (reason >= 0) counts[reason]++;
       const reasons = counts.map((count, place) => [count, place]).sort((a, b) => b[0] - a[0]);
-      panels.push(panel("Why boxes have no mask" + (reasons.length > 12 ? " (12 of " + reasons.length + ")" : ""), null,
-        reasons.slice(0, 12).map(([count, place]) => [data.reasons[place], String(count)])));
+      panels.push(panel("Why boxes have no mask" + (reasons.length > 12 ? " (" + reasons.length + ")" : ""), null,
+        reasons.map(([count, place]) => [data.reasons[place], String(count)])));
     }
     byId("panels").replaceChildren(...panels);
     byId("about").textContent = data.masks + ": " + data.id.length + " boxes"
@@ -406,7 +464,7 @@
     sorts.push(["file", "as in the file"]);
     byId("sort").append(...sorts.map(([value, name]) => make("option", name, { value })));
     byId("truth-layer").hidden = !measured;
-    if (matchMedia("(max-width: 34rem)").matches) byId("summary").open = false;
+    if (matchMedia("(max-width: 34rem)").matches) for (const id of ["summary", "controls"]) byId(id).open = false;
     summarize();
     const first = recall();
     filter();
@@ -427,8 +485,20 @@
     byId("gallery").addEventListener("keydown", arrows);
     byId("viewer").addEventListener("keydown", (event) => {
       const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
-      if (step) { event.preventDefault(); show(open + step); }
+      const factor = { "+": 1.5, "=": 1.5, "-": 1 / 1.5 }[event.key];
+      if (event.ctrlKey || event.metaKey || event.altKey || (step && event.target.id === "viewer-picture")) return;
+      if (step) show(open + step);
+      else if (factor) zoomBy(factor);
+      else if (event.key === "0") setZoom(0);
+      else if (event.key === "1") setZoom(1);
+      else return;
+      event.preventDefault();
     });
+    byId("nearer").addEventListener("click", () => zoomBy(1.5));
+    byId("farther").addEventListener("click", () => zoomBy(1 / 1.5));
+    byId("own").addEventListener("click", () => setZoom(1));
+    byId("fit").addEventListener("click", () => setZoom(0));
+    addEventListener("resize", resize);
     byId("back").addEventListener("click", () => show(open - 1));
     byId("forward").addEventListener("click", () => show(open + 1));
     byId("close").addEventListener("click", () => byId("viewer").close());
