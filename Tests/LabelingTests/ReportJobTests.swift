@@ -102,13 +102,13 @@ struct ReportJobTests {
         #expect(try chunk(folder, "v1").count == 2)
         let look = folder.path + "/look/"
         #expect(!FileManager.default.fileExists(atPath: look + "views/0/12.jpg"))
-        // The box [0, 10, 10, 30] with 24 pixels on each side, inside the image of 80 × 60.
+        // The box [0, 10, 20, 30] with 24 pixels on each side, inside the image of 80 × 60.
         let record = try #require(try chunk(folder, "v0")[0] as? [Any])
-        #expect(record[0] as? Int == 34 && record[1] as? Int == 60)
-        #expect(record[3] as? [Int] == [0, 100, 100, 400])
+        #expect(record[0] as? Int == 44 && record[1] as? Int == 60)
+        #expect(record[3] as? [Int] == [0, 100, 200, 400])
         #expect(record[7] as? Int == 1000)
         let header = try ImageCodec.header(path: look + "views/0/0.jpg")
-        #expect(header.size == Size(height: 60, width: 34))
+        #expect(header.size == Size(height: 60, width: 44))
     }
 
     @Test("No character of a name can become markup or leave its string")
