@@ -13,6 +13,7 @@ help:
 	@echo "make docs                  the library's pages (DocC), into docs-out/"
 	@echo "make install PREFIX=DIR    DIR/bin/mal, all its libraries, models, manual page, completions; now $(PREFIX)"
 	@echo "make uninstall PREFIX=DIR  takes that away"
+	@echo "make dist                  one archive of all that, for machines with nothing installed, into dist/"
 	@echo "make clean                 what was built; .deps (libtorch) stays"
 	@echo "TORCH_VARIANT=cuda make …  with CUDA"
 
@@ -51,7 +52,10 @@ install: bootstrap
 uninstall:
 	scripts/uninstall.sh "$(PREFIX)"
 
+dist: bootstrap
+	SWIFT="$(SWIFT)" scripts/dist.sh dist
+
 clean:
 	rm -rf .build .build-* demo-out docs-out
 
-.PHONY: help bootstrap build test demo bench fuzz docs install uninstall clean
+.PHONY: help bootstrap build test demo bench fuzz docs install uninstall dist clean

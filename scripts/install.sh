@@ -54,6 +54,16 @@ if [ -d Models ]; then
     cp -rL Models/. "$prefix/share/mal/Models/"
 fi
 install -m 644 LICENSE NOTICE "$prefix/share/mal/"
+# The licences of the system's libraries that came along, as Debian has them.
+rm -rf "$prefix/share/mal/licences"
+mkdir -p "$prefix/share/mal/licences"
+while read -r _ path; do
+    path=$(readlink -f "${path:-/}")
+    package=$(dpkg-query -S "$path" "${path#/usr}" 2>/dev/null | head -n 1 | cut -d : -f 1) || true
+    if [ -e "/usr/share/doc/$package/copyright" ]; then
+        install -m 644 "/usr/share/doc/$package/copyright" "$prefix/share/mal/licences/$package"
+    fi
+done <<<"$others"
 install -m 755 "$binary" "$prefix/bin/mal.new"
 if command -v strip >/dev/null; then strip "$prefix/bin/mal.new"; fi
 mv "$prefix/bin/mal.new" "$prefix/bin/mal"
