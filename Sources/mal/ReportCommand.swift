@@ -29,7 +29,7 @@ struct ReportCommand: AsyncParsableCommand {
 
     @OptionGroup var input: InputFormatOptions
 
-    @Option(help: "Number of boxes, worst first, that open at own pixels (about 40 kB each).")
+    @Option(help: "Number of boxes, worst first, that open at own pixels (11 to 40 kB each).")
     var views = ReportJob.defaultViewCount
 
     @Option(help: "Leave out the pictures of images with more pixels than this.")
