@@ -48,9 +48,10 @@ public struct ServerOptions: Sendable {
     func token() throws -> String? {
         guard let tokenFile else { return nil }
         let bytes = try SafeFile.read(tokenFile, limit: 4096)
-        let token = String(decoding: bytes, as: UTF8.self).split(
-            separator: "\n", omittingEmptySubsequences: false
-        ).first.map { $0.trimmingCharacters(in: .whitespaces) } ?? ""
+        let token =
+            String(decoding: bytes, as: UTF8.self).split(
+                separator: "\n", omittingEmptySubsequences: false
+            ).first.map { $0.trimmingCharacters(in: .whitespaces) } ?? ""
         guard token.utf8.count >= 16, token.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
             throw ServingError.wrongOption(
                 "\(tokenFile): expected a token of at least 16 printable ASCII characters, found "
@@ -67,7 +68,8 @@ struct ListenAddress: Equatable {
 
     /// `host:port`, `[::1]:port`.
     init(_ text: String) throws(ServingError) {
-        guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]),
+        guard let colon = text.lastIndex(of: ":"),
+            let port = Int(text[text.index(after: colon)...]),
             (0...65_535).contains(port)
         else {
             throw .wrongOption(

@@ -31,6 +31,7 @@ struct Refusal: Error, Equatable {
 
     static func busy(_ message: String) -> Refusal {
         Refusal(
-            .tooManyRequests, message + ": try again", fields: [HTTPField(name: .retryAfter, value: "1")])
+            .tooManyRequests, message + ": try again",
+            fields: [HTTPField(name: .retryAfter, value: "1")])
     }
 }

@@ -73,7 +73,8 @@ struct ServeCommand: AsyncParsableCommand {
 
 /// The network of a command that labels in memory.
 struct ModelOptions: ParsableArguments {
-    @Option(help: "Model file (.safetensors, .pth, .ckpt), or default or tiny, which come with mal.")
+    @Option(
+        help: "Model file (.safetensors, .pth, .ckpt), or default or tiny, which come with mal.")
     var checkpoint = "default"
 
     @Option(help: "Where to compute: auto (a GPU if there is one), cpu or cuda.")

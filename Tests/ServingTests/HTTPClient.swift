@@ -55,7 +55,8 @@ struct HTTPClient: Sendable {
             }
         }
         let end = answer.range(of: Data("\r\n\r\n".utf8))
-        let header = String(decoding: answer[..<(end?.lowerBound ?? answer.endIndex)], as: UTF8.self)
+        let header = String(
+            decoding: answer[..<(end?.lowerBound ?? answer.endIndex)], as: UTF8.self)
         let words = header.split(separator: " ")
         return Answer(
             status: words.count > 1 ? Int(words[1]) ?? 0 : 0, header: header,
@@ -83,7 +84,7 @@ struct HTTPClient: Sendable {
             while sent < raw.count {
                 let count = send(
                     socket, raw.baseAddress?.advanced(by: sent), raw.count - sent,
-                    Int32(MSG_NOSIGNAL.rawValue))
+                    Int32(MSG_NOSIGNAL))
                 guard count > 0 else { break }
                 sent += count
             }

@@ -1,6 +1,7 @@
 import Annotations
 import Foundation
 import Imaging
+import MaskAutoLabeler
 import Serving
 import Testing
 
@@ -68,7 +69,8 @@ struct ReviewServerTests {
         try await withReview { client, page in
             let html = try await client.get(page)
             #expect(html.status == 200)
-            #expect(html.header.lowercased().contains("content-security-policy: default-src 'none'"))
+            #expect(
+                html.header.lowercased().contains("content-security-policy: default-src 'none'"))
             for name in ["review.css", "review.js", "canvas.js", "tools.js", "rle.js", "api.js"] {
                 #expect(try await client.get(page + name).status == 200, "\(name)")
             }
@@ -84,7 +86,8 @@ struct ReviewServerTests {
         }
     }
 
-    @Test("Steps are kept, undone and repeated across restarts; windows do not overwrite each other")
+    @Test(
+        "Steps are kept, undone and repeated across restarts; windows do not overwrite each other")
     func steps() async throws {
         let painted = RLE(Mask(box: Box(cocoX: 12, y: 12, width: 20, height: 20), size: size))
         try await withReview { client, page in
@@ -160,14 +163,16 @@ struct ReviewServerTests {
             let answer = try await client.post(page + "api/save", [:])
             #expect(
                 answer.json?["message"] as? String
-                    == "\(folder.path)/masks.reviewed.json: 1 reviewed, 1 changed, 1 added, 1 deleted")
+                    == "\(folder.path)/masks.reviewed.json: 1 reviewed, 1 changed, 1 added, 1 deleted"
+            )
         }
         #expect(try String(contentsOfFile: masks, encoding: .utf8) == before)
         let path = folder.path + "/masks.reviewed.json"
         let text = try String(contentsOfFile: path, encoding: .utf8)
         #expect(text.contains("{\"info\": {\"kept\": 1.50}, \"images\""))
         #expect(text.contains("\"mine\": \"1e0\", \"score\": 0.8"))
-        #expect(text.contains("\"review\": {\"by\":\"tester\",\"seconds\":0,\"state\":\"accepted\"}"))
+        #expect(
+            text.contains("\"review\": {\"by\":\"tester\",\"seconds\":0,\"state\":\"accepted\"}"))
         let file = try AnnotationFile.read(path: path)
         #expect(file.annotations.map(\.id) == [.integer(11), .integer(13), .integer(14)])
         #expect(file.annotations.map(\.categoryIndex) == [0, 0, 1])

@@ -30,7 +30,8 @@ func withServer(
 
 /// The demo's photographs.
 enum Demo {
-    static let images = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+    static let images =
+        URL(fileURLWithPath: #filePath).deletingLastPathComponent()
         .deletingLastPathComponent().deletingLastPathComponent().path + "/Demo/images"
 
     static func bytes(_ name: String) throws -> Data {

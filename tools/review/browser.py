@@ -18,7 +18,7 @@ import time
 import numpy as np
 from pycocotools import mask as coco_mask
 from selenium import webdriver
-from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.actions.action_builder import ActionBuilder
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select
@@ -158,7 +158,7 @@ def main():
     for argument in ["--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1400,900"]:
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options)
+    driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
     server = Server(masks)
     page = Page(driver)
     try:

@@ -4,6 +4,7 @@
 limits.py MAL IMAGES OUT      IMAGES is a folder of some photographs
     pip install selenium numpy pillow pycocotools
 """
+import atexit
 import json
 import os
 import random
@@ -18,6 +19,7 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 from selenium import webdriver
 from selenium.webdriver.common.actions.action_builder import ActionBuilder
+from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 
 MAL, IMAGES, OUT = sys.argv[1:]
@@ -58,6 +60,7 @@ def write(path, photographs, count):
 def serve(masks, images):
     process = subprocess.Popen(
         [MAL, "review", masks, "--images", images, "--checkpoint", "tiny"], stderr=subprocess.PIPE, text=True)
+    atexit.register(process.kill)
     for line in process.stderr:
         if found := re.search(r"http://\S+", line):
             return process, found.group()
@@ -83,7 +86,8 @@ def main():
     options = webdriver.ChromeOptions()
     for argument in ["--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1400,900"]:
         options.add_argument(argument)
-    driver = webdriver.Chrome(options=options)
+    driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
+    atexit.register(driver.quit)
     names = sorted(os.listdir(IMAGES))
     photographs = [(name, Image.open(IMAGES + "/" + name).size) for name in names] * 40
     write(OUT + "/many.json", photographs, 100_000)
@@ -108,7 +112,7 @@ def main():
             requestAnimationFrame(() => requestAnimationFrame(() => { times.push(performance.now() - start); setTimeout(next, 50); }));
           });
           seen.observe(facts, {childList: true, characterData: true, subtree: true});
-          document.dispatchEvent(new KeyboardEvent('keydown', {key: times.length % 3 ? 'j' : 'a'}));
+          document.body.dispatchEvent(new KeyboardEvent('keydown', {key: times.length % 3 ? 'j' : 'a', bubbles: true}));
         };
         next()""")
     times.sort()
@@ -135,14 +139,14 @@ def main():
     mask = driver.find_element(By.ID, "mask")
     frame = driver.execute_script("const r = document.getElementById('mask').getBoundingClientRect(); return [r.left, r.top, r.width, r.height]")
     mask.send_keys("9")
-    time.sleep(1)
-    print(f"whole picture drawn after {drawn(driver):.2f} s more")
+    time.sleep(2)
+    driver.save_screenshot(OUT + "/whole.png")
     mask.send_keys("0")
     driver.execute_script(
         """const c = document.getElementById('mask'), r = c.getBoundingClientRect();
         for (let n = 0; n < 40; n++) c.dispatchEvent(new WheelEvent('wheel', {deltaY: -40, clientX: r.left + r.width / 2, clientY: r.top + r.height / 2, cancelable: true}))""")
     time.sleep(0.5)
-    mask.send_keys("p")
+    mask.send_keys("e")
     start = time.perf_counter()
     builder = ActionBuilder(driver, duration=5)
     builder.pointer_action.move_to_location(int(frame[0] + 100), int(frame[1] + 100))
@@ -157,7 +161,6 @@ def main():
     driver.save_screenshot(OUT + "/large.png")
     process.terminate()
     process.wait()
-    driver.quit()
 
 
 main()

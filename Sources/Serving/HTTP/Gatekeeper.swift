@@ -86,7 +86,8 @@ struct Gatekeeper: RouterMiddleware {
             origin != "https://" + authority
         {
             throw Refusal(
-                .forbidden, "Origin: requests of other sites' pages are not answered, found "
+                .forbidden,
+                "Origin: requests of other sites' pages are not answered, found "
                     + origin.quoted)
         }
     }
@@ -102,7 +103,9 @@ struct Gatekeeper: RouterMiddleware {
         case "basic":
             guard let data = Data(base64Encoded: value) else { return false }
             let text = String(decoding: data, as: UTF8.self)
-            return isEqual(text.firstIndex(of: ":").map { String(text[text.index(after: $0)...]) } ?? "", token)
+            return isEqual(
+                text.firstIndex(of: ":").map { String(text[text.index(after: $0)...]) } ?? "", token
+            )
         default: return false
         }
     }

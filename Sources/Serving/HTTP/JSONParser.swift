@@ -80,7 +80,8 @@ private struct JSONParser {
     private mutating func string() throws -> String {
         place += 1
         let start = place
-        while let byte = peek, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\"), byte >= 0x20 {
+        while let byte = peek, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\"), byte >= 0x20
+        {
             place += 1
         }
         var text: [UInt8] = []

@@ -27,16 +27,25 @@ final class RequestBodies: Sendable {
         var count = 0
         defer { taken.withLock { $0 -= count } }
         var bytes: [UInt8] = []
-        for try await part in request.body {
-            guard count + part.readableBytes <= limit else { throw tooLarge("more") }
-            let hasRoom = taken.withLock {
-                guard $0 + part.readableBytes <= totalLimit else { return false }
-                $0 += part.readableBytes
-                return true
+        do {
+            for try await part in request.body {
+                guard count + part.readableBytes <= limit else { throw tooLarge("more") }
+                let hasRoom = taken.withLock {
+                    guard $0 + part.readableBytes <= totalLimit else { return false }
+                    $0 += part.readableBytes
+                    return true
+                }
+                guard hasRoom else {
+                    throw Refusal.busy("too many large requests at the same time")
+                }
+                count += part.readableBytes
+                bytes.append(contentsOf: part.readableBytesView)
             }
-            guard hasRoom else { throw Refusal.busy("too many large requests at the same time") }
-            count += part.readableBytes
-            bytes.append(contentsOf: part.readableBytesView)
+        } catch {
+            guard !(error is Refusal), !Task.isCancelled else { throw error }
+            throw Refusal(
+                .badRequest, "the body: \(error)",
+                fields: [HTTPField(name: .connection, value: "close")])
         }
         return try await use(bytes)
     }

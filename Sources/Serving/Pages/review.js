@@ -33,15 +33,20 @@ function inTurn(work) {
 
 // MARK: The queue
 
-const entry = (key) => index.objects.find((object) => object[0] === key);
+// By key; and how many there are, so that no step looks at all of them.
+let entries = new Map();
+let [total, done] = [0, 0];
+
+function matcher() {
+  const [state, only] = [$('state').value, $('only').value];
+  const text = $('text').value.trim().toLowerCase();
+  return (object) => object[5] !== 'deleted' && (state === '' || object[5] === state)
+    && (only === '' || String(object[2]) === only)
+    && (text === '' || object[0] === text || index.images[object[1]].toLowerCase().includes(text));
+}
 
 function filter(keepsKey) {
-  const state = $('state').value;
-  const only = $('only').value;
-  const text = $('text').value.trim().toLowerCase();
-  queue = index.objects.filter((object) => object[5] !== 'deleted'
-    && (state === '' || object[5] === state) && (only === '' || String(object[2]) === only)
-    && (text === '' || object[0] === text || index.images[object[1]].toLowerCase().includes(text)));
+  queue = index.objects.filter(matcher());
   // Worst first; what has no score comes before.
   queue.sort((a, b) => (a[3] ?? -1) - (b[3] ?? -1) || a[1] - b[1]);
   const found = queue.findIndex((object) => object[0] === keepsKey);
@@ -49,11 +54,9 @@ function filter(keepsKey) {
 }
 
 function showProgress() {
-  const all = index.objects.filter((object) => object[5] !== 'deleted');
-  const done = all.filter((object) => object[5] !== 'pending').length;
   const each = done > 0 ? index.seconds / done : 0;
-  const left = Math.round((all.length - done) * each / 60);
-  $('progress').textContent = `${done} of ${all.length} reviewed`
+  const left = Math.round((total - done) * each / 60);
+  $('progress').textContent = `${done} of ${total} reviewed`
     + (done > 0 ? `, ${each.toFixed(1)} s each, ${left} min left` : '');
   $('undo').disabled = heads.undo === null;
   $('redo').disabled = heads.redo === null;
@@ -96,37 +99,60 @@ function describe() {
 function learn(answer) {
   heads = answer.heads;
   for (const object of answer.objects) {
-    const known = entry(object.key);
+    const known = entries.get(object.key);
     const short = [object.key, object.image, object.category, object.score, null, object.state, object.changed];
-    if (known) known.splice(0, known.length, ...short);
-    else index.objects.push(short);
+    if (known) {
+      count(known, -1);
+      known.splice(0, known.length, ...short);
+    } else {
+      index.objects.push(short);
+      entries.set(object.key, short);
+      queue.splice(place + 1, 0, short);
+    }
+    count(short, 1);
   }
   showProgress();
+}
+
+function count(object, sign) {
+  if (object[5] !== 'deleted') total += sign;
+  if (object[5] === 'accepted' || object[5] === 'rejected') done += sign;
+}
+
+function takeIndex(found) {
+  [index, heads, total, done] = [found, found.heads, 0, 0];
+  entries = new Map(index.objects.map((object) => [object[0], object]));
+  for (const object of index.objects) count(object, 1);
 }
 
 async function reload() {
   const key = current?.key;
-  index = await get('index');
-  heads = index.heads;
+  takeIndex(await get('index'));
   filter(key);
   showProgress();
-  await open(key && entry(key)?.[5] !== 'deleted' ? key : queue[place]?.[0]);
+  const isThere = key && entries.has(key) && entries.get(key)[5] !== 'deleted';
+  await open(isThere ? key : queue[place]?.[0]);
 }
 
+// To the next object of the queue, or the one before; what no longer belongs there is left out.
 async function go(step) {
-  filter(current?.key);
-  const known = queue[place]?.[0] === current?.key;
-  // An object that has left the queue leaves its place to the next one.
-  const next = known ? place + step : Math.min(place + Math.min(step, 0), queue.length - 1);
-  if (next < 0 || next >= queue.length) {
-    if (known || queue.length === 0) {
-      note(queue.length === 0 ? 'Nothing is left in this queue.' : 'This is the end of the queue.');
-      if (queue.length === 0) await open(undefined);
-      return;
-    }
+  const matches = matcher();
+  const isHere = queue[place] && queue[place][0] === current?.key;
+  if (isHere && !matches(queue[place])) queue.splice(place, 1);
+  const stays = isHere && queue[place]?.[0] === current.key;
+  let next = step < 0 ? place - 1 : stays ? place + 1 : place;
+  while (queue[next] && !matches(queue[next])) {
+    queue.splice(next, 1);
+    if (step < 0) next -= 1;
   }
-  place = Math.max(0, next);
-  await open(queue[place]?.[0]);
+  if (queue.length === 0) return open(undefined);
+  if (!queue[next]) {
+    place = Math.min(Math.max(place, 0), queue.length - 1);
+    note('This is the end of the queue.');
+    return queue[place][0] === current?.key ? undefined : open(queue[place][0]);
+  }
+  place = next;
+  await open(queue[place][0]);
 }
 
 // MARK: Steps
@@ -147,13 +173,8 @@ const own = (fields) => ({ key: current.key, version: current.version, ...fields
 
 const verdict = (kind, state) => inTurn(async () => {
   if (!current) return;
-  const before = queue.findIndex((object) => object[0] === current.key);
   await send(kind, [own({ state })]);
-  const last = current.key;
-  filter(last);
-  if (queue[place]?.[0] === last) place += 1;
-  else place = Math.min(Math.max(before, 0), queue.length - 1);
-  await open(queue[place]?.[0]);
+  await go(1);
 });
 
 const keepMask = () => {
@@ -187,6 +208,7 @@ const create = (box) => inTurn(async () => {
   const answer = await send('new', [{
     image: current.image, box, category, counts: found.counts, score: found.score,
   }]);
+  place = queue.findIndex((object) => object[0] === answer.objects[0].key);
   await open(answer.objects[0].key);
 });
 
@@ -231,6 +253,7 @@ const turn = (name) => inTurn(async () => {
   learn(answer);
   const shown = answer.objects.find((object) => object.state !== 'deleted');
   note('');
+  filter(shown?.key);
   await open(shown ? shown.key : queue[place]?.[0]);
 });
 
@@ -471,8 +494,7 @@ for (const [key, [text]] of Object.entries(keys)) {
 }
 
 inTurn(async () => {
-  index = await get('index');
-  heads = index.heads;
+  takeIndex(await get('index'));
   index.categories.forEach((name, number) => {
     for (const id of ['category', 'only']) $(id).append(new Option(name, String(number)));
   });

@@ -76,7 +76,8 @@ final class ReviewImages: Sendable {
     /// A rectangle of a photograph as a JPEG file, each pixel the mean of `scale` × `scale` pixels.
     ///
     /// - Throws: ``Refusal`` for a rectangle outside the image.
-    func tile(of place: Int, x: Int, y: Int, width: Int, height: Int, scale: Int) throws -> [UInt8] {
+    func tile(of place: Int, x: Int, y: Int, width: Int, height: Int, scale: Int) throws -> [UInt8]
+    {
         let image = try image(place)
         let size = image.size
         guard (1...64).contains(scale), x >= 0, y >= 0, width > 0, height > 0, x < size.width,

@@ -135,7 +135,8 @@ public final class ReviewServer: Sendable {
             }
         }
         func get(
-            _ path: String, _ body: @escaping @Sendable (ServingContext, Request) async throws -> Response
+            _ path: String,
+            _ body: @escaping @Sendable (ServingContext, Request) async throws -> Response
         ) {
             routes.get(.init("api/" + path)) { [token] request, context in
                 try Self.check(context, token)
