@@ -11,7 +11,8 @@ help:
 	@echo "make bench                 speed and memory, measured (Benchmarks/)"
 	@echo "make fuzz                  mutated inputs under the address sanitizer (long)"
 	@echo "make docs                  the library's pages (DocC), into docs-out/"
-	@echo "make install PREFIX=DIR    DIR/bin/mal, libtorch, models, shell completions; now $(PREFIX)"
+	@echo "make install PREFIX=DIR    DIR/bin/mal, all its libraries, models, manual page, completions; now $(PREFIX)"
+	@echo "make uninstall PREFIX=DIR  takes that away"
 	@echo "make clean                 what was built; .deps (libtorch) stays"
 	@echo "TORCH_VARIANT=cuda make …  with CUDA"
 
@@ -47,7 +48,10 @@ docs: bootstrap
 install: bootstrap
 	SWIFT="$(SWIFT)" scripts/install.sh "$(PREFIX)"
 
+uninstall:
+	scripts/uninstall.sh "$(PREFIX)"
+
 clean:
 	rm -rf .build .build-* demo-out docs-out
 
-.PHONY: help bootstrap build test demo bench fuzz docs install clean
+.PHONY: help bootstrap build test demo bench fuzz docs install uninstall clean

@@ -8,6 +8,15 @@ import PackageDescription
 let clone = Context.environment["TORCH_DIR"] ?? Context.packageDirectory + "/.deps/torch"
 let torch = FileManager.default.fileExists(atPath: clone + "/lib") ? clone : nil
 
+// Where the program finds its libraries: beside it when scripts/install.sh builds it (as RPATH, which serves the
+// libraries' own libraries too), else where it was built.
+let isInstalled = Context.environment["MAL_INSTALL"] != nil
+let runPaths: [String] =
+    (isInstalled ? ["-Xlinker", "--disable-new-dtags"] : [])
+    + (isInstalled
+        ? ["$ORIGIN/../lib/mal/torch/lib", "$ORIGIN/../lib/mal/lib"] : [clone + "/lib"])
+    .flatMap { ["-Xlinker", "-rpath", "-Xlinker", $0] }
+
 let swiftSettings: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny"),
     .enableUpcomingFeature("InternalImportsByDefault"),
@@ -19,6 +28,13 @@ let strictC: [CSetting] = [
 let strictCXX: [CXXSetting] = [
     .enableWarning("all"), .enableWarning("extra"), .treatAllWarnings(as: .error),
 ]
+let torchHeaders: [CXXSetting] =
+    torch.map {
+        let include = $0 + "/include"
+        return [
+            .unsafeFlags(["-isystem", include, "-isystem", include + "/torch/csrc/api/include"])
+        ]
+    } ?? []
 // For CI: the half of the TIFF reader that is for libtiff before 4.5.
 let tiff: [CSetting] =
     Context.environment["OLD_LIBTIFF"] == nil ? [] : [.define("CI_TIFF_OPTIONS", to: "0")]
@@ -45,8 +61,13 @@ let modules = [
     "Inference", "Training", "Reporting", "Exporting", "MaskAutoLabeler", "Serving",
 ].map { Target.Dependency(stringLiteral: $0) }
 
-func target(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+/// - Parameter embedded: files whose bytes become code.
+func target(
+    _ name: String, _ dependencies: [Target.Dependency], embedded: [String] = []
+) -> Target {
+    .target(
+        name: name, dependencies: dependencies, resources: embedded.map { .embedInCode($0) },
+        swiftSettings: swiftSettings)
 }
 
 func test(_ target: String) -> Target {
@@ -82,26 +103,18 @@ let package = Package(
         .target(
             name: "CTorch",
             dependencies: torch == nil ? ["CLibtorch"] : [],
-            cxxSettings: strictCXX + [.headerSearchPath("gloo-names")]
-                + (torch.map {
-                    [
-                        .unsafeFlags([
-                            "-isystem", $0 + "/include",
-                            "-isystem", $0 + "/include/torch/csrc/api/include",
-                        ])
-                    ]
-                } ?? []),
+            cxxSettings: strictCXX + torchHeaders,
             linkerSettings: [.linkedLibrary("torch_cpu"), .linkedLibrary("c10")]
                 + (torch.map {
                     [
-                        // Run paths: beside an installed binary, then where it was built.
-                        .unsafeFlags([
-                            "-L" + $0 + "/lib",
-                            "-Xlinker", "-rpath", "-Xlinker", "$ORIGIN/../lib/mal/torch/lib",
-                            "-Xlinker", "-rpath", "-Xlinker", $0 + "/lib",
-                        ])
+                        .unsafeFlags(["-L" + $0 + "/lib"] + runPaths)
                     ]
                 } ?? [])),
+        // Of CTorch it needs the headers only: as a dependency that would be a module, which C++ does not take.
+        .target(
+            name: "CDistributed", dependencies: torch == nil ? ["CLibtorch"] : [],
+            cxxSettings: strictCXX + torchHeaders
+                + ["gloo-names", "../CTorch", "../CTorch/include"].map { .headerSearchPath($0) }),
         .target(name: "CKernels", cSettings: strictC),
         .target(name: "CProgram", cSettings: strictC, cxxSettings: strictCXX),
         .target(
@@ -116,28 +129,28 @@ let package = Package(
 
         target("Files", ["CFiles"]),
         target("Imaging", ["CImaging"]),
-        target("Torch", ["CTorch", "CKernels"]),
+        target("Torch", ["CTorch", "CKernels", "Files"]),
         target("Annotations", ["CJSON", "Files", "Imaging"]),
         target("Formats", ["CJSON", "Annotations", "Files", "Imaging", yams]),
         target("MaskModel", ["CKernels", "Torch"]),
         target("Specs", ["Files", yams]),
-        target("Distributed", ["Files", "Specs", "Torch"]),
+        target("Distributed", ["CDistributed", "Files", "Specs", "Torch"]),
         target(
             "Inference",
             [
                 "Annotations", "Distributed", "Files", "Formats", "Imaging", "MaskModel", "Specs", "Torch",
-            ]),
+            ],
+            embedded: ["Confidence/Fits/default.json", "Confidence/Fits/tiny.json"]),
         target(
             "Training",
             [
                 "Annotations", "Distributed", "Files", "Imaging", "Inference", "MaskModel", "Specs",
                 "Torch", protobuf,
             ]),
-        .target(
-            name: "Reporting",
-            dependencies: ["Annotations", "Files", "Formats", "Imaging", "Inference", "Specs"],
-            resources: ["index.html", "report.css", "report.js"].map { .embedInCode("Page/" + $0) },
-            swiftSettings: swiftSettings),
+        target(
+            "Reporting",
+            ["Annotations", "Files", "Formats", "Imaging", "Inference", "MaskModel", "Specs"],
+            embedded: ["Page/index.html", "Page/report.css", "Page/report.js"]),
         target("Exporting", ["Files", "MaskModel", "Torch", protobuf]),
         target("MaskAutoLabeler", modules.dropLast(2)),
         .target(
@@ -177,3 +190,12 @@ let package = Package(
     swiftLanguageModes: [.v6],
     cxxLanguageStandard: .cxx20
 )
+
+// The fuzzer, which scripts/fuzz.sh builds, reads what only this package sees.
+if Context.environment["MAL_FUZZ"] != nil {
+    package.targets += [
+        .target(name: "CFuzz", path: "Fuzz/Sources/CFuzz"),
+        .executableTarget(
+            name: "fuzz", dependencies: modules + ["CFuzz"], path: "Fuzz/Sources/fuzz"),
+    ]
+}

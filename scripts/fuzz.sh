@@ -8,7 +8,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-nice swift build -c release --package-path Fuzz --scratch-path .build-fuzz --sanitize=address \
+MAL_FUZZ=1 nice swift build -c release --product fuzz --scratch-path .build-fuzz --sanitize=address \
     -Xcc -fsanitize=undefined -Xcc -fno-sanitize=vptr,function >&2
 
 memory=/dev/shm

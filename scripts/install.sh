@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# install.sh PREFIX: PREFIX/bin/mal, PREFIX/lib/mal (libtorch), PREFIX/share/mal/Models. Nothing of Swift is needed there.
+# install.sh PREFIX: PREFIX/bin/mal, PREFIX/lib/mal (libtorch and all other libraries but glibc's), PREFIX/share/mal/Models,
+# manual page and completions. The target needs glibc as new as this machine's and nothing else. uninstall.sh takes it away.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -10,12 +11,14 @@ mkdir -p "$prefix"
 prefix=$(cd "$prefix" && pwd)
 [ -w "$prefix" ] || { echo "install: $prefix is not writable" >&2; exit 1; }
 
-"${SWIFT:-swift}" build -c release --static-swift-stdlib --scratch-path "$scratch" --product mal
+# The run path is then the installed folders' alone, and serves the libraries' own libraries too.
+MAL_INSTALL=1 "${SWIFT:-swift}" build -c release --static-swift-stdlib --scratch-path "$scratch" --product mal
 binary=$(readlink -f "$scratch/release/mal")
 
 # What the loader takes from libtorch's folder, for the binary and for the CUDA half that it opens itself.
 torch_lib=$(readlink -f "$torch/lib")
-needed() { ldd "$1" | awk '{ print $3 }' | while read -r path; do readlink -f "$path" || true; done |
+found() { LD_LIBRARY_PATH=$torch_lib ldd "$1"; } # where the run path doesn't lead before all is installed
+needed() { found "$1" | awk '{ print $3 }' | while read -r path; do readlink -f "$path" || true; done |
     grep "^$torch_lib/" || true; }
 libraries=$(needed "$binary")
 if [ -e "$torch_lib/libtorch_cuda.so" ]; then
@@ -24,12 +27,22 @@ if [ -e "$torch_lib/libtorch_cuda.so" ]; then
     if [ -e "$torch_lib/libcaffe2_nvrtc.so" ]; then libraries+=$'\n'$torch_lib/libcaffe2_nvrtc.so; fi
 fi
 
+# All others, but for glibc's own, which belong to the target's kernel and loader. Of a wheel come whole folders, below.
+wheel=$(readlink -f "$torch/..")
+others=$(found "$binary" | awk '$3 ~ /^\// { print $1, $3 }' | while read -r name path; do
+    case $name in lib[cm].so.* | libmvec.so.* | libdl.so.* | libpthread.so.* | librt.so.* | libresolv.so.* | libutil.so.*) continue ;; esac
+    case $(readlink -f "$path") in "$wheel"/* | "$torch_lib"/*) ;; *) echo "$name $path" ;; esac
+done)
+
 target=$prefix/lib/mal
 rm -rf "$target.new"
-mkdir -p "$target.new/torch/lib" "$prefix/bin" "$prefix/share/mal"
+mkdir -p "$target.new/torch/lib" "$target.new/lib" "$prefix/bin" "$prefix/share/mal"
 sort -u <<<"$libraries" | while read -r library; do
     [ -z "$library" ] || install -m 644 "$library" "$target.new/torch/lib/"
 done
+while read -r name path; do
+    [ -z "$name" ] || install -m 644 "$(readlink -f "$path")" "$target.new/lib/$name"
+done <<<"$others"
 for folder in nvidia torch.libs; do # where the wheels' own run paths look
     if [ -d "$torch/../$folder" ]; then cp -rL "$torch/../$folder" "$target.new/"; fi
 done
@@ -52,6 +65,8 @@ complete() { # SHELL FILE
 complete bash bash-completion/completions/mal
 complete zsh zsh/site-functions/_mal
 complete fish fish/vendor_completions.d/mal.fish
+mkdir -p "$prefix/share/man/man1"
+"$prefix/bin/mal" --experimental-dump-help | python3 scripts/man_page.py >"$prefix/share/man/man1/mal.1"
 
 ldd "$prefix/bin/mal" | grep -q "not found" && { ldd "$prefix/bin/mal" >&2; exit 1; }
-echo "installed: $prefix/bin/mal ($(du -sh "$target" | cut -f1) of libtorch in $target)"
+echo "installed: $prefix/bin/mal ($(du -sh "$target" | cut -f1) of libraries in $target)"

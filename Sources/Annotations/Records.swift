@@ -1,20 +1,20 @@
-public import Imaging
+package import Imaging
 
 /// An entry of `images`.
-public struct ImageRecord: Sendable {
+package struct ImageRecord: Sendable {
     /// The place in `images`.
-    public let index: Int
-    public let id: RecordID
+    package let index: Int
+    package let id: RecordID
     /// As written in the file; use ``relativePath()`` to open it.
-    public let fileName: String
+    package let fileName: String
     /// Nil where the file gives neither width nor height.
-    public let size: Size?
+    package let size: Size?
 
     /// The file name, if it stays inside the images folder.
     ///
     /// - Throws: ``COCOError/unsafeFileName(_:reason:)`` for an empty or absolute name, one with a
     ///   `..` component, or one that holds a NUL.
-    public func relativePath() throws -> String {
+    package func relativePath() throws -> String {
         if let reason = Self.fault(in: fileName) {
             throw COCOError.unsafeFileName(fileName, reason: reason)
         }
@@ -35,20 +35,20 @@ public struct ImageRecord: Sendable {
 }
 
 /// An entry of `categories`.
-public struct CategoryRecord: Sendable, Equatable {
+package struct CategoryRecord: Sendable, Equatable {
     /// The place in `categories`; the compact category id of SPEC §2.2 is one more.
-    public let index: Int
-    public let id: RecordID
-    public let name: String?
+    package let index: Int
+    package let id: RecordID
+    package let name: String?
 }
 
 /// Why an annotation can't get a mask.
-public enum LabelObstacle: UInt8, Sendable, CaseIterable, CustomStringConvertible {
+package enum LabelObstacle: UInt8, Sendable, CaseIterable, CustomStringConvertible {
     case emptyBox
     case boxOutsideImage
     case unknownImage
 
-    public var description: String {
+    package var description: String {
         switch self {
         case .emptyBox: "the box has no area"
         case .boxOutsideImage: "the box lies outside the image"
@@ -58,39 +58,39 @@ public enum LabelObstacle: UInt8, Sendable, CaseIterable, CustomStringConvertibl
 }
 
 /// An entry of `annotations`. Byte ranges are those of the file.
-public struct AnnotationRecord: Sendable {
-    public let id: RecordID
-    public let imageID: RecordID
-    public let categoryID: RecordID?
+package struct AnnotationRecord: Sendable {
+    package let id: RecordID
+    package let imageID: RecordID
+    package let categoryID: RecordID?
     /// The box as the file has it: upper left corner, width and height in pixels.
-    public internal(set) var x, y, width, height: Double
+    package internal(set) var x, y, width, height: Double
     let indexBits: UInt32
     var imageBits: Int32 = -1
     var categoryBits: Int32 = -1
     let bytes, segmentationBytes, areaBytes: ByteRange
-    public let isCrowd: Bool
-    public internal(set) var obstacle: LabelObstacle?
+    package let isCrowd: Bool
+    package internal(set) var obstacle: LabelObstacle?
     /// The box reaches out of the image on some side and is clipped for labelling.
-    public internal(set) var isClipped = false
+    package internal(set) var isClipped = false
     /// The file has no box: this is that of the mask.
     package internal(set) var hasBoxOfMask = false
     /// A wanted key occurs more than once; the last one counts.
     let hasRepeatedKeys: Bool
 
     /// The place in `annotations`.
-    public var index: Int { Int(indexBits) }
+    package var index: Int { Int(indexBits) }
     /// The place of its image in `images`; nil if there is none.
-    public var imageIndex: Int? { imageBits < 0 ? nil : Int(imageBits) }
+    package var imageIndex: Int? { imageBits < 0 ? nil : Int(imageBits) }
     /// The place of its category in `categories`; nil if there is none.
-    public var categoryIndex: Int? { categoryBits < 0 ? nil : Int(categoryBits) }
+    package var categoryIndex: Int? { categoryBits < 0 ? nil : Int(categoryBits) }
     /// The box with its far corner, not clipped.
-    public var box: Box { Box(cocoX: x, y: y, width: width, height: height) }
+    package var box: Box { Box(cocoX: x, y: y, width: width, height: height) }
     /// The whole record, braces included.
-    public var range: Range<Int> { bytes.range }
+    package var range: Range<Int> { bytes.range }
     /// The value of `segmentation`; nil if the key is absent.
-    public var segmentationRange: Range<Int>? { segmentationBytes.present }
+    package var segmentationRange: Range<Int>? { segmentationBytes.present }
     /// The value of `area`; nil if the key is absent.
-    public var areaRange: Range<Int>? { areaBytes.present }
+    package var areaRange: Range<Int>? { areaBytes.present }
 }
 
 /// A range of bytes of a file below 4 GiB; empty means absent.

@@ -280,6 +280,7 @@ typedef struct {
     const uint8_t *palette;  // 256 colours, red first; NULL for none
     const uint8_t *pixels;
     size_t row_bytes;
+    int repeats_down;
 } image_plan;
 
 static int encode(const image_plan *plan, uint32_t width, uint32_t height, uint8_t **file, size_t *length,
@@ -310,11 +311,9 @@ static int encode(const image_plan *plan, uint32_t width, uint32_t height, uint8
     }
     png_write_info(png, output.info);
     if (plan->depth == 1) png_set_packing(png);
-    if (plan->depth == 16) {
-        png_set_swap(png);
-        // Labels repeat down the columns; trying every filter on each row takes longer than the rest.
-        png_set_filter(png, PNG_FILTER_TYPE_BASE, PNG_FILTER_UP);
-    }
+    if (plan->depth == 16) png_set_swap(png);
+    // Labels repeat down the columns; trying every filter on each row takes longer than the rest.
+    if (plan->repeats_down) png_set_filter(png, PNG_FILTER_TYPE_BASE, PNG_FILTER_UP);
     for (uint32_t y = 0; y < height; y++) png_write_row(png, plan->pixels + y * plan->row_bytes);
     png_write_end(png, NULL);
     png_destroy_write_struct(&png, &output.info);
@@ -333,6 +332,17 @@ int ci_png_encode(const uint8_t *pixels, uint32_t width, uint32_t height, int ch
     return encode(&plan, width, height, file, length, message);
 }
 
+int ci_png_encode_colors(const uint8_t *rgb, uint32_t width, uint32_t height, uint8_t **file,
+                         size_t *length, char *message) {
+    image_plan plan = {.depth = 8,
+                       .color_type = PNG_COLOR_TYPE_RGB,
+                       .level = 1,
+                       .pixels = rgb,
+                       .row_bytes = (size_t)width * 3,
+                       .repeats_down = 1};
+    return encode(&plan, width, height, file, length, message);
+}
+
 int ci_png_encode_labels(const void *values, uint32_t width, uint32_t height, int depth,
                          const uint8_t *palette, uint8_t **file, size_t *length, char *message) {
     // Large even areas: the fastest level compresses them nearly as well as the best.
@@ -341,7 +351,8 @@ int ci_png_encode_labels(const void *values, uint32_t width, uint32_t height, in
                        .level = 1,
                        .palette = palette,
                        .pixels = values,
-                       .row_bytes = (size_t)width * (depth == 16 ? 2 : 1)};
+                       .row_bytes = (size_t)width * (depth == 16 ? 2 : 1),
+                       .repeats_down = depth == 16};
     return encode(&plan, width, height, file, length, message);
 }
 

@@ -1,12 +1,12 @@
-public import Foundation
-public import Specs
+import Foundation
+package import Specs
 
 /// Which processes a launcher starts on this machine, and what it tells them.
-public struct LaunchPlan: Sendable {
+package struct LaunchPlan: Sendable {
     /// On this machine.
-    public let processCount: Int
-    public let worldSize: Int
-    public let firstRank: Int
+    package let processCount: Int
+    package let worldSize: Int
+    package let firstRank: Int
     private let masterAddress: String
     /// Nil: any free one, for all ranks are here.
     private let masterPort: Int?
@@ -17,7 +17,7 @@ public struct LaunchPlan: Sendable {
     ///   - processCount: on each machine; TAO's `NUM_GPU_PER_NODE` goes before.
     ///   - nodeCount: machines; TAO's `WORLD_SIZE`, which counts machines, goes before.
     ///   - environment: more than one machine needs `NODE_RANK`, `MASTER_ADDR`, `MASTER_PORT`.
-    public init(
+    package init(
         processCount: Int, nodeCount: Int = 1, environment: [String: String]
     ) throws {
         func number(_ name: String, _ range: ClosedRange<Int>) throws -> Int? {
@@ -68,7 +68,7 @@ public struct LaunchPlan: Sendable {
 
     /// What the spec of a command asks for; nil where this process does the work itself: a rank
     /// already, or the only one.
-    public init?(
+    package init?(
         specPath: String?, overrides: [String], settings: [SpecSetting], command: Spec.Command,
         environment: [String: String] = ProcessInfo.processInfo.environment
     ) throws {
@@ -85,13 +85,13 @@ public struct LaunchPlan: Sendable {
     }
 
     /// A free port of this machine for rank 0, when nobody chose one.
-    public func port() throws -> Int {
+    package func port() throws -> Int {
         if let masterPort { return masterPort }
         return try freePort()
     }
 
     /// What the process `localRank` of this machine is told.
-    public func environment(
+    package func environment(
         localRank: Int, port: Int, inherited: [String: String]
     ) -> [String: String] {
         var environment = [

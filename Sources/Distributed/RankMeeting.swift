@@ -2,7 +2,7 @@ import Files
 import Foundation
 import Glibc
 import Specs
-package import Torch
+import Torch
 
 /// Where the processes of a run meet: the store they share, and the watch over each other.
 package final class RankMeeting {

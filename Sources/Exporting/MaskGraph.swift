@@ -124,12 +124,14 @@ struct MaskGraph {
         of bucket: SizeBucket, _ area: GraphValue, _ name: String
     ) -> GraphValue {
         func bound(_ value: Float) -> GraphValue { builder.number(Double(value)) }
-        let above = builder.node("Greater", [area, bound(bucket.bounds.lower)], at: name)
-        guard bucket != SizeBucket.allCases.last else {
-            return builder.node("NonZero", [above], at: name, .int64)
+        var isIn = builder.node("Greater", [area, bound(bucket.bounds.lower)], at: name, .bool)
+        if bucket != SizeBucket.allCases.last {
+            let below = builder.node(
+                "LessOrEqual", [area, bound(bucket.bounds.upper)], at: name, .bool)
+            isIn = builder.node("And", [isIn, below], at: name)
         }
-        let below = builder.node("LessOrEqual", [area, bound(bucket.bounds.upper)], at: name)
-        let both = builder.node("And", [above, below], at: name)
-        return builder.node("NonZero", [both], at: name, .int64)
+        // TensorRT's `NonZero` takes no booleans.
+        return builder.node(
+            "NonZero", [builder.cast(isIn, to: .float32, at: name)], at: name, .int64)
     }
 }

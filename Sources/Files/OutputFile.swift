@@ -5,7 +5,7 @@ import Foundation
 /// It is written under a temporary name in the same folder, flushed to disk and renamed. Given up
 /// without ``commit()``, it leaves nothing behind. Of a link the target is replaced, not the link.
 /// What goes to a pipe, a terminal or another device is written there at once.
-public struct OutputFile: ~Copyable {
+package struct OutputFile: ~Copyable {
     private let path: String
     /// Nil for a pipe or device.
     private let temporary: String?
@@ -16,7 +16,7 @@ public struct OutputFile: ~Copyable {
     private static let bufferSize = 1 << 20
 
     /// - Throws: ``FileError/unwritable(path:reason:)``.
-    public init(path: String) throws(FileError) { try self.init(path, followsLinks: true) }
+    package init(path: String) throws(FileError) { try self.init(path, followsLinks: true) }
 
     /// - Parameter followsLinks: false refuses a link: for names that mal makes up itself.
     package init(_ path: String, followsLinks: Bool) throws(FileError) {
@@ -88,7 +88,7 @@ public struct OutputFile: ~Copyable {
         return file
     }
 
-    public mutating func write(_ bytes: some Collection<UInt8>) throws(FileError) {
+    package mutating func write(_ bytes: some Collection<UInt8>) throws(FileError) {
         if buffer.count + bytes.count > Self.bufferSize { try flush() }
         if bytes.count < Self.bufferSize {
             buffer.append(contentsOf: bytes)
@@ -104,12 +104,12 @@ public struct OutputFile: ~Copyable {
         if failed { throw Self.failure(path) }
     }
 
-    public mutating func write(_ text: String) throws(FileError) {
+    package mutating func write(_ text: String) throws(FileError) {
         try write(text.utf8)
     }
 
     /// Flushes to disk and gives the file its name.
-    public mutating func commit() throws(FileError) { try commit(noting: false) }
+    package mutating func commit() throws(FileError) { try commit(noting: false) }
 
     /// - Parameters:
     ///   - noting: tells the folder's ``Manifest`` that the file is mal's.

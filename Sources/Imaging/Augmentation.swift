@@ -1,13 +1,13 @@
 /// The random changes that only the student's image gets (SPEC §3.4, step 3).
-public struct Augmentation: Sendable, Hashable {
-    public var jitterProbability: Double
-    public var jitter: ColorJitter
-    public var grayscaleProbability: Double
-    public var blurProbability: Double
+package struct Augmentation: Sendable, Hashable {
+    package var jitterProbability: Double
+    package var jitter: ColorJitter
+    package var grayscaleProbability: Double
+    package var blurProbability: Double
     /// Radii of the Gaussian blur in pixels of the crop.
-    public var blurRadius: ClosedRange<Double>
+    package var blurRadius: ClosedRange<Double>
 
-    public init(
+    package init(
         jitterProbability: Double = 0.5, jitter: ColorJitter = ColorJitter(),
         grayscaleProbability: Double = 0.2, blurProbability: Double = 0.5,
         blurRadius: ClosedRange<Double> = 0.1...2
@@ -20,11 +20,11 @@ public struct Augmentation: Sendable, Hashable {
     }
 
     /// Leaves every image as it is.
-    public static let none = Augmentation(
+    package static let none = Augmentation(
         jitterProbability: 0, grayscaleProbability: 0, blurProbability: 0)
 
     /// What one image gets. The same amount of random numbers is used whatever the outcome.
-    public func draw(using generator: inout some RandomNumberGenerator) -> AugmentationDraw {
+    package func draw(using generator: inout some RandomNumberGenerator) -> AugmentationDraw {
         let jitters = generator.unitNumber() < jitterProbability
         let adjustments = jitter.draw(using: &generator)
         let isGrayscale = generator.unitNumber() < grayscaleProbability
@@ -37,12 +37,12 @@ public struct Augmentation: Sendable, Hashable {
 }
 
 /// What one image gets, in this order.
-public struct AugmentationDraw: Sendable, Hashable {
-    public var adjustments: [ColorAdjustment]
-    public var isGrayscale: Bool
-    public var blurRadius: Double?
+package struct AugmentationDraw: Sendable, Hashable {
+    package var adjustments: [ColorAdjustment]
+    package var isGrayscale: Bool
+    package var blurRadius: Double?
 
-    public init(
+    package init(
         adjustments: [ColorAdjustment] = [], isGrayscale: Bool = false, blurRadius: Double? = nil
     ) {
         self.adjustments = adjustments
@@ -52,14 +52,14 @@ public struct AugmentationDraw: Sendable, Hashable {
 }
 
 /// The ranges of random colour changes; each image gets all four, in a random order.
-public struct ColorJitter: Sendable, Hashable {
-    public var brightness: ClosedRange<Double>
-    public var contrast: ClosedRange<Double>
-    public var saturation: ClosedRange<Double>
+package struct ColorJitter: Sendable, Hashable {
+    package var brightness: ClosedRange<Double>
+    package var contrast: ClosedRange<Double>
+    package var saturation: ClosedRange<Double>
     /// In turns of the colour circle.
-    public var hue: ClosedRange<Double>
+    package var hue: ClosedRange<Double>
 
-    public init(
+    package init(
         brightness: ClosedRange<Double> = 0.6...1.4, contrast: ClosedRange<Double> = 0.6...1.4,
         saturation: ClosedRange<Double> = 0.8...1.2, hue: ClosedRange<Double> = -0.1...0.1
     ) {
@@ -70,7 +70,7 @@ public struct ColorJitter: Sendable, Hashable {
     }
 
     /// Four changes with factors drawn evenly, in an order drawn evenly.
-    public func draw(using generator: inout some RandomNumberGenerator) -> [ColorAdjustment] {
+    package func draw(using generator: inout some RandomNumberGenerator) -> [ColorAdjustment] {
         var adjustments: [ColorAdjustment] = [
             .brightness(generator.number(in: brightness)),
             .contrast(generator.number(in: contrast)),
@@ -85,7 +85,7 @@ public struct ColorJitter: Sendable, Hashable {
 }
 
 /// One change of colours; a factor of 1, or a hue of 0, changes nothing or little.
-public enum ColorAdjustment: Sendable, Hashable {
+package enum ColorAdjustment: Sendable, Hashable {
     /// Blends with black.
     case brightness(Double)
     /// Blends with the mean grey.
@@ -98,7 +98,7 @@ public enum ColorAdjustment: Sendable, Hashable {
 
 extension RGBImage {
     /// The image with the drawn changes, in 8 bits after each (SPEC §3.4).
-    public func augmented(_ draw: AugmentationDraw) -> RGBImage {
+    package func augmented(_ draw: AugmentationDraw) -> RGBImage {
         var image = self
         for adjustment in draw.adjustments { image.adjust(adjustment) }
         if draw.isGrayscale { image.makeGrayscale() }

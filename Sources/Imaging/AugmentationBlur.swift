@@ -6,7 +6,7 @@ extension RGBImage {
     /// the radius.
     ///
     /// - Parameter radius: the standard deviation in pixels, 0 or more and at most 1000.
-    public mutating func blur(radius: Double) {
+    package mutating func blur(radius: Double) {
         precondition((0...1000).contains(radius), "a blur radius of \(radius)")
         guard radius > 0, !pixels.isEmpty else { return }
         let box = BoxBlur(gaussianRadius: Float(radius))

@@ -3,7 +3,7 @@ import CImaging
 extension RGBImage {
     /// Changes the colours as Pillow's `ImageEnhance` and torchvision's `adjust_hue` do
     /// (SPEC §3.4), exact to the bit.
-    public mutating func adjust(_ adjustment: ColorAdjustment) {
+    package mutating func adjust(_ adjustment: ColorAdjustment) {
         switch adjustment {
         case .brightness(let factor): blend(with: 0, factor: Float(factor))
         case .contrast(let factor): blend(with: meanLuma, factor: Float(factor))
@@ -17,13 +17,13 @@ extension RGBImage {
     }
 
     /// Sets the three channels to the luma.
-    public mutating func makeGrayscale() {
+    package mutating func makeGrayscale() {
         let level = InstructionSet.current.rawValue
         pixels.withUnsafeMutableBufferPointer { ci_grey(level, $0.baseAddress, $0.count / 3) }
     }
 
     /// Turns the image about its vertical axis.
-    public mutating func mirror() { mirrorRows(&pixels, size: size, channels: 3) }
+    package mutating func mirror() { mirrorRows(&pixels, size: size, channels: 3) }
 
     /// The mean luma, rounded half up; 0 of an image without pixels.
     private var meanLuma: UInt8 {
@@ -45,7 +45,7 @@ extension RGBImage {
 
 extension Mask {
     /// Turns the mask about its vertical axis.
-    public mutating func mirror() { mirrorRows(&pixels, size: size, channels: 1) }
+    package mutating func mirror() { mirrorRows(&pixels, size: size, channels: 1) }
 }
 
 private func mirrorRows(_ pixels: inout [UInt8], size: Size, channels: Int) {

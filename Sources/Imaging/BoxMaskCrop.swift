@@ -5,7 +5,7 @@ extension Mask {
     ///
     /// The mask is the product of a row of 0/1 and a column of 0/1, and each pass of the resize
     /// keeps 0/1 values, so the result is the product of the two resized lines.
-    public init(
+    package init(
         box: Box, image: Size, zeroPaddedCrop window: CropWindow, resizedTo target: Size
     ) throws(ImageError) {
         try self.init(box: box, image: image, window: window, target: target, edge: .zero)
@@ -15,7 +15,7 @@ extension Mask {
     /// `Mask(box: box, size: image).wrappedCrop(window, resizedTo: target)`.
     ///
     /// - Parameter isMirrored: whether the result is turned about its vertical axis.
-    public init(
+    package init(
         box: Box, image: Size, wrappedCrop window: CropWindow, resizedTo target: Size,
         isMirrored: Bool = false
     ) throws(ImageError) {

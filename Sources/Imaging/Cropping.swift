@@ -8,7 +8,7 @@ enum CropEdge {
 
 extension RGBImage {
     /// The pixels under `window`; outside the image those of the opposite side (SPEC §3.2).
-    public func wrappedCrop(_ window: CropWindow) throws(ImageError) -> RGBImage {
+    package func wrappedCrop(_ window: CropWindow) throws(ImageError) -> RGBImage {
         let pixels = try window.cut(pixels, size: size, channels: 3, edge: .wrapped)
         return RGBImage(size: window.size, pixels: pixels)
     }
@@ -16,13 +16,13 @@ extension RGBImage {
 
 extension Mask {
     /// The mask under `window`; outside the image that of the opposite side (SPEC §3.2).
-    public func wrappedCrop(_ window: CropWindow) throws(ImageError) -> Mask {
+    package func wrappedCrop(_ window: CropWindow) throws(ImageError) -> Mask {
         let pixels = try window.cut(pixels, size: size, channels: 1, edge: .wrapped)
         return Mask(size: window.size, pixels: pixels)
     }
 
     /// The mask under `window`; outside the image 0 (SPEC §3.2, `boxmask`).
-    public func zeroPaddedCrop(_ window: CropWindow) throws(ImageError) -> Mask {
+    package func zeroPaddedCrop(_ window: CropWindow) throws(ImageError) -> Mask {
         let pixels = try window.cut(pixels, size: size, channels: 1, edge: .zero)
         return Mask(size: window.size, pixels: pixels)
     }

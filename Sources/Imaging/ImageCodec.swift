@@ -5,24 +5,24 @@ import CImaging
 /// Pixels are those of Pillow 11.1's `Image.open(file).convert("RGB")`: alpha is dropped, palettes
 /// are looked up, CMYK is converted without profiles, 16-bit grey is clipped to 255. Of an
 /// animation or a multi-page file the first frame is read.
-public enum ImageCodec {
+package enum ImageCodec {
     /// The size, format and orientation of an image file. Reads only the file's headers.
     ///
     /// The orientation of a PNG is found only if it precedes the pixels.
-    public static func header(path: String) throws(ImageError) -> ImageHeader {
+    package static func header(path: String) throws(ImageError) -> ImageHeader {
         let file = try OpenFile(path: path)
         return try HeaderReader(source: file.source, name: path).read().header
     }
 
     /// The same of an image in memory; `name` stands for the file in errors.
-    public static func header(
+    package static func header(
         bytes: UnsafeRawBufferPointer, name: String = "image data"
     ) throws(ImageError) -> ImageHeader {
         try HeaderReader(source: ByteSource(bytes), name: name).read().header
     }
 
     /// The image in a file.
-    public static func decode(
+    package static func decode(
         path: String, options: DecodeOptions = DecodeOptions()
     ) throws(ImageError) -> RGBImage {
         let file = try OpenFile(path: path)
@@ -44,7 +44,7 @@ public enum ImageCodec {
     /// not seen whether the rest is damaged; a file that ends too early is found out all the same.
     ///
     /// - Parameter onRead: called with the file's bytes before they are decoded.
-    public static func decode(
+    package static func decode(
         path: String, covering windows: [CropWindow], options: DecodeOptions = DecodeOptions(),
         onRead: (UnsafeRawBufferPointer) -> Void = { _ in }
     ) throws(ImageError) -> ImageRegion {
@@ -62,7 +62,7 @@ public enum ImageCodec {
     }
 
     /// The same of an image in memory; `name` stands for the file in errors.
-    public static func decode(
+    package static func decode(
         bytes: UnsafeRawBufferPointer, name: String = "image data", covering windows: [CropWindow],
         options: DecodeOptions = DecodeOptions()
     ) throws(ImageError) -> ImageRegion {
@@ -71,7 +71,7 @@ public enum ImageCodec {
     }
 
     /// The image in `bytes`; `name` stands for the file in errors.
-    public static func decode(
+    package static func decode(
         bytes: UnsafeRawBufferPointer, name: String = "image data",
         options: DecodeOptions = DecodeOptions()
     ) throws(ImageError) -> RGBImage {
@@ -80,7 +80,7 @@ public enum ImageCodec {
     }
 
     /// The image in `bytes`; `name` stands for the file in errors.
-    public static func decode(
+    package static func decode(
         bytes: [UInt8], name: String = "image data", options: DecodeOptions = DecodeOptions()
     ) throws(ImageError) -> RGBImage {
         try bytes.withUnsafeBytes { raw in
@@ -91,12 +91,17 @@ public enum ImageCodec {
     }
 
     /// `image` as a PNG file.
-    public static func encodePNG(_ image: RGBImage) throws(ImageError) -> [UInt8] {
+    package static func encodePNG(_ image: RGBImage) throws(ImageError) -> [UInt8] {
         try encodePNG(image.pixels, size: image.size, channels: 3)
     }
 
+    /// An image whose colours are labels, which repeat down the columns, as a PNG file.
+    package static func encodePNG(labels image: RGBImage) throws(ImageError) -> [UInt8] {
+        try encodePNG(image.pixels, size: image.size, channels: 3, areLabels: true)
+    }
+
     /// An 8-bit grey PNG file of H·W values.
-    public static func encodePNG(grey: [UInt8], size: Size) throws(ImageError) -> [UInt8] {
+    package static func encodePNG(grey: [UInt8], size: Size) throws(ImageError) -> [UInt8] {
         try encodePNG(grey, size: size, channels: 1)
     }
 }
@@ -250,7 +255,7 @@ extension ImageCodec {
     }
 
     private static func encodePNG(
-        _ pixels: [UInt8], size: Size, channels: Int
+        _ pixels: [UInt8], size: Size, channels: Int, areLabels: Bool = false
     ) throws(ImageError) -> [UInt8] {
         guard size.width > 0, size.height > 0, max(size.width, size.height) < 1_000_000,
             pixels.count == size.width * size.height * channels
@@ -263,9 +268,12 @@ extension ImageCodec {
         var message = [CChar](repeating: 0, count: Int(CI_MESSAGE))
         var file: UnsafeMutablePointer<UInt8>?
         var length = 0
-        let status = ci_png_encode(
-            pixels, UInt32(size.width), UInt32(size.height), Int32(channels), &file, &length,
-            &message)
+        let (width, height) = (UInt32(size.width), UInt32(size.height))
+        let status =
+            areLabels
+            ? ci_png_encode_colors(pixels, width, height, &file, &length, &message)
+            : ci_png_encode(
+                pixels, width, height, Int32(channels), &file, &length, &message)
         guard status == 0, let file else { throw .notEncodable(reason: text(message)) }
         defer { ci_free(file) }
         return [UInt8](UnsafeBufferPointer(start: file, count: length))

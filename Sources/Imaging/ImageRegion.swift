@@ -1,9 +1,9 @@
 /// The rectangle of an image that some crops read, with the image's size.
-public struct ImageRegion: Sendable {
-    public let imageSize: Size
+package struct ImageRegion: Sendable {
+    package let imageSize: Size
     /// What of the image is there.
-    public let columns: Range<Int>
-    public let rows: Range<Int>
+    package let columns: Range<Int>
+    package let rows: Range<Int>
     let pixels: [UInt8]
 
     init(imageSize: Size, columns: Range<Int>, rows: Range<Int>, pixels: [UInt8]) {
@@ -14,7 +14,7 @@ public struct ImageRegion: Sendable {
     }
 
     /// All of an image.
-    public init(_ image: RGBImage) {
+    package init(_ image: RGBImage) {
         self.init(
             imageSize: image.size, columns: 0..<image.size.width, rows: 0..<image.size.height,
             pixels: image.pixels)
@@ -22,7 +22,7 @@ public struct ImageRegion: Sendable {
 
     /// ``RGBImage/wrappedCrop(_:resizedTo:isMirrored:)`` of the image, for a window among those
     /// that the region was made for.
-    public func wrappedCrop(
+    package func wrappedCrop(
         _ window: CropWindow, resizedTo target: Size, isMirrored: Bool = false
     ) throws(ImageError) -> RGBImage {
         let plan = try ResizePlan(

@@ -1,13 +1,13 @@
 import CImaging
 
 /// The binary mask of one box inside its crop window, and where it lies in the image.
-public struct WindowMask: Sendable {
+package struct WindowMask: Sendable {
     /// Row-major 0/1, `size.height · size.width`.
-    public let pixels: [UInt8]
-    public let size: Size
+    package let pixels: [UInt8]
+    package let size: Size
     /// Image column and row of the first pixel.
-    public let originX: Int
-    public let originY: Int
+    package let originX: Int
+    package let originY: Int
 
     package init(_ pixels: [UInt8], size: Size, originX: Int, originY: Int) {
         self.pixels = pixels
@@ -24,7 +24,7 @@ public struct WindowMask: Sendable {
 /// - Parameters:
 ///   - probabilities: S·S values, row-major, already multiplied with the crop's box mask.
 ///   - cropSize: S.
-public func pasteMask(
+package func pasteMask(
     probabilities: UnsafeBufferPointer<Float>, cropSize: Int, window: CropWindow, imageSize: Size,
     threshold: Float
 ) -> WindowMask {

@@ -1,19 +1,19 @@
 /// A picture of instances: each mask tinted and outlined in a colour of its own, each box a thin
 /// rectangle in the same colour.
-public struct Overlay: Sendable {
-    public private(set) var image: RGBImage
+package struct Overlay: Sendable {
+    package private(set) var image: RGBImage
     /// How much of the colour covers a masked pixel, 0…1.
-    public var opacity = 0.45
+    package var opacity = 0.45
     private let lineWidth: Int
 
-    public init(_ image: RGBImage) {
+    package init(_ image: RGBImage) {
         self.image = image
         lineWidth = min(image.size.width, image.size.height) >= 400 ? 2 : 1
     }
 
     /// The colour of instance `index`: hues a golden angle apart, so that neighbours in the list
     /// differ, in three strengths, so that hues may come near each other again.
-    public static func color(_ index: Int) -> (red: UInt8, green: UInt8, blue: UInt8) {
+    package static func color(_ index: Int) -> (red: UInt8, green: UInt8, blue: UInt8) {
         let turns = Double(wrap(index, 1 << 20)) * 0.618033988749895
         let hue = (turns - turns.rounded(.down)) * 6
         let strengths: [(saturation: Double, value: Double)] = [(0.85, 1), (0.6, 1), (0.95, 0.8)]
@@ -30,7 +30,7 @@ public struct Overlay: Sendable {
     /// Tints the mask's pixels and outlines it, just inside its edge.
     ///
     /// - Parameter mask: of the image's size.
-    public mutating func draw(_ mask: Mask, index: Int) {
+    package mutating func draw(_ mask: Mask, index: Int) {
         precondition(mask.size == image.size, "mask \(mask.size) on an image of \(image.size)")
         guard let window = mask.bounds else { return }
         let color = Self.color(index)
@@ -50,7 +50,7 @@ public struct Overlay: Sendable {
     }
 
     /// Draws the box's rectangle, as far as it lies in the image.
-    public mutating func draw(_ box: Box, index: Int) {
+    package mutating func draw(_ box: Box, index: Int) {
         guard let inside = box.clipped(to: image.size) else { return }
         let color = Self.color(index)
         let left = Int(inside.minX)
@@ -79,7 +79,7 @@ public struct Overlay: Sendable {
 
 extension Mask {
     /// The smallest window around the pixels that are set, or nil if none is.
-    public var bounds: CropWindow? {
+    package var bounds: CropWindow? {
         var window: CropWindow?
         pixels.withUnsafeBufferPointer { values in
             for y in 0..<size.height {

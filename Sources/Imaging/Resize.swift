@@ -2,14 +2,14 @@
 /// reducing, 22-bit integer weights, horizontal pass first, 8-bit values between the passes.
 extension RGBImage {
     /// The image resized to `target`, as Pillow's `resize` with `BICUBIC`.
-    public func resized(to target: Size) throws(ImageError) -> RGBImage {
+    package func resized(to target: Size) throws(ImageError) -> RGBImage {
         try wrappedCrop(CropWindow(wholeOf: size), resizedTo: target)
     }
 
     /// `wrappedCrop(window)` resized to `target`, without making the crop in between.
     ///
     /// - Parameter isMirrored: whether the result is turned about its vertical axis.
-    public func wrappedCrop(
+    package func wrappedCrop(
         _ window: CropWindow, resizedTo target: Size, isMirrored: Bool = false
     ) throws(ImageError) -> RGBImage {
         let plan = try ResizePlan(
@@ -22,19 +22,19 @@ extension RGBImage {
 
 extension Mask {
     /// The mask resized to `target`, as Pillow's `resize` of a 0/1 grey image; it stays 0/1.
-    public func resized(to target: Size) throws(ImageError) -> Mask {
+    package func resized(to target: Size) throws(ImageError) -> Mask {
         try wrappedCrop(CropWindow(wholeOf: size), resizedTo: target)
     }
 
     /// `wrappedCrop(window)` resized to `target`, without making the crop in between.
-    public func wrappedCrop(
+    package func wrappedCrop(
         _ window: CropWindow, resizedTo target: Size
     ) throws(ImageError) -> Mask {
         try crop(window, resizedTo: target, edge: .wrapped)
     }
 
     /// `zeroPaddedCrop(window)` resized to `target`, without making the crop in between.
-    public func zeroPaddedCrop(
+    package func zeroPaddedCrop(
         _ window: CropWindow, resizedTo target: Size
     ) throws(ImageError) -> Mask {
         try crop(window, resizedTo: target, edge: .zero)

@@ -55,7 +55,7 @@ struct NotesFiles {
             cleanupLines.append(CleanupFile.line(record, of: annotation, imageSize: size))
         }
         guard let features = notes.features else { return nil }
-        let score = request.confidence.model.score(features)
+        let score = request.confidence.score(features)
         if request.featuresPath != nil {
             let values = zip(MaskFeatures.names, features.values).map {
                 "\(jsonText($0)): \(jsonNumber(Double($1)))"

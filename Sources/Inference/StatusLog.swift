@@ -4,8 +4,8 @@ import Glibc
 import Specs
 
 /// `status.json` as TAO writes it: one JSON object a line, appended.
-public struct StatusLog: Sendable {
-    public enum State: String, Sendable {
+package struct StatusLog: Sendable {
+    package enum State: String, Sendable {
         case started = "STARTED"
         case running = "RUNNING"
         case success = "SUCCESS"
@@ -15,7 +15,7 @@ public struct StatusLog: Sendable {
     package let path: String
 
     /// - Parameter directory: the results folder of the task; it must exist.
-    public init(directory: String) { path = directory + "/status.json" }
+    package init(directory: String) { path = directory + "/status.json" }
 
     /// Appends the line that TAO writes after an epoch.
     ///
@@ -37,7 +37,7 @@ public struct StatusLog: Sendable {
     /// - Parameters:
     ///   - data: fields to begin with, as JSON.
     ///   - kpi: named results; a number that is not finite is written as null.
-    public func write(
+    package func write(
         _ state: State, _ message: String, data: [(name: String, json: String)] = [],
         kpi: [(name: String, value: Double)] = []
     ) throws {

@@ -19,61 +19,72 @@ public struct LabelJob {
     /// Nil where the output is done and no other process waits for this one.
     private let predictor: MaskPredictor?
     private let locks: [OutputLock]
-    private let reportDirectory: String?
     private let reportLock: OutputLock?
-    private let rank: RankEnvironment?
     private let rankTimeout: Duration
-    private let threads: Int?
+    private let options: Options
     private let exports: [AnnotationExport]
     /// Of a run from a spec, on the process that writes its output.
     private let status: StatusLog?
     private let onEvent: RunEventHandler
 
-    /// - Parameters:
-    ///   - specPath: a spec file; nil for `mal label`, where the model file's own crop size and
-    ///     thresholds stand in for those that are not set.
-    ///   - threads: CPU threads of the network; nil leaves libtorch's choice.
-    ///   - isStrict: refuse to continue a run that another version, thread count or machine began.
-    ///   - reportDirectory: a folder for the pages of ``ReportJob``; nil for none.
-    ///   - exports: outputs in other formats, made from the masks once they are complete.
-    ///   - profiles: tell at the end where the batches' time went.
-    ///   - featuresPath: a file for what the masks' scores are made of; nil for none.
-    ///   - input: how the boxes are read.
-    ///   - writesOutput: false for a part of a run (``run(_:isolation:shouldStop:)``), which writes a
-    ///     journal only.
-    ///   - rank: which of the run's processes this is; nil when it is alone.
+    /// What a run does besides what its spec says.
+    public struct Options {
+        /// CPU threads of the network; nil leaves libtorch's choice.
+        public var threads: Int?
+        public var journalMode = JournalMode.automatic
+        /// Refuses to continue a run that another version, thread count or machine began.
+        public var isStrict = false
+        public var style = OutputStyle.lossless
+        /// A folder for one PNG an image with its masks drawn; nil for none.
+        public var overlaysDirectory: String?
+        /// A folder for the pages of ``ReportJob``; nil for none.
+        public var reportDirectory: String?
+        /// Tells at the end where the batches' time went.
+        public var profiles = false
+        /// A file for what the masks' scores are made of; nil for none.
+        public var featuresPath: String?
+        /// Outputs in other formats, made from the masks once they are complete.
+        public var exports: [OutputTarget] = []
+        public var exportSettings = ExportSettings()
+        /// How the boxes are read.
+        public var input = InputOptions()
+        /// False for a part of a run (``LabelJob/run(_:isolation:shouldStop:)``), which writes a journal only.
+        public var writesOutput = true
+        /// Which of the run's processes this is; nil when it is alone.
+        public var rank: RankEnvironment?
+
+        public init() {}
+    }
+
+    /// - Parameter specPath: a spec file; nil for `mal label`, where the model file's own crop size and
+    ///   thresholds stand in for those that are not set.
     /// - Throws: `SpecError`, `COCOError`, `CheckpointError`, `TorchError`, `LabelingError`: what is
     ///   wrong with the inputs, before any network time.
     public init(
-        specPath: String?, overrides: [String], settings: [SpecSetting], threads: Int?,
-        journalMode: JournalMode, isStrict: Bool = false, style: OutputStyle,
-        overlaysDirectory: String?, reportDirectory: String? = nil, profiles: Bool = false,
-        featuresPath: String? = nil,
-        exports targets: [OutputTarget] = [], exportSettings: ExportSettings = ExportSettings(),
-        input: InputOptions = InputOptions(), writesOutput: Bool = true,
-        rank: RankEnvironment? = nil,
-        onEvent all: @escaping RunEventHandler
+        specPath: String?, overrides: [String] = [], settings: [SpecSetting] = [],
+        options: Options = Options(), onEvent all: @escaping RunEventHandler
     ) throws {
+        let (rank, style) = (options.rank, options.style)
+        self.options = options
         let onEvent = rank?.isQuiet == true ? warningsOnly(all) : all
         let (spec, warnings) = try Spec.read(
             path: specPath, overrides: overrides, settings: settings, command: .inference)
         for warning in warnings { onEvent(.warning(warning)) }
         let inference = spec.inference
-        self.rank = rank
         rankTimeout = .seconds(spec.rankTimeout)
         outputPath = specPath == nil ? inference.labelDumpPath : spec.labelPath
         let boxesPath = inference.annotationPath ?? ""
         let imagesDirectory = inference.imageDir ?? ""
         try checkFolder(imagesDirectory, "inference.img_dir")
 
-        let options = try exportSettings.options(
+        let exportOptions = try options.exportSettings.options(
             images: imagesDirectory, appliesEXIF: spec.dataset.appliesEXIF)
-        var exports = try targets.map {
-            try AnnotationExport(format: $0.format, path: $0.path, options: options)
+        var exports = try options.exports.map {
+            try AnnotationExport(format: $0.format, path: $0.path, options: exportOptions)
         }
 
         file = try readAnnotations(
-            input.source(
+            options.input.source(
                 boxesPath, imagesDirectory: imagesDirectory,
                 appliesEXIF: spec.dataset.appliesEXIF),
             onEvent: rank?.rank ?? 0 == 0 ? onEvent : { _ in })
@@ -81,7 +92,6 @@ public struct LabelJob {
             throw LabelingError.wrongUse(
                 "\(boxesPath): TAO has no output for YouTube-VIS files; leave --compat out")
         }
-        self.threads = threads
         let network = try LabelNetwork(
             spec: spec, isFromFile: specPath != nil, style: style, rank: rank, onEvent: onEvent)
         var request = LabelRequest(
@@ -91,16 +101,16 @@ public struct LabelJob {
             device: network.runtime.device, arithmetic: network.runtime.arithmetic)
         request.writesScores = network.writesScores
         request.cleanup = network.cleanup
-        request.featuresPath = featuresPath
+        request.featuresPath = options.featuresPath
         request.marginRate = network.marginRate
         request.style = style
         request.flipTest = network.flipTest
         request.measuresIoU = inference.loadsMasks
         request.decoding = spec.dataset.decoding
-        request.journalMode = journalMode
-        request.isStrict = isStrict
-        request.threadCount = threads ?? Libtorch.threadCount
-        request.overlaysDirectory = overlaysDirectory
+        request.journalMode = options.journalMode
+        request.isStrict = options.isStrict
+        request.threadCount = options.threads ?? Libtorch.threadCount
+        request.overlaysDirectory = options.overlaysDirectory
         request.confidence = network.model.confidence
         request.modelDescription = "\(network.model.configuration)"
         request.adaptiveCrop = network.adaptiveCrop
@@ -109,37 +119,38 @@ public struct LabelJob {
                 file, selection: request.selection, key: "inference.load_mask")
         }
         let replacesBoxes =
-            exportSettings.overwrites && file.sourceFiles.count == 1
+            options.exportSettings.overwrites && file.sourceFiles.count == 1
             && RunPaths.isSame(outputPath, boxesPath)
         var paths = RunPaths()
         paths.reads("spec", specPath)
         try paths.add(
-            request, file, hasBoxes: !replacesBoxes, imagesFrom: input.imagesFrom)
-        for target in targets where !OutputFile.isStream(target.path) {
+            request, file, hasBoxes: !replacesBoxes, imagesFrom: options.input.imagesFrom)
+        for target in options.exports where !OutputFile.isStream(target.path) {
             paths.writes(
                 target.format.name, target.path, as: target.format.isFolder ? .folder : .file)
         }
         let results = spec.resultsDirectory(for: .inference)
-        let hasStatus = specPath != nil && writesOutput && rank?.rank ?? 0 == 0
+        let hasStatus = specPath != nil && options.writesOutput && rank?.rank ?? 0 == 0
         var status = hasStatus ? StatusLog(directory: results) : nil
         paths.writes("status", status?.path)
-        if let reportDirectory {
+        if let reportDirectory = options.reportDirectory {
             try ReportJob.checkReplaceable(reportDirectory)
             paths.writes("report", reportDirectory, as: .folder)
         }
         try paths.check()
         var locks: [OutputLock] = []
         var reportLock: OutputLock?
-        if writesOutput, rank?.rank ?? 0 == 0 {
-            locks.append(try OutputLock(outputPath))
-            if let overlaysDirectory { locks.append(try OutputLock(overlaysDirectory)) }
+        if options.writesOutput, rank?.rank ?? 0 == 0 {
+            locks = try [outputPath, options.overlaysDirectory].compactMap { $0 }
+                .map { (path) throws in try OutputLock(path) }
             StandingOutput.clearLeftovers(request, file)
             request.isDone = try StandingOutput(
-                outputPath, run: request.record(file), mayReplace: exportSettings.overwrites,
-                startsAfresh: journalMode == .fresh,
+                outputPath, run: request.record(file),
+                mayReplace: options.exportSettings.overwrites,
+                startsAfresh: options.journalMode == .fresh,
                 ignoring: replacesBoxes ? "boxes file" : nil
             ).isDone
-            reportLock = try reportDirectory.map { (path) throws in try OutputLock(path) }
+            reportLock = try options.reportDirectory.map { (path) throws in try OutputLock(path) }
             for place in exports.indices { try exports[place].prepare(for: file) }
         }
         self.locks = locks
@@ -149,8 +160,8 @@ public struct LabelJob {
         if request.isDone, rank?.worldSize ?? 1 == 1 {
             predictor = nil
         } else {
-            let predictor = try network.predictor(threads: threads)
-            if profiles { predictor.profile = StepProfile(device: network.runtime.device) }
+            let predictor = try network.predictor(threads: options.threads)
+            if options.profiles { predictor.profile = StepProfile(device: network.runtime.device) }
             self.predictor = predictor
         }
         self.onEvent = onEvent
@@ -166,8 +177,7 @@ public struct LabelJob {
             }
         }
         self.status = status
-        if let overlaysDirectory { try makeDirectory(overlaysDirectory) }
-        self.reportDirectory = reportDirectory
+        if let folder = options.overlaysDirectory { try makeDirectory(folder) }
     }
 
     /// - Parameter shouldStop: asked between batches.
@@ -179,7 +189,7 @@ public struct LabelJob {
             guard let labeler else {
                 return try await withReport(finished(), shouldStop: shouldStop)
             }
-            let summary = try await Libtorch.withThreads(threads) {
+            let summary = try await Libtorch.withThreads(options.threads) {
                 try await labeler.run(file: file, shouldStop: shouldStop)
             }
             return try await withReport(summary, shouldStop: shouldStop)
@@ -207,7 +217,7 @@ public struct LabelJob {
     public func runWithOthers(
         isolation: isolated (any Actor)? = #isolation, shouldStop: () -> Bool
     ) async throws -> LabelSummary? {
-        guard let rank, rank.worldSize > 1, let labeler else {
+        guard let rank = options.rank, rank.worldSize > 1, let labeler else {
             return try await run(shouldStop: shouldStop)
         }
         let onEvent = onEvent
@@ -216,7 +226,7 @@ public struct LabelJob {
                 rank, timeout: rankTimeout,
                 onDeath: { onEvent(.warning("\($0); the others take over its boxes")) }
             ) { meeting in
-                try await Libtorch.withThreads(threads) {
+                try await Libtorch.withThreads(options.threads) {
                     try await labeler.run(meeting, file: file, shouldStop: shouldStop)
                 }
             }
@@ -233,7 +243,7 @@ public struct LabelJob {
         _ shard: LabelShard, isolation: isolated (any Actor)? = #isolation, shouldStop: () -> Bool
     ) async throws -> (journal: String, boxCount: Int) {
         guard let labeler else { throw LabelingError.noJournal(path: outputPath) }
-        return try await Libtorch.withThreads(threads) {
+        return try await Libtorch.withThreads(options.threads) {
             try await labeler.run(shard, file: file, shouldStop: shouldStop)
         }
     }
@@ -287,7 +297,7 @@ public struct LabelJob {
         shouldStop: () -> Bool
     ) async throws -> LabelSummary {
         var summary = summary
-        if let reportDirectory {
+        if let reportDirectory = options.reportDirectory {
             // The output is in place: a report that is stopped can be made by `mal report` later.
             summary.reportPath = try await ReportJob(
                 masksPath: outputPath, imagesDirectory: request.imagesDirectory, truthPath: nil,

@@ -131,7 +131,7 @@ public final class MaskLabeler: Sendable {
         thresholds =
             options.threshold.map { [Float](repeating: Float($0), count: 3) } ?? network.thresholds
         extras = MaskExtras(cleanup: network.cleanup, measuresFeatures: true)
-        confidence = network.model.confidence.model
+        confidence = network.model.confidence
         keepsProbabilities = options.keepsProbabilities
         queue = try NetworkQueue(network, threads: threads)
         // Some wait for the network, some are cut, some are pasted.

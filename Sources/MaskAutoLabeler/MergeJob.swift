@@ -164,7 +164,12 @@ extension LabelRequest {
         style = try OutputStyle(rawValue: value("output style")) ?? .lossless
         measuresIoU = try value("load_mask") == "true"
         self.writesScores = try writesScores && value("features") == "true"
-        confidence = fingerprint["scores"].flatMap(ConfidenceModel.Fit.init) ?? .standard
+        if let json = fingerprint["scores"] {
+            guard let fit = ConfidenceModel(json: json) else {
+                throw LabelingError.journalUnreadable(path: path, reason: "its scores cannot be")
+            }
+            confidence = fit
+        }
         decoding = DecodeOptions(
             maxPixels: try number("max pixels"), applyEXIF: try value("EXIF") == "true",
             scales16Bit: fingerprint["16-bit grey"] == "scaled")

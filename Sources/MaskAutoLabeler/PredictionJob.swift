@@ -3,6 +3,7 @@ import Files
 import Formats
 import Foundation
 import Inference
+import MaskModel
 public import Specs
 
 /// Measures a file of detections or masks against the truth, without a network.

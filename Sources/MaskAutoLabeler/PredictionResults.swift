@@ -2,6 +2,7 @@ import Annotations
 import Files
 import Foundation
 import Inference
+import MaskModel
 
 /// What `mal evaluate --predictions` measured.
 public struct PredictionResults: Sendable {

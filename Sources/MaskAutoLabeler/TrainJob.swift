@@ -12,20 +12,20 @@ public import Training
 
 /// A training run from a spec: reads and checks everything first, then trains.
 public struct TrainJob {
-    private let spec: Spec
+    let spec: Spec
     private let set: TrainingSet
     private let broken: [(image: Int, reason: String)]
     private let validation: TrainingValidation?
-    private let runtime: Runtime
+    let runtime: Runtime
     private let model: TrainingModel
     private let guide: LabelingModel?
-    private let annotationHash: String
-    private let asksToResume: Bool
+    let annotationHash: String
+    let asksToResume: Bool
     /// As asked for; nil leaves the choice to the run that is gone on with, or to libtorch.
-    private let threads: Int?
+    let threads: Int?
     private let profiles: Bool
     private let rank: RankEnvironment?
-    private let onEvent: TrainEventHandler
+    let onEvent: TrainEventHandler
 
     /// - Parameters:
     ///   - overrides: `key=value`, as after the command.
@@ -283,101 +283,6 @@ public struct TrainJob {
         }
     }
 
-    /// The checkpoint to go on from; nil starts a run.
-    private func checkpointToResume(in directory: RunDirectory) throws -> TrainingCheckpoint? {
-        let newest = directory.checkpoints.last
-        if let path = spec.train.resumePath {
-            if let fault = ModelFiles.fault(of: path) { throw LabelingError.wrongUse(fault) }
-            let checkpoint = try TrainingCheckpoint(
-                path: URL(fileURLWithPath: path).resolvingSymlinksInPath().path)
-            if let newest, newest.step > checkpoint.state.step {
-                throw LabelingError.wrongUse(
-                    "train.resume_training_checkpoint_path is of step \(checkpoint.state.step), but "
-                        + "\(directory.path) goes to step \(newest.step); choose another "
-                        + "results_dir or remove the later checkpoints")
-            }
-            return announced(checkpoint, differences: differences(from: checkpoint))
-        }
-        guard let newest else {
-            guard !asksToResume else {
-                throw LabelingError.wrongUse(
-                    "\(directory.path): no checkpoint to resume there; leave --resume out to start")
-            }
-            return nil
-        }
-        let checkpoint = try TrainingCheckpoint(
-            path: newest.path, before: directory.checkpoints.dropLast().last?.path)
-        let differences = differences(from: checkpoint)
-        guard differences.isEmpty || asksToResume else {
-            throw LabelingError.specChanged(
-                directory: directory.path, differences: differences)
-        }
-        return announced(checkpoint, differences: differences)
-    }
-
-    private func differences(from checkpoint: TrainingCheckpoint) -> [String] {
-        let content =
-            checkpoint.state.annotations == annotationHash
-            ? [] : ["the content of dataset.train_ann_path"]
-        return spec.trainingDifferences(from: checkpoint.spec) + content
-    }
-
-    /// What computes from here on: with as many threads as before, and whatever else is here now, which
-    /// is told where it differs.
-    private func environment(
-        goingOnFrom before: [String: String]?, processes: Int, tells: Bool
-    ) -> [String: String] {
-        // With another number of processes the sums are others in any case, and the cores are divided
-        // anew.
-        var count = Libtorch.threadCount
-        if threads == nil, before?["processes"] == "\(processes)",
-            let earlier = before?["threads"].flatMap({ Int($0) }), (1...4096).contains(earlier),
-            earlier != count
-        {
-            count = earlier
-            onEvent(
-                .run(.note("threads: \(count), as the run had before (--threads changes it)")))
-        }
-        var now = RunFingerprint.environment(threads: count)
-        now.add("device", runtime.device == .cpu ? "cpu" : "cuda")
-        now.add("precision", "\(runtime.arithmetic)")
-        now.add("processes", processes)
-        let differences = before.map { now.differences(from: RunFingerprint($0)) } ?? []
-        if tells, !differences.isEmpty {
-            onEvent(
-                .run(
-                    .warning(
-                        "going on with another program or machine: "
-                            + differences.joined(separator: "; ")
-                            + ". From here on the weights differ, in their last bits at first, from "
-                            + "those of a run without the change")))
-        }
-        return now.values
-    }
-
-    private func announced(
-        _ checkpoint: TrainingCheckpoint, differences: [String]
-    ) -> TrainingCheckpoint {
-        let state = checkpoint.state
-        onEvent(
-            .run(.note("resuming \(checkpoint.path): step \(state.step), epoch \(state.epoch)")))
-        if state.format == 1 {
-            onEvent(
-                .run(
-                    .note(
-                        "it is from before checkpoints had checksums and a thread count, and is "
-                            + "taken as it is")))
-        }
-        if !differences.isEmpty {
-            onEvent(
-                .run(
-                    .warning(
-                        "going on with another spec; changed: "
-                            + differences.joined(separator: "; "))))
-        }
-        return checkpoint
-    }
-
     /// What all processes of a run must agree on.
     private var inputs: [String: String] {
         var inputs = Dictionary(
@@ -400,71 +305,6 @@ public struct TrainJob {
             throw LabelingError.tooManyBrokenImages(
                 broken: count, total: set.count, reasons: broken.map(\.reason))
         }
-    }
-
-    private static func guide(_ spec: Spec, onEvent: RunEventHandler) throws -> LabelingModel? {
-        guard let checkpoint = spec.train.guideCheckpoint else { return nil }
-        guard spec.train.featurePriorStepCount == 0 else {
-            throw LabelingError.wrongUse(
-                "train.guide_checkpoint and train.feature_prior_steps "
-                    + "\(spec.train.featurePriorStepCount) are two beginnings of one target; leave one out"
-            )
-        }
-        let model = try LabelingModel(
-            checkpoint: checkpoint, spec: Spec.standard.model,
-            onEvent: { event in
-                if case .note(let text) = event { onEvent(.note("guide, " + text)) }
-            })
-        try model.check(cropSize: spec.dataset.cropSize, of: spec.dataset)
-        return model
-    }
-
-    /// Nil without a validation set or without its masks.
-    private static func validation(
-        _ spec: Spec, _ runtime: Runtime, onEvent: RunEventHandler
-    ) throws -> TrainingValidation? {
-        guard let path = spec.dataset.validationAnnotationPath else {
-            onEvent(.note("no validation: dataset.val_ann_path is null"))
-            return nil
-        }
-        guard spec.dataset.loadsMasks else {
-            onEvent(.note("no validation: dataset.load_mask is false"))
-            return nil
-        }
-        let imagesDirectory = spec.dataset.validationImageDir ?? ""
-        let file: AnnotationFile
-        do {
-            try checkFolder(imagesDirectory, "dataset.val_img_dir")
-            file = try readAnnotations(
-                AnnotationSource(
-                    path: path, imagesDirectory: imagesDirectory,
-                    appliesEXIF: spec.dataset.appliesEXIF),
-                onEvent: onEvent)
-        } catch {
-            throw LabelingError.wrongUse(
-                "\(error)\n(validation; dataset.val_ann_path=null trains without it)")
-        }
-        try requireSegmentations(file, selection: .tao(.validation), key: "validation")
-        let masks = file.checkSegmentations()
-        guard masks.errorCount == 0 else { throw COCOError.invalid(masks) }
-        guard file.annotations.contains(where: { TAOFilter.validation.keeps($0, in: file) }) else {
-            throw LabelingError.wrongUse(
-                "\(path): no box to validate on; TAO's filter keeps boxes inside their image with "
-                    + "sides above 2 pixels. dataset.val_ann_path=null trains without validation")
-        }
-        let directory = spec.resultsDirectory(for: .train) + "/validation"
-        return TrainingValidation(
-            request: Evaluator.Request(
-                file: file, imagesDirectory: imagesDirectory, resultsDirectory: directory,
-                settings: CropSettings(
-                    cropSize: spec.dataset.cropSize, marginRate: spec.train.testMarginRate,
-                    batchSize: spec.train.batchSize,
-                    decoding: spec.dataset.decoding),
-                thresholds: spec.train.thresholds),
-            source: spec.evaluate.usesMixedModel
-                ? .mixed : spec.evaluate.usesTeacher ? .teacher : .student,
-            usesFlip: spec.evaluate.usesFlip, arithmetic: runtime.arithmetic,
-            device: runtime.device, readsLate: runtime.readsLate)
     }
 }
 

@@ -1,11 +1,11 @@
-public import Torch
+package import Torch
 
 /// The network that makes a feature map of an image.
-public enum Backbone {
+package enum Backbone {
     case transformer(VisionTransformer)
     case fan(FullyAttentionalNetwork)
 
-    public init(_ scope: ParameterScope, _ configuration: BackboneConfiguration) {
+    package init(_ scope: ParameterScope, _ configuration: BackboneConfiguration) {
         switch configuration.layout {
         case .patchConv, .convStem, .dinov2:
             self = .transformer(VisionTransformer(scope, configuration))
@@ -15,7 +15,7 @@ public enum Backbone {
 
     /// The feature map (B, C, h, w) of an image (B, 3, H, W), whose sides are multiples of the token
     /// stride. A channels-last view of the tokens.
-    public func callAsFunction(_ image: Tensor) -> Tensor {
+    package func callAsFunction(_ image: Tensor) -> Tensor {
         switch self {
         case .transformer(let network): network(image)
         case .fan(let network): network(image)
@@ -23,7 +23,7 @@ public enum Backbone {
     }
 
     /// All tokens after the final norm, class token first: (B, 1 + h·w, C).
-    public func tokens(_ image: Tensor) -> Tensor {
+    package func tokens(_ image: Tensor) -> Tensor {
         switch self {
         case .transformer(let network): network.tokens(image)
         case .fan(let network): network.tokens(image)

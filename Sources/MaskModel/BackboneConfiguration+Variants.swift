@@ -1,21 +1,21 @@
 extension BackboneConfiguration {
-    public static func tiny(patch: Int = 16, _ layout: Layout = .patchConv) -> Self {
+    package static func tiny(patch: Int = 16, _ layout: Layout = .patchConv) -> Self {
         .init(layout: layout, width: 192, depth: 12, headCount: 3, patchSize: patch)
     }
 
-    public static func small(patch: Int = 16, _ layout: Layout = .patchConv) -> Self {
+    package static func small(patch: Int = 16, _ layout: Layout = .patchConv) -> Self {
         .init(layout: layout, width: 384, depth: 12, headCount: 6, patchSize: patch)
     }
 
-    public static func base(patch: Int = 16, _ layout: Layout = .patchConv) -> Self {
+    package static func base(patch: Int = 16, _ layout: Layout = .patchConv) -> Self {
         .init(layout: layout, width: 768, depth: 12, headCount: 12, patchSize: patch)
     }
 
-    public static func large(patch: Int = 16, _ layout: Layout = .patchConv) -> Self {
+    package static func large(patch: Int = 16, _ layout: Layout = .patchConv) -> Self {
         .init(layout: layout, width: 1024, depth: 24, headCount: 16, patchSize: patch)
     }
 
-    public static func huge(patch: Int = 14, _ layout: Layout = .patchConv) -> Self {
+    package static func huge(patch: Int = 14, _ layout: Layout = .patchConv) -> Self {
         .init(layout: layout, width: 1280, depth: 32, headCount: 16, patchSize: patch)
     }
 
@@ -27,7 +27,7 @@ extension BackboneConfiguration {
     ///   - layout: the family of a ViT when the name does not say, which is known from a checkpoint's
     ///     keys (``CheckpointArchitecture``); a name with `dinov2` is that family.
     ///   - embedDim, depth, headCount: override the name's numbers.
-    public init(
+    package init(
         arch: String, layout: Layout = .patchConv, embedDim: Int? = nil, depth: Int? = nil,
         headCount: Int? = nil
     ) throws(MaskModelError) {

@@ -1,7 +1,7 @@
 /// The numbers that make a backbone.
-public struct BackboneConfiguration: Equatable, Sendable {
+package struct BackboneConfiguration: Equatable, Sendable {
     /// The published families of checkpoints, which share blocks but not their two ends.
-    public enum Layout: String, Equatable, Sendable, CaseIterable {
+    package enum Layout: String, Equatable, Sendable, CaseIterable {
         /// timm's transformer, as in TAO 6.25: one patch convolution (SPEC §4.2).
         case patchConv = "patch-conv"
         /// The four-stage stem of older TAO and the paper's code (SPEC §4.3).
@@ -13,30 +13,30 @@ public struct BackboneConfiguration: Equatable, Sendable {
     }
 
     /// Blocks at one resolution of a ConvNeXt.
-    public struct ConvNeXtStage: Equatable, Sendable {
-        public var width: Int
-        public var depth: Int
+    package struct ConvNeXtStage: Equatable, Sendable {
+        package var width: Int
+        package var depth: Int
 
-        public init(width: Int, depth: Int) {
+        package init(width: Int, depth: Int) {
             self.width = width
             self.depth = depth
         }
     }
 
-    public var layout: Layout
+    package var layout: Layout
     /// Channels of a token (`model.embed_dim`).
-    public var width: Int
+    package var width: Int
     /// Blocks (`model.depth`).
-    public var depth: Int
+    package var depth: Int
     /// Attention heads (`model.num_heads`).
-    public var headCount: Int
+    package var headCount: Int
     /// The patch size in the architecture's name: the side of the patch convolution and, except for
     /// DINOv2, what sets the size of the position table. Of a FAN, 16.
-    public var patchSize: Int
+    package var patchSize: Int
     /// A hybrid FAN's two stages before the blocks; empty for all others.
-    public var stem: [ConvNeXtStage]
+    package var stem: [ConvNeXtStage]
 
-    public init(
+    package init(
         layout: Layout, width: Int, depth: Int, headCount: Int, patchSize: Int,
         stem: [ConvNeXtStage] = []
     ) {
@@ -49,7 +49,7 @@ public struct BackboneConfiguration: Equatable, Sendable {
     }
 
     /// Pixels between neighbouring tokens. The four-stage stem always has 16, and so have FANs.
-    public var tokenStride: Int {
+    package var tokenStride: Int {
         switch layout {
         case .convStem, .fan: 16
         case .patchConv, .dinov2: patchSize
@@ -57,13 +57,13 @@ public struct BackboneConfiguration: Equatable, Sendable {
     }
 
     /// The side of the position table's grid.
-    public var tableSide: Int { layout == .dinov2 ? 37 : 224 / patchSize }
+    package var tableSide: Int { layout == .dinov2 ? 37 : 224 / patchSize }
 
     /// Hidden channels of a block's MLP.
-    public var hiddenWidth: Int { 4 * width }
+    package var hiddenWidth: Int { 4 * width }
 
     /// Throws ``MaskModelError/invalidSize(_:_:rule:)`` when the numbers make no network.
-    public func validate() throws(MaskModelError) {
+    package func validate() throws(MaskModelError) {
         guard (8...8192).contains(width) else {
             throw .invalidSize("embed_dim", width, rule: "from 8 to 8192")
         }

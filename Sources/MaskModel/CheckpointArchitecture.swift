@@ -1,17 +1,17 @@
 /// The sizes of a backbone as the shapes in a checkpoint show them.
-public struct CheckpointArchitecture: Sendable, Equatable {
+package struct CheckpointArchitecture: Sendable, Equatable {
     /// Which tells the generations of checkpoints apart.
-    public let layout: BackboneConfiguration.Layout
-    public let embedDim: Int
+    package let layout: BackboneConfiguration.Layout
+    package let embedDim: Int
     /// Number of blocks.
-    public let depth: Int
+    package let depth: Int
     /// Side of a patch in pixels. For a ConvStem, whose stride is always 16, the patch of its name,
     /// which sets only the position table. Of a FAN, 16.
-    public let patchSize: Int?
+    package let patchSize: Int?
     /// Side of the position table in tokens.
-    public let positionGrid: Int?
+    package let positionGrid: Int?
     /// A hybrid FAN's ConvNeXt stages; empty for all others.
-    public let stem: [BackboneConfiguration.ConvNeXtStage]
+    package let stem: [BackboneConfiguration.ConvNeXtStage]
     /// Attention heads where a parameter has their number, which only FANs have.
     private let countedHeads: Int?
 
@@ -23,14 +23,14 @@ public struct CheckpointArchitecture: Sendable, Equatable {
 
     /// Attention heads: a FAN's own, else those of the published variant with this width and depth. In a
     /// ViT's shapes they leave no trace, so other sizes must say theirs.
-    public var headCount: Int? { layout == .fan ? countedHeads : variant?.headCount }
+    package var headCount: Int? { layout == .fan ? countedHeads : variant?.headCount }
 
     private var variant: (name: String, embedDim: Int, depth: Int, headCount: Int)? {
         Self.variants.first { $0.embedDim == embedDim && $0.depth == depth }
     }
 
     /// The `model.arch` that fits, as TAO writes it where it has one.
-    public var archName: String? {
+    package var archName: String? {
         if layout == .fan {
             let found = configuration(headCount: countedHeads ?? 0)
             return BackboneConfiguration.fanVariants.first { $0.configuration == found }?.name
@@ -44,7 +44,7 @@ public struct CheckpointArchitecture: Sendable, Equatable {
     }
 
     /// The backbone to build for these parameters; nil where the patch is not known.
-    public func configuration(headCount: Int) -> BackboneConfiguration? {
+    package func configuration(headCount: Int) -> BackboneConfiguration? {
         patchSize.map {
             BackboneConfiguration(
                 layout: layout, width: embedDim, depth: depth, headCount: headCount,
@@ -53,7 +53,7 @@ public struct CheckpointArchitecture: Sendable, Equatable {
     }
 
     /// The sizes in a few words.
-    public var summary: String {
+    package var summary: String {
         let kind =
             switch layout {
             case .patchConv: "ViT"

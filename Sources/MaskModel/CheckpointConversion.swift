@@ -1,8 +1,8 @@
-public import Torch
+package import Torch
 
 /// Turning checkpoints of any kind that is read into safetensors files of ours, or into TAO's .pth: `mal
 /// checkpoint convert IN OUT [--heads FILE] [--dtype fp16|fp32] [--metadata KEY=VALUE]`.
-public enum CheckpointConversion {
+package enum CheckpointConversion {
     /// Writes a checkpoint under our names.
     ///
     /// - A MAL checkpoint becomes `student.*` and, where it has one, `teacher.*`.
@@ -21,7 +21,7 @@ public enum CheckpointConversion {
     ///   - version: of this program, for the metadata.
     /// - Returns: what was written.
     @discardableResult
-    public static func convert(
+    package static func convert(
         _ input: String, teacher: String? = nil, to output: String, heads: String? = nil,
         elementType: StoredTensor.ElementType? = nil, metadata: [String: String] = [:],
         version: String

@@ -1,10 +1,10 @@
-public import Torch
+package import Torch
 
 /// What a checkpoint file is: the answer of `mal checkpoint info`.
-public struct CheckpointInfo: Sendable {
+package struct CheckpointInfo: Sendable {
     /// The keys of a safetensors file's metadata that are ours. Values are texts; counts and sizes
     /// are whole numbers in decimal.
-    public enum MetadataKey: String, Sendable, CaseIterable {
+    package enum MetadataKey: String, Sendable, CaseIterable {
         case arch, layout, categories
         case cropSize = "crop_size"
         /// One threshold, or three with commas between: small, medium and large boxes.
@@ -16,47 +16,49 @@ public struct CheckpointInfo: Sendable {
         case maskHeadConvolutionCount = "mask_head_num_convs"
         case maskHeadHiddenChannels = "mask_head_hidden_channel"
         case maskHeadOutChannels = "mask_head_out_channel"
+        /// The numbers of a fit, as JSON (docs/confidence.md).
+        case confidence
         case version = "mal_version"
     }
 
-    public struct Parameter: Sendable, Equatable {
-        public let name: String
-        public let elementType: StoredTensor.ElementType
-        public let shape: [Int]
+    package struct Parameter: Sendable, Equatable {
+        package let name: String
+        package let elementType: StoredTensor.ElementType
+        package let shape: [Int]
     }
 
-    public let file: String
-    public let format: StoredCheckpoint.Format
+    package let file: String
+    package let format: StoredCheckpoint.Format
     /// Where in the file the parameters lie, `state_dict` for example; empty at the top.
-    public let container: [String]
+    package let container: [String]
     /// Whose names it uses, in words; nil for names of no known source.
-    public let source: String?
+    package let source: String?
     /// Nil when there is no backbone, or none that is known.
-    public let architecture: CheckpointArchitecture?
-    public let hasBackbone: Bool
-    public let hasHeads: Bool
-    public let hasTeacher: Bool
+    package let architecture: CheckpointArchitecture?
+    package let hasBackbone: Bool
+    package let hasHeads: Bool
+    package let hasTeacher: Bool
     /// Convolutions of the mask head and its channels; nil without heads.
-    public let maskHead: MaskHeadSizes?
+    package let maskHead: MaskHeadSizes?
     /// Everything in the file, with its own names, in its own order.
-    public let parameters: [Parameter]
+    package let parameters: [Parameter]
     /// Elements of all floating-point tensors in the file.
-    public let parameterCount: Int
+    package let parameterCount: Int
     /// The same of the student's network, or of the backbone where there is only one.
-    public let studentParameterCount: Int
-    public let metadata: [String: String]
+    package let studentParameterCount: Int
+    package let metadata: [String: String]
     /// Other contents, such as `epoch` and `optimizer_states`.
-    public let extras: [StoredCheckpoint.Extra]
+    package let extras: [StoredCheckpoint.Extra]
     /// Names that no network of ours has, and entries that are no tensors.
-    public let ignored: [String]
+    package let ignored: [String]
 
-    public struct MaskHeadSizes: Sendable, Equatable {
-        public let inChannels: Int
-        public let convolutionCount: Int
-        public let hiddenChannels: Int
-        public let outChannels: Int
+    package struct MaskHeadSizes: Sendable, Equatable {
+        package let inChannels: Int
+        package let convolutionCount: Int
+        package let hiddenChannels: Int
+        package let outChannels: Int
 
-        public init(
+        package init(
             inChannels: Int, convolutionCount: Int, hiddenChannels: Int, outChannels: Int
         ) {
             self.inChannels = inChannels
@@ -67,20 +69,20 @@ public struct CheckpointInfo: Sendable {
     }
 
     /// A number out of the metadata; nil when absent or not a positive whole number.
-    public func number(_ key: MetadataKey) -> Int? {
+    package func number(_ key: MetadataKey) -> Int? {
         metadata[key.rawValue].flatMap { Int($0) }.flatMap { $0 > 0 ? $0 : nil }
     }
 
     /// The `model.arch` that the file names or its sizes suggest.
-    public var arch: String? { metadata[MetadataKey.arch.rawValue] ?? architecture?.archName }
+    package var arch: String? { metadata[MetadataKey.arch.rawValue] ?? architecture?.archName }
 
     /// Attention heads: from the metadata, else those of the published variant of this size.
-    public var headCount: Int? { number(.headCount) ?? architecture?.headCount }
+    package var headCount: Int? { number(.headCount) ?? architecture?.headCount }
 
     /// The attention heads to build with.
     /// - Parameter override: what `model.num_heads` says.
     /// - Throws: `CheckpointError` that asks for `model.num_heads` when nobody says it.
-    public func requiredHeadCount(override: Int? = nil) throws(CheckpointError) -> Int {
+    package func requiredHeadCount(override: Int? = nil) throws(CheckpointError) -> Int {
         let width = architecture?.embedDim ?? 0
         guard let count = override ?? headCount else {
             throw CheckpointError(
@@ -102,7 +104,7 @@ public struct CheckpointInfo: Sendable {
     /// - Parameter headCount: what `model.num_heads` says.
     /// - Throws: `CheckpointError` for files without a backbone or with one that cannot be used, and
     ///   when the number of heads is not known.
-    public func backboneConfiguration(
+    package func backboneConfiguration(
         headCount: Int? = nil
     ) throws(CheckpointError) -> BackboneConfiguration {
         let heads = try architecture == nil ? 1 : requiredHeadCount(override: headCount)
@@ -119,7 +121,7 @@ public struct CheckpointInfo: Sendable {
     }
 
     /// The mask head to build for this file; nil without heads.
-    public var maskHeadConfiguration: MaskHeadConfiguration? {
+    package var maskHeadConfiguration: MaskHeadConfiguration? {
         maskHead.map {
             MaskHeadConfiguration(
                 convolutionCount: $0.convolutionCount, hiddenChannels: $0.hiddenChannels,
@@ -130,7 +132,7 @@ public struct CheckpointInfo: Sendable {
 
 extension CheckpointInfo: CustomStringConvertible {
     /// Several lines of `name: value`, without the list of parameters.
-    public var description: String {
+    package var description: String {
         var lines = ["file: \(file)"]
         let place = container.isEmpty ? "" : " (in \(container.joined(separator: ".")))"
         lines.append("format: \(format.rawValue)\(place)")
@@ -162,7 +164,7 @@ extension CheckpointInfo: CustomStringConvertible {
     }
 
     /// What the file holds, in one line.
-    public var what: String {
+    package var what: String {
         guard let source else { return "tensors with names of no known model" }
         guard hasHeads, hasBackbone else { return source }
         let generation =

@@ -1,26 +1,26 @@
-public import Torch
+package import Torch
 
 /// A checkpoint file under our parameter names, whatever its format and source.
-public struct MaskCheckpoint: Sendable {
-    public let info: CheckpointInfo
+package struct MaskCheckpoint: Sendable {
+    package let info: CheckpointInfo
     /// The student's network: `backbone.*`, `roi_head.*`, `mask_head.*`. A pretrained backbone has
     /// only the first of them.
-    public let student: [String: StoredTensor]
+    package let student: [String: StoredTensor]
     /// The teacher's network; empty when the file has none.
-    public let teacher: [String: StoredTensor]
+    package let teacher: [String: StoredTensor]
 
     /// Maps and recognises a file; no values are read.
-    public init(path: String) throws(CheckpointError) {
+    package init(path: String) throws(CheckpointError) {
         try self.init(StoredCheckpoint(path: path))
     }
 
     /// Recognises a file that is in memory already; errors call it `name`.
-    public init(bytes: [UInt8], name: String) throws(CheckpointError) {
+    package init(bytes: [UInt8], name: String) throws(CheckpointError) {
         try self.init(StoredCheckpoint(bytes: bytes, name: name))
     }
 
     /// Recognises what a file's names belong to.
-    public init(_ stored: StoredCheckpoint) throws(CheckpointError) {
+    package init(_ stored: StoredCheckpoint) throws(CheckpointError) {
         let renamed = try PretrainedWeights.rename(stored)
         student = renamed?.student ?? [:]
         teacher = renamed?.teacher ?? [:]
@@ -68,18 +68,18 @@ public struct MaskCheckpoint: Sendable {
 
 extension MaskCheckpoint {
     /// One of the two networks in a checkpoint.
-    public enum Role: String, Sendable {
+    package enum Role: String, Sendable {
         case student, teacher
     }
 
     /// What a pretrained file gave and what it did not.
-    public struct PartialParameters: Sendable {
-        public let parameters: [String: StoredTensor]
+    package struct PartialParameters: Sendable {
+        package let parameters: [String: StoredTensor]
         /// Parameters of the network that the file does not have; they keep their values.
-        public let missing: [String]
+        package let missing: [String]
         /// What the file has and the network does not, with the file's names for what has no name
         /// of ours.
-        public let unused: [String]
+        package let unused: [String]
     }
 
     /// A network for inference with the parameters of this file. Loading is strict: the file must
@@ -87,7 +87,7 @@ extension MaskCheckpoint {
     /// - Parameter architecture: what `configuration` is, for the error.
     /// - Throws: `CheckpointError` with all missing, unexpected and mis-shaped parameters, or with those
     ///   that hold values that are not finite.
-    public func network(
+    package func network(
         _ role: Role, _ configuration: MaskNetworkConfiguration, architecture: String,
         device: Device = .cpu, factors: DType = .float32
     ) throws(CheckpointError) -> MaskNetwork {
@@ -136,7 +136,7 @@ extension MaskCheckpoint {
     /// teacher alike.
     /// - Throws: `CheckpointError` for parameters of another shape or with values that are not finite, and when
     ///   nothing fits.
-    public func pretrainedParameters(
+    package func pretrainedParameters(
         expected: [String: [Int]], architecture: String
     ) throws(CheckpointError) -> PartialParameters {
         try requireKnownBackbone()
@@ -169,7 +169,7 @@ extension MaskCheckpoint {
     /// The error for parameters that do not fit, with what was expected, what the file is, and the
     /// spec keys that would fit it.
     /// - Parameter architecture: what the network is.
-    public func failure(
+    package func failure(
         _ mismatch: ParameterMismatch, architecture: String
     ) -> CheckpointError {
         let lists = mismatch.description.split(separator: "\n").dropFirst().map { "\n" + $0 }

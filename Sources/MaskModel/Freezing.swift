@@ -1,6 +1,6 @@
 /// Which parameters are not trained (SPEC §4.5). As in TAO, class token, position table, final norm
 /// and heads are, unless the last two properties say otherwise.
-public struct Freezing: Equatable, Sendable {
+package struct Freezing: Equatable, Sendable {
     private enum Stages: Equatable {
         case listed([Int])
         case range(first: Int, last: Int)
@@ -9,23 +9,23 @@ public struct Freezing: Equatable, Sendable {
     private var stages: Stages
     /// Freeze the class token and the position table too, so that the backward pass ends at the last
     /// frozen block.
-    public var includesTokens = false
+    package var includesTokens = false
     /// Freeze the backbone altogether: the heads alone are trained.
-    public var includesBackbone = false
+    package var includesBackbone = false
 
-    public static let none = Self.stages([])
+    package static let none = Self.stages([])
 
     /// TAO 6.25's meaning of `model.frozen_stages`: 0 is the patch embedding, i is block i − 1; other
     /// numbers mean nothing.
-    public static func stages(_ stages: [Int]) -> Self { Self(stages: .listed(stages)) }
+    package static func stages(_ stages: [Int]) -> Self { Self(stages: .listed(stages)) }
 
     /// The meaning in older TAO and the paper's code: blocks `first` to `last`, counted from 1, and the
     /// patch embedding when `first` is 0 and `last` is not.
-    public static func range(first: Int, last: Int) -> Self {
+    package static func range(first: Int, last: Int) -> Self {
         Self(stages: .range(first: first, last: last))
     }
 
-    public var freezesPatchEmbedding: Bool {
+    package var freezesPatchEmbedding: Bool {
         if includesBackbone { return true }
         return switch stages {
         case .listed(let stages): stages.contains(0)
@@ -34,7 +34,7 @@ public struct Freezing: Equatable, Sendable {
     }
 
     /// - Parameter block: from 0.
-    public func freezes(block: Int) -> Bool {
+    package func freezes(block: Int) -> Bool {
         if includesBackbone { return true }
         return switch stages {
         case .listed(let stages): stages.contains(block + 1)
@@ -43,7 +43,7 @@ public struct Freezing: Equatable, Sendable {
     }
 
     /// Whether the parameter of that name in a ``MaskNetwork`` is frozen.
-    public func freezes(parameter name: String) -> Bool {
+    package func freezes(parameter name: String) -> Bool {
         guard let name = name.dropping(prefix: "backbone.") else { return false }
         if includesBackbone { return true }
         switch BackbonePart(parameter: name) {
@@ -55,7 +55,7 @@ public struct Freezing: Equatable, Sendable {
     }
 
     /// Stage numbers that mean nothing for a backbone of that depth, such as −1.
-    public func unknownStages(depth: Int) -> [Int] {
+    package func unknownStages(depth: Int) -> [Int] {
         switch stages {
         case .listed(let stages): stages.filter { !(0...depth).contains($0) }
         case .range(let first, let last): [first, last].filter { !(0...depth).contains($0) }
@@ -64,7 +64,7 @@ public struct Freezing: Equatable, Sendable {
 }
 
 /// What a parameter of a backbone belongs to.
-public enum BackbonePart: Equatable, Sendable {
+package enum BackbonePart: Equatable, Sendable {
     /// The class token and the position table.
     case tokens
     case patchEmbedding
@@ -74,7 +74,7 @@ public enum BackbonePart: Equatable, Sendable {
     case norm
 
     /// - Parameter name: without `backbone.`.
-    public init(parameter name: String) {
+    package init(parameter name: String) {
         let parts = name.split(separator: ".")
         switch parts.first {
         case "patch_embed": self = .patchEmbedding
@@ -86,7 +86,7 @@ public enum BackbonePart: Equatable, Sendable {
 
     /// The factor that layer-wise decay gives the learning rate (Bao et al. 2022): 1 for the final norm,
     /// `decay` for the last block, one power more for each block before it.
-    public func learningRateFactor(decay: Double, depth: Int) -> Double {
+    package func learningRateFactor(decay: Double, depth: Int) -> Double {
         let distance =
             switch self {
             case .norm: 0

@@ -1,12 +1,12 @@
-public import Torch
+package import Torch
 
 // B batch, N tokens, C channels, h × w patches.
 
 /// A FAN that gives a feature map (SPEC §4.4; Zhou et al. 2022).
 ///
 /// Keys below its scope: `cls_token`, `patch_embed`, `pos_embed`, `blocks.i`, `cls_attn_blocks.i`, `norm`.
-public struct FullyAttentionalNetwork {
-    public let configuration: BackboneConfiguration
+package struct FullyAttentionalNetwork {
+    package let configuration: BackboneConfiguration
     let clsToken: Tensor
     package let patchEmbed: FANPatchEmbedding
     package let positions: FourierPositions
@@ -14,7 +14,7 @@ public struct FullyAttentionalNetwork {
     package let classBlocks: [ClassAttentionBlock]
     let norm: LayerNorm
 
-    public init(_ scope: ParameterScope, _ configuration: BackboneConfiguration) {
+    package init(_ scope: ParameterScope, _ configuration: BackboneConfiguration) {
         self.configuration = configuration
         let width = configuration.width
         clsToken = scope.parameter(
@@ -46,7 +46,7 @@ public struct FullyAttentionalNetwork {
     }
 
     /// All tokens after the final norm, as in inference: (B, 1 + N, C), class token first.
-    public func tokens(_ image: Tensor) -> Tensor { classified(blockOutput(image).tokens) }
+    package func tokens(_ image: Tensor) -> Tensor { classified(blockOutput(image).tokens) }
 
     /// All tokens after the final norm, from what the last block gave.
     package func classified(_ tokens: Tensor) -> Tensor {
@@ -58,7 +58,7 @@ public struct FullyAttentionalNetwork {
     /// The feature map (B, C, h, w) of an image (B, 3, H, W), whose sides are multiples of 16.
     ///
     /// The class token is left out: patch tokens never look at it, and nothing reads it.
-    public func callAsFunction(_ image: Tensor) -> Tensor {
+    package func callAsFunction(_ image: Tensor) -> Tensor {
         let (tokens, grid) = blockOutput(image)
         return map(norm(classBlocks.reduce(tokens) { $1.patches($0) }), grid)
     }

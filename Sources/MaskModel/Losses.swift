@@ -1,11 +1,11 @@
-public import Torch
+package import Torch
 
 // B batch, o × o pixels.
 
 /// 1 − 2Σab / (Σa² + Σb² + 0.002) of each sample: (B) (SPEC §6; Milletari et al. 2016).
 ///
 /// - Parameters: a, b: (B, …)
-public func diceLoss(_ a: Tensor, _ b: Tensor) -> Tensor {
+package func diceLoss(_ a: Tensor, _ b: Tensor) -> Tensor {
     let (a, b) = (a.flattened(from: 1), b.flattened(from: 1))
     let shared = (a * b).sum(1)
     let sizes = (a.squared().sum(1) + 0.001) + (b.squared().sum(1) + 0.001)
@@ -19,7 +19,7 @@ public func diceLoss(_ a: Tensor, _ b: Tensor) -> Tensor {
 /// - Parameters:
 ///   - probabilities: (B, o, o)
 ///   - mask: (B, o, o), the box.
-public func multipleInstanceLoss(_ probabilities: Tensor, _ mask: Tensor) -> Tensor {
+package func multipleInstanceLoss(_ probabilities: Tensor, _ mask: Tensor) -> Tensor {
     func projected(_ dimension: Int) -> Tensor {
         diceLoss(
             probabilities.maximum(along: dimension),

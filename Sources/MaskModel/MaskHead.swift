@@ -1,17 +1,17 @@
-public import Torch
+package import Torch
 
 // n objects, C channels, h × w and H × W pixels.
 
 /// The value head: a vector per pixel from 3×3 convolutions, each with ReLU (SPEC §5). The map is
 /// enlarged before the fourth. Keys: `convs.i.conv`.
-public struct MaskHead {
+package struct MaskHead {
     /// The convolution before which the map is enlarged.
     package static let enlargedBefore = 3
 
     let convs: [Conv2d]
     let scaleRatio: Double
 
-    public init(_ scope: ParameterScope, inputs: Int, _ configuration: MaskHeadConfiguration) {
+    package init(_ scope: ParameterScope, inputs: Int, _ configuration: MaskHeadConfiguration) {
         let count = configuration.convolutionCount
         convs = (0..<count).map { index in
             Conv2d(
@@ -25,7 +25,7 @@ public struct MaskHead {
     }
 
     /// - Parameter features: (n, C, h, w); gives (n, outputs, ratio · h, ratio · w).
-    public func callAsFunction(_ features: Tensor) -> Tensor {
+    package func callAsFunction(_ features: Tensor) -> Tensor {
         if !gradientsAreRecorded, usesWinograd(for: features) {
             // Only the latest map is held: all together are most of what inference takes.
             var x = features.permuted(0, 2, 3, 1).contiguous()

@@ -1,16 +1,16 @@
-public import Torch
+package import Torch
 
 // B batch, C channels, K channels of key and value, h the side of the feature map.
 
 /// Backbone, RoI head and mask head: what the student and the teacher both are (SPEC §5).
-public struct MaskNetwork {
-    public let configuration: MaskNetworkConfiguration
-    public let backbone: Backbone
-    public let roiHead: RoIHead
-    public let maskHead: MaskHead
+package struct MaskNetwork {
+    package let configuration: MaskNetworkConfiguration
+    package let backbone: Backbone
+    package let roiHead: RoIHead
+    package let maskHead: MaskHead
 
     /// A network whose parameters come from `scope`: fresh or loaded, as its store does.
-    public init(_ scope: ParameterScope, _ configuration: MaskNetworkConfiguration) {
+    package init(_ scope: ParameterScope, _ configuration: MaskNetworkConfiguration) {
         self.configuration = configuration
         let width = configuration.backbone.width
         backbone = Backbone(scope / "backbone", configuration.backbone)
@@ -27,7 +27,7 @@ public struct MaskNetwork {
     ///   - factors: as ``ParameterStore/init(loading:device:factors:)`` takes it.
     ///
     /// Throws ``TorchError/parameterMismatch(_:)`` that lists everything that does not fit.
-    public init(
+    package init(
         _ configuration: MaskNetworkConfiguration, parameters: [String: Tensor],
         device: Device = .cpu, factors: DType = .float32
     ) throws(TorchError) {
@@ -38,7 +38,7 @@ public struct MaskNetwork {
     }
 
     /// Whether a published key is of no use to the network.
-    public static func isIgnored(_ key: String) -> Bool {
+    package static func isIgnored(_ key: String) -> Bool {
         key == "backbone.head.weight" || key == "backbone.head.bias"
     }
 
@@ -49,7 +49,7 @@ public struct MaskNetwork {
     ///   - areas: the B boxes' areas in pixels of their images, which pick the size of the maps.
     /// - Returns: (B, 1, 4h, 4h) with h = S / token stride; (B, 1, 8h, 8h) without size buckets.
     ///   Rows whose area is in no bucket are 0.
-    public func callAsFunction(image: Tensor, areas: [Float]) -> Tensor {
+    package func callAsFunction(image: Tensor, areas: [Float]) -> Tensor {
         precondition(image.rank == 4 && image.size(2) == image.size(3), "image \(image.shape)")
         return logits(features(image), areas: areas)
     }
@@ -102,7 +102,9 @@ public struct MaskNetwork {
         var parts: [Tensor] = []
         var order: [Int] = []  // the row of the batch that each row of the parts is
         for bucket in SizeBucket.allCases {
-            let objects = areas.indices.filter { SizeBucket(area: areas[$0]) == bucket }
+            let objects = areas.indices.filter {
+                SizeBucket(area: areas[$0], border: .neither) == bucket
+            }
             let mapSide = bucket.mapSide(of: side)
             for rows in Self.together(objects, mapSide: mapSide, on: features.device) {
                 let isAll = rows.count == areas.count
@@ -113,7 +115,7 @@ public struct MaskNetwork {
                 order += rows
             }
         }
-        let others = areas.indices.filter { SizeBucket(area: areas[$0]) == nil }
+        let others = areas.indices.filter { SizeBucket(area: areas[$0], border: .neither) == nil }
         if !others.isEmpty {
             let dtype = parts.first?.dtype ?? keys.dtype
             parts.append(

@@ -1,15 +1,15 @@
 /// The numbers of the mask head (`model.mask_*`).
-public struct MaskHeadConfiguration: Equatable, Sendable {
+package struct MaskHeadConfiguration: Equatable, Sendable {
     /// 3×3 convolutions (`mask_head_num_convs`), 4 or more.
-    public var convolutionCount: Int
+    package var convolutionCount: Int
     /// Channels between them (`mask_head_hidden_channel`).
-    public var hiddenChannels: Int
+    package var hiddenChannels: Int
     /// Channels of the key and value vectors (`mask_head_out_channel`).
-    public var outputChannels: Int
+    package var outputChannels: Int
     /// How much the map grows inside the head (`mask_scale_ratio`).
-    public var scaleRatio: Double
+    package var scaleRatio: Double
 
-    public init(
+    package init(
         convolutionCount: Int = 4, hiddenChannels: Int = 256, outputChannels: Int = 256,
         scaleRatio: Double = 2
     ) {
@@ -21,15 +21,15 @@ public struct MaskHeadConfiguration: Equatable, Sendable {
 }
 
 /// Everything that decides the parameters and the arithmetic of a ``MaskNetwork``.
-public struct MaskNetworkConfiguration: Equatable, Sendable {
-    public var backbone: BackboneConfiguration
-    public var maskHead: MaskHeadConfiguration
+package struct MaskNetworkConfiguration: Equatable, Sendable {
+    package var backbone: BackboneConfiguration
+    package var maskHead: MaskHeadConfiguration
     /// Whether objects of different size get maps of different size (`not_adjust_scale: false`).
-    public var adjustsScale: Bool
+    package var adjustsScale: Bool
     /// How much the feature map grows before the mask head (`mask_scale_ratio_pre`).
-    public var scaleRatioBefore: Double
+    package var scaleRatioBefore: Double
 
-    public init(
+    package init(
         backbone: BackboneConfiguration, maskHead: MaskHeadConfiguration = .init(),
         adjustsScale: Bool = true, scaleRatioBefore: Double = 1
     ) {
@@ -40,7 +40,7 @@ public struct MaskNetworkConfiguration: Equatable, Sendable {
     }
 
     /// Throws when the numbers make no network.
-    public func validate() throws(MaskModelError) {
+    package func validate() throws(MaskModelError) {
         try backbone.validate()
         let count = maskHead.convolutionCount
         guard (4...64).contains(count) else {
@@ -63,7 +63,7 @@ public struct MaskNetworkConfiguration: Equatable, Sendable {
     }
 
     /// Throws ``MaskModelError/invalidCropSize(_:rule:)`` for a square crop the network cannot take.
-    public func validate(cropSize: Int) throws(MaskModelError) {
+    package func validate(cropSize: Int) throws(MaskModelError) {
         let stride = backbone.tokenStride
         guard cropSize > 0, cropSize.isMultiple(of: stride) else {
             throw .invalidCropSize(cropSize, rule: "a multiple of \(stride)")
@@ -77,7 +77,7 @@ public struct MaskNetworkConfiguration: Equatable, Sendable {
     }
 
     /// The side of the logits for a square crop.
-    public func logitsSide(cropSize: Int) -> Int {
+    package func logitsSide(cropSize: Int) -> Int {
         let side = cropSize / backbone.tokenStride
         if adjustsScale { return 4 * side }
         let before = Int(Double(side) * scaleRatioBefore)

@@ -1,21 +1,21 @@
-public import Torch
+package import Torch
 
 // B batch, H × W pixels, k side of the window.
 
 /// A binary mask from soft masks and the colours around each pixel: mean-field inference in a
 /// conditional random field whose pairs are a pixel and its k × k neighbours (Krähenbühl & Koltun
 /// 2011, with a window instead of the full graph; SPEC §6).
-public struct MeanField: Sendable, Equatable {
+package struct MeanField: Sendable, Equatable {
     /// Side of the window, odd (`train.crf_kernel_size`).
-    public var kernelSize: Int
+    package var kernelSize: Int
     /// Colour distance that counts as an edge, in units of the normalised image (`train.crf_zeta`).
-    public var zeta: Double
+    package var zeta: Double
     /// Updates (`train.crf_num_iter`).
-    public var iterationCount: Int
+    package var iterationCount: Int
     /// What probabilities are kept between (`train.crf_value_low_thres`, `…_high_thres`).
-    public var bounds: ClosedRange<Double>
+    package var bounds: ClosedRange<Double>
 
-    public init(
+    package init(
         kernelSize: Int = 3, zeta: Double = 0.1, iterationCount: Int = 100,
         bounds: ClosedRange<Double> = 0.1...0.9
     ) {
@@ -32,7 +32,7 @@ public struct MeanField: Sendable, Equatable {
     ///   - image: (B, 3, H, W) float32, normalised.
     ///   - probabilities: (B, H, W) float32, of being foreground.
     ///   - mask: (B, H, W) float32 from 0 to 1 that multiplies the foreground each time; nil is 1.
-    public func callAsFunction(
+    package func callAsFunction(
         image: Tensor, probabilities: Tensor, mask: Tensor? = nil
     ) -> Tensor {
         let refined = refine(image: image, probabilities: probabilities, mask: mask)

@@ -1,17 +1,17 @@
-public import Torch
+package import Torch
 
 /// The learned position table, resampled to the grid of tokens an image has.
 ///
 /// B batch, N tokens, C channels.
-public struct PositionEmbedding {
+package struct PositionEmbedding {
     /// (1, 1 + side², C), class entry first.
-    public let table: Tensor
+    package let table: Tensor
     let side: Int
     let layout: BackboneConfiguration.Layout
     private let cache = Cache()
 
     /// Key: `pos_embed`.
-    public init(_ scope: ParameterScope, _ configuration: BackboneConfiguration) {
+    package init(_ scope: ParameterScope, _ configuration: BackboneConfiguration) {
         side = configuration.tableSide
         layout = configuration.layout
         table = scope.parameter(
@@ -20,7 +20,7 @@ public struct PositionEmbedding {
     }
 
     /// The table for `height` × `width` patches: (1, 1 + height · width, C).
-    public func callAsFunction(height: Int, width: Int) -> Tensor {
+    package func callAsFunction(height: Int, width: Int) -> Tensor {
         if height == side && width == side { return table }
         // Training changes the table in each step, so only a table that is not trained is kept.
         guard !table.requiresGradient else { return resampled(height: height, width: width) }

@@ -1,17 +1,17 @@
-public import Torch
+package import Torch
 
 /// The key head: a vector per object from its mean feature (SPEC §5). Keys: `mlp1`, `mlp2`.
-public struct RoIHead {
+package struct RoIHead {
     let mlp1: Linear
     let mlp2: Linear
 
-    public init(_ scope: ParameterScope, inputs: Int, outputs: Int) {
+    package init(_ scope: ParameterScope, inputs: Int, outputs: Int) {
         mlp1 = Linear(scope / "mlp1", inputs: inputs, outputs: outputs, .uniform)
         mlp2 = Linear(scope / "mlp2", inputs: outputs, outputs: outputs, .uniform)
     }
 
     /// - Parameter features: (B, C, h, w); gives (B, outputs).
-    public func callAsFunction(_ features: Tensor) -> Tensor {
+    package func callAsFunction(_ features: Tensor) -> Tensor {
         mlp2(relu(mlp1(features.mean(2, 3))))
     }
 }

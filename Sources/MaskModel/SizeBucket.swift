@@ -1,11 +1,17 @@
 /// The three sizes of objects, by box area in image pixels (SPEC §5.1).
-public enum SizeBucket: Int, CaseIterable, Sendable {
-    case small
-    case medium
-    case large
+package enum SizeBucket: Int, CaseIterable, Sendable {
+    case small, medium, large
 
-    /// The areas of the bucket; both ends are outside.
-    public var bounds: (lower: Float, upper: Float) {
+    /// Where an area belongs that lies between two buckets.
+    package enum Border: Sendable {
+        /// Below: for metrics and thresholds.
+        case smaller
+        /// Nowhere: for the reference's mask head, which has no scale for it.
+        case neither
+    }
+
+    /// The areas on its borders.
+    package var bounds: (lower: Float, upper: Float) {
         switch self {
         case .small: (0, 1024)
         case .medium: (1024, 9216)
@@ -13,12 +19,12 @@ public enum SizeBucket: Int, CaseIterable, Sendable {
         }
     }
 
-    /// The bucket whose open interval holds `area`, if any does: none holds 0, 1024, 9216.
-    public init?(area: Float) {
+    /// - Returns: nil for an area of 0 or above 10¹⁰, which is in no bucket.
+    package init?(area: Float, border: Border = .smaller) {
         guard
             let bucket = Self.allCases.first(where: {
-                area > $0.bounds.lower && area < $0.bounds.upper
-            })
+                area > $0.bounds.lower && area <= $0.bounds.upper
+            }), border == .smaller || area < bucket.bounds.upper
         else { return nil }
         self = bucket
     }

@@ -1,27 +1,27 @@
-public import Torch
+package import Torch
 
 /// The network that is trained and its moving average (SPEC §5, §7; Tarvainen & Valpola 2017).
-public final class StudentTeacher {
-    public let configuration: MaskNetworkConfiguration
-    public let student: MaskNetwork
+package final class StudentTeacher {
+    package let configuration: MaskNetworkConfiguration
+    package let student: MaskNetwork
     /// Never has a gradient.
-    public let teacher: MaskNetwork
+    package let teacher: MaskNetwork
     /// By name without `student.` or `teacher.`, in the same order.
-    public let studentParameters: [(name: String, tensor: Tensor)]
-    public let teacherParameters: [(name: String, tensor: Tensor)]
+    package let studentParameters: [(name: String, tensor: Tensor)]
+    package let teacherParameters: [(name: String, tensor: Tensor)]
     /// What neither is trained nor, by default, averaged: batch norm's running statistics. By name and
     /// in the same order.
-    public let studentBuffers: [(name: String, tensor: Tensor)]
-    public let teacherBuffers: [(name: String, tensor: Tensor)]
-    public let device: Device
+    package let studentBuffers: [(name: String, tensor: Tensor)]
+    package let teacherBuffers: [(name: String, tensor: Tensor)]
+    package let device: Device
     /// What is not trained. Frozen parameters still reach the teacher.
-    public var freezing = Freezing.none {
+    package var freezing = Freezing.none {
         didSet { applyFreezing() }
     }
 
     /// A fresh pair; the same seed gives the same weights everywhere. As in TAO the two start from
     /// different random weights (SPEC §12, quirk 7) unless `teacherIsCopy`.
-    public convenience init(
+    package convenience init(
         _ configuration: MaskNetworkConfiguration, seed: UInt64, teacherIsCopy: Bool = false,
         device: Device = .cpu
     ) {
@@ -37,7 +37,7 @@ public final class StudentTeacher {
     /// - Parameter parameters: `student.*` and `teacher.*`; the classification heads that published
     ///   checkpoints carry are ignored. Throws ``TorchError/parameterMismatch(_:)`` that lists
     ///   everything that does not fit.
-    public convenience init(
+    package convenience init(
         _ configuration: MaskNetworkConfiguration, parameters: [String: Tensor],
         device: Device = .cpu
     ) throws(TorchError) {
@@ -79,25 +79,25 @@ public final class StudentTeacher {
     }
 
     /// Parameters and buffers: what a checkpoint holds of the student.
-    public var studentTensors: [(name: String, tensor: Tensor)] {
+    package var studentTensors: [(name: String, tensor: Tensor)] {
         studentParameters + studentBuffers
     }
 
     /// Parameters and buffers: what a checkpoint holds of the teacher.
-    public var teacherTensors: [(name: String, tensor: Tensor)] {
+    package var teacherTensors: [(name: String, tensor: Tensor)] {
         teacherParameters + teacherBuffers
     }
 
     /// All parameters and buffers, the student's first, as `student.*` and `teacher.*`. The tensors are
     /// the live ones: write them out or clone them before the next step.
-    public func exportParameters() -> [(name: String, tensor: Tensor)] {
+    package func exportParameters() -> [(name: String, tensor: Tensor)] {
         studentTensors.map { ("student." + $0.name, $0.tensor) }
             + teacherTensors.map { ("teacher." + $0.name, $0.tensor) }
     }
 
     /// Overwrites all parameters and buffers. Throws ``TorchError/parameterMismatch(_:)``, and changes nothing,
     /// when a tensor is missing, left over or has another shape.
-    public func importParameters(_ tensors: [String: Tensor]) throws(TorchError) {
+    package func importParameters(_ tensors: [String: Tensor]) throws(TorchError) {
         let mismatch = Self.copy(
             tensors.filter {
                 let key = $0.key.dropping(prefix: "student.") ?? $0.key.dropping(prefix: "teacher.")
@@ -113,7 +113,7 @@ public final class StudentTeacher {
     ///   parameter asks for. Throws ``TorchError/parameterMismatch(_:)``, and changes nothing, when a
     ///   shape differs.
     @discardableResult
-    public func loadPretrained(
+    package func loadPretrained(
         _ tensors: [String: Tensor]
     ) throws(TorchError) -> ParameterMismatch {
         let report = Self.copy(tensors, to: studentTensors, allowsMissing: true)
@@ -125,7 +125,7 @@ public final class StudentTeacher {
     }
 
     /// Makes the teacher what the student is.
-    public func copyStudentToTeacher() {
+    package func copyStudentToTeacher() {
         withoutGradients {
             for (target, source) in zip(teacherTensors, studentTensors) {
                 target.tensor.copy(from: source.tensor)
@@ -148,7 +148,7 @@ public final class StudentTeacher {
     ///
     /// - Parameter includesBuffers: the teacher's running statistics follow too. Without, they stay what
     ///   they were at the start (SPEC §12, quirk 9). Counters are copied.
-    public func updateTeacher(momentum: Double, includesBuffers: Bool = false) {
+    package func updateTeacher(momentum: Double, includesBuffers: Bool = false) {
         var pairs = Array(zip(teacherParameters, studentParameters))
         if includesBuffers {
             let buffers = zip(teacherBuffers, studentBuffers)

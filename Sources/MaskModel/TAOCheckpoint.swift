@@ -1,8 +1,8 @@
-public import Torch
+package import Torch
 
 /// TAO's own checkpoint files: `student.*` and `teacher.*` in a `.pth` of `torch.save`. TAO evaluates them,
 /// labels with them and starts from them. They hold no optimizer, so TAO does not resume training from them.
-public enum TAOCheckpoint {
+package enum TAOCheckpoint {
     /// TAO's network has a classifier of so many classes, which nothing uses and loading wants.
     private static let classCount = 1000
 
@@ -10,7 +10,7 @@ public enum TAOCheckpoint {
     ///   - tensors: `student.*` and `teacher.*`; without a teacher the student's stand for both.
     ///   - layout: of the backbone; TAO 6.25 and later read `patch-conv`, up to 6.0 `conv-stem`.
     ///   - width: channels of the backbone.
-    public static func write(
+    package static func write(
         _ tensors: [StoredTensor], layout: BackboneConfiguration.Layout, width: Int, epoch: Int = 0,
         step: Int = 0, to path: String
     ) throws(CheckpointError) {

@@ -1,9 +1,9 @@
-public import Torch
+package import Torch
 
 // B batch, N tokens, C channels, D width of an attention head, h × w patches.
 
 /// Multi-head self-attention. Keys: `qkv`, `proj`; rows of `qkv` are q of all heads, k, v.
-public struct Attention {
+package struct Attention {
     let qkv: Linear
     let proj: Linear
     let headCount: Int
@@ -94,15 +94,15 @@ package struct TransformerBlock {
 /// A plain vision transformer that gives a feature map (SPEC §4.2, §4.3; Dosovitskiy et al. 2021).
 ///
 /// Keys below its scope: `cls_token`, `pos_embed`, `patch_embed`, `blocks.i`, `norm`.
-public struct VisionTransformer {
-    public let configuration: BackboneConfiguration
+package struct VisionTransformer {
+    package let configuration: BackboneConfiguration
     let clsToken: Tensor
-    public let positions: PositionEmbedding
+    package let positions: PositionEmbedding
     let patchEmbed: PatchEmbedding
     package let blocks: [TransformerBlock]
     let norm: LayerNorm
 
-    public init(_ scope: ParameterScope, _ configuration: BackboneConfiguration) {
+    package init(_ scope: ParameterScope, _ configuration: BackboneConfiguration) {
         self.configuration = configuration
         let width = configuration.width
         clsToken = scope.parameter("cls_token", [1, 1, width], .normal(standardDeviation: 1e-6))
@@ -131,7 +131,7 @@ public struct VisionTransformer {
     }
 
     /// All tokens after the final norm: (B, 1 + h·w, C).
-    public func tokens(_ image: Tensor) -> Tensor {
+    package func tokens(_ image: Tensor) -> Tensor {
         norm(blockOutput(image))
     }
 
@@ -140,7 +140,7 @@ public struct VisionTransformer {
     }
 
     /// As ``Backbone/callAsFunction(_:)``.
-    public func callAsFunction(_ image: Tensor) -> Tensor {
+    package func callAsFunction(_ image: Tensor) -> Tensor {
         featureMap(blockOutput(image), of: image)
     }
 

@@ -1,6 +1,8 @@
 import Annotations
 import Files
 import Foundation
+import Inference
+import MaskModel
 
 /// `data/index.js`: what the page filters and sorts by, in columns, worst box first.
 struct ReportIndex {

@@ -3,22 +3,22 @@ package import Files
 import Formats
 import Foundation
 import Imaging
-public import Inference
-public import Specs
+package import Inference
+package import Specs
 
 /// What a finished report holds.
-public struct ReportSummary: Sendable, Equatable {
-    public let boxCount: Int
-    public let unlabelledCount: Int
+package struct ReportSummary: Sendable, Equatable {
+    package let boxCount: Int
+    package let unlabelledCount: Int
     /// Boxes that have no picture because their image is missing or broken.
-    public let pictureless: Int
-    public let byteCount: Int
-    public let seconds: Double
+    package let pictureless: Int
+    package let byteCount: Int
+    package let seconds: Double
     /// The page to open.
-    public let indexPath: String
+    package let indexPath: String
 
     /// The lines shown at the end of a run.
-    public var text: String {
+    package var text: String {
         var lines = [
             "\(indexPath): \(boxCount) boxes, \(unlabelledCount) without a mask"
                 + String(
@@ -33,7 +33,7 @@ public struct ReportSummary: Sendable, Equatable {
 
 /// Writes a folder of web pages that shows every mask of a file, worst first (docs/review-the-result.md). The
 /// folder appears under its name only when it is complete.
-public struct ReportJob: Sendable {
+package struct ReportJob: Sendable {
     private let input: ReportInput
     private let imagesDirectory: String
     private let output: String
@@ -50,7 +50,7 @@ public struct ReportJob: Sendable {
     ///   - truthPath: true masks under the same annotation ids; nil for none.
     ///   - outputDirectory: a new folder, or an earlier report, which is replaced.
     /// - Throws: `COCOError`, `LabelingError`, before anything is written.
-    public init(
+    package init(
         masksPath: String, imagesDirectory: String, truthPath: String?, outputDirectory: String,
         maxPixels: Int = 200_000_000, appliesEXIF: Bool = false,
         input options: InputOptions = InputOptions(), onEvent: @escaping RunEventHandler
@@ -108,7 +108,7 @@ public struct ReportJob: Sendable {
 
     /// - Parameter shouldStop: asked between images.
     /// - Throws: `LabelingError.interrupted` when `shouldStop` ended it; nothing is left then.
-    public func run(
+    package func run(
         isolation: isolated (any Actor)? = #isolation, shouldStop: () -> Bool
     ) async throws -> ReportSummary {
         let start = ContinuousClock.now

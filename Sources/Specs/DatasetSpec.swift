@@ -1,27 +1,27 @@
 /// Images, annotations and crops.
-public struct DatasetSpec: Sendable, Equatable {
-    public enum Format: String, Sendable, CaseIterable {
+package struct DatasetSpec: Sendable, Equatable {
+    package enum Format: String, Sendable, CaseIterable {
         case coco
     }
 
-    public let type: Format
-    public let trainAnnotationPath: String?
-    public let trainImageDir: String?
-    public let validationAnnotationPath: String?
-    public let validationImageDir: String?
+    package let type: Format
+    package let trainAnnotationPath: String?
+    package let trainImageDir: String?
+    package let validationAnnotationPath: String?
+    package let validationImageDir: String?
     /// Box area in px², exclusive. Training only.
-    public let minObjectSize: Double
+    package let minObjectSize: Double
     /// Box area in px², exclusive. Training only.
-    public let maxObjectSize: Double
-    public let workerCountPerGPU: Int
-    public let loadsMasks: Bool
+    package let maxObjectSize: Double
+    package let workerCountPerGPU: Int
+    package let loadsMasks: Bool
     /// Side of a crop in pixels.
-    public let cropSize: Int
+    package let cropSize: Int
     private let originOfCropSize: SpecOrigin
-    public let usesAdaptiveCrops: Bool
-    public let appliesEXIF: Bool
-    public let scales16Bit: Bool
-    public let maxPixelCount: Int
+    package let usesAdaptiveCrops: Bool
+    package let appliesEXIF: Bool
+    package let scales16Bit: Bool
+    package let maxPixelCount: Int
 
     init(_ reader: SpecReader) {
         type = reader.choice("type", default: .coco, "Format of the annotations.")

@@ -1,5 +1,5 @@
 /// Where the network runs.
-public enum DeviceChoice: Sendable, Equatable {
+package enum DeviceChoice: Sendable, Equatable {
     /// The first GPU of the command's `gpu_ids` if there is one, else the CPU.
     case auto
     case cpu
@@ -8,7 +8,7 @@ public enum DeviceChoice: Sendable, Equatable {
     package static let values = "auto, cpu or cuda:N"
 
     /// `auto`, `cpu`, `cuda` (the first GPU) or `cuda:N`.
-    public init?(_ text: String) {
+    package init?(_ text: String) {
         switch text {
         case "auto": self = .auto
         case "cpu": self = .cpu
@@ -23,23 +23,23 @@ public enum DeviceChoice: Sendable, Equatable {
 }
 
 /// What a spec asks for: `auto` leaves it to the device.
-public enum PrecisionChoice: String, Sendable, CaseIterable {
+package enum PrecisionChoice: String, Sendable, CaseIterable {
     case auto, fp32, bf16, fp16
 }
 
 /// What the network computes in. `bf16` and `fp16` are autocast: weights stay fp32.
-public enum Arithmetic: String, Sendable {
+package enum Arithmetic: String, Sendable {
     case fp32, bf16, fp16
 }
 
 /// The devices of one command, as TAO names them.
-public struct GPUSpec: Sendable, Equatable {
+package struct GPUSpec: Sendable, Equatable {
     /// `num_gpus`.
-    public let count: Int
+    package let count: Int
     /// `gpu_ids` as given; `deviceIDs` is what counts.
-    public let ids: [Int]
+    package let ids: [Int]
     /// `num_nodes`.
-    public let nodeCount: Int
+    package let nodeCount: Int
 
     init(_ reader: SpecReader) {
         count = reader.int(
@@ -52,7 +52,7 @@ public struct GPUSpec: Sendable, Equatable {
     }
 
     /// The GPUs to use: `gpu_ids`, unless it was left at one GPU and `num_gpus` asks for more.
-    public var deviceIDs: [Int] {
+    package var deviceIDs: [Int] {
         ids.count == count || ids.count > 1 || (ids != [0] && !ids.isEmpty)
             ? ids : Array(0..<count)
     }

@@ -1,19 +1,19 @@
 /// Evaluation: masks against the truth.
-public struct EvaluateSpec: Sendable, Equatable {
-    public let gpus: GPUSpec
+package struct EvaluateSpec: Sendable, Equatable {
+    package let gpus: GPUSpec
     /// Present whenever the spec was read for `evaluate`.
-    public let checkpoint: String?
-    public let tensorRTEngine: String?
-    public let resultsDir: String?
-    public let batchSize: Int
-    public let precision: PrecisionChoice
+    package let checkpoint: String?
+    package let tensorRTEngine: String?
+    package let resultsDir: String?
+    package let batchSize: Int
+    package let precision: PrecisionChoice
     /// The mean of student and teacher; wins over `usesTeacher`.
-    public let usesMixedModel: Bool
-    public let usesTeacher: Bool
-    public let usesFlip: Bool
-    public let cleansUp: Bool
+    package let usesMixedModel: Bool
+    package let usesTeacher: Bool
+    package let usesFlip: Bool
+    package let cleansUp: Bool
     /// Thresholds to measure besides train.mask_thres.
-    public let sweep: [Double]
+    package let sweep: [Double]
 
     init(_ reader: SpecReader) {
         gpus = GPUSpec(reader)

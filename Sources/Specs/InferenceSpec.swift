@@ -1,24 +1,24 @@
 /// Labeling: boxes to masks.
-public struct InferenceSpec: Sendable, Equatable {
-    public let gpus: GPUSpec
+package struct InferenceSpec: Sendable, Equatable {
+    package let gpus: GPUSpec
     /// Present whenever the spec was read for `inference`.
-    public let checkpoint: String?
-    public let tensorRTEngine: String?
-    public let resultsDir: String?
-    public let batchSize: Int
-    public let precision: PrecisionChoice
+    package let checkpoint: String?
+    package let tensorRTEngine: String?
+    package let resultsDir: String?
+    package let batchSize: Int
+    package let precision: PrecisionChoice
     /// Present whenever the spec was read for `inference`.
-    public let annotationPath: String?
+    package let annotationPath: String?
     /// Present whenever the spec was read for `inference`.
-    public let imageDir: String?
+    package let imageDir: String?
     /// As given; `Spec.labelPath` is where it points.
-    public let labelDumpPath: String
-    public let loadsMasks: Bool
-    public let cleansUp: Bool
-    public let writesScores: Bool
-    public let quality: Quality
+    package let labelDumpPath: String
+    package let loadsMasks: Bool
+    package let cleansUp: Bool
+    package let writesScores: Bool
+    package let quality: Quality
 
-    public enum Quality: String, Sendable, CaseIterable {
+    package enum Quality: String, Sendable, CaseIterable {
         case standard, best
     }
 

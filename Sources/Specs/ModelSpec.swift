@@ -1,29 +1,29 @@
 /// The network.
-public struct ModelSpec: Sendable, Equatable {
+package struct ModelSpec: Sendable, Equatable {
     /// What the numbers of `frozen_stages` are (SPEC §4.5).
-    public enum FrozenStagesMeaning: String, Sendable, CaseIterable {
+    package enum FrozenStagesMeaning: String, Sendable, CaseIterable {
         case ids, range
     }
 
     /// As in the spec: `vit-mae-base/16`.
-    public let arch: String
-    public let frozenStages: [Int]
-    public let frozenStagesMeaning: FrozenStagesMeaning
-    public let freezesTokens: Bool
-    public let maskHeadConvCount: Int
-    public let maskHeadHiddenChannelCount: Int
-    public let maskHeadOutChannelCount: Int
-    public let teacherMomentum: Double
-    public let skipsScaleAdjustment: Bool
-    public let maskScaleRatioPre: Int
-    public let maskScaleRatio: Double
-    public let dropPathRate: Double
+    package let arch: String
+    package let frozenStages: [Int]
+    package let frozenStagesMeaning: FrozenStagesMeaning
+    package let freezesTokens: Bool
+    package let maskHeadConvCount: Int
+    package let maskHeadHiddenChannelCount: Int
+    package let maskHeadOutChannelCount: Int
+    package let teacherMomentum: Double
+    package let skipsScaleAdjustment: Bool
+    package let maskScaleRatioPre: Int
+    package let maskScaleRatio: Double
+    package let dropPathRate: Double
     /// Overrides the width that `arch` stands for.
-    public let embedDim: Int?
+    package let embedDim: Int?
     /// Overrides the number of blocks that `arch` stands for.
-    public let depth: Int?
+    package let depth: Int?
     /// Overrides the number of attention heads that `arch` stands for.
-    public let headCount: Int?
+    package let headCount: Int?
 
     init(_ reader: SpecReader) {
         arch = reader.parsed(

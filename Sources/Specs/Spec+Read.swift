@@ -12,7 +12,7 @@ extension Spec {
     ///   - environment: for `${oc.env:NAME}`; the process's own when `nil`.
     /// - Returns: the spec, and lines to show the user: old spellings, keys that contradict.
     /// - Throws: every problem at once.
-    public static func read(
+    package static func read(
         path: String?, overrides: [String] = [], settings: [SpecSetting] = [], command: Command,
         environment: [String: String]? = nil
     ) throws(SpecError) -> (spec: Spec, warnings: [String]) {
@@ -31,10 +31,10 @@ extension Spec {
     }
 
     /// The spec that has nothing but defaults.
-    public static var standard: Spec { Spec(SpecReader()) }
+    package static var standard: Spec { Spec(SpecReader()) }
 
     /// Every key, in the order of documentation.
-    public static var keys: [SpecKey] { SpecLayout.standard.keys }
+    package static var keys: [SpecKey] { SpecLayout.standard.keys }
 
     private static func read(
         _ file: SpecFile?, _ arguments: [String], _ settings: [SpecSetting], _ command: Command,

@@ -1,45 +1,45 @@
 /// A whole spec: every key of TAO's MAL spec files, and a few of ours. Immutable; derived values
 /// are computed properties.
-public struct Spec: Sendable, Equatable {
+package struct Spec: Sendable, Equatable {
     /// The command that a spec is read for. Labeling by any name is `inference`.
-    public enum Command: String, Sendable, CaseIterable {
+    package enum Command: String, Sendable, CaseIterable {
         case train, evaluate, inference
     }
 
     /// TAO's names for ways to train on several devices, and ours for what the sharded ones become.
-    public enum Strategy: String, Sendable, CaseIterable {
+    package enum Strategy: String, Sendable, CaseIterable {
         case auto, ddp, ddpSharded = "ddp_sharded", fsdp, zero1
 
         /// Whether the optimizer's state is divided among the processes.
-        public var shardsOptimizer: Bool { self != .auto && self != .ddp }
+        package var shardsOptimizer: Bool { self != .auto && self != .ddp }
     }
 
     /// When a step's or batch's results are read while the next one runs; `auto` is on a GPU.
-    public enum LateResults: String, Sendable, CaseIterable {
+    package enum LateResults: String, Sendable, CaseIterable {
         case auto, always = "true", never = "false"
     }
 
-    public let modelName: String
-    public let encryptionKey: String?
+    package let modelName: String
+    package let encryptionKey: String?
     /// Results of a command without a folder of its own go to a folder in here, named like the
     /// command.
-    public let resultsDir: String
-    public let strategy: Strategy
+    package let resultsDir: String
+    package let strategy: Strategy
     /// Seconds.
-    public let rankTimeout: Int
-    public let device: DeviceChoice
+    package let rankTimeout: Int
+    package let device: DeviceChoice
     /// Whether a step's or batch's results are read while the next one runs.
-    public let lateResults: LateResults
+    package let lateResults: LateResults
     /// Float32 products on a GPU may round their factors.
-    public let allowsTF32: Bool
-    public let wandb: WandBSpec
-    public let dataset: DatasetSpec
-    public let model: ModelSpec
-    public let train: TrainSpec
-    public let evaluate: EvaluateSpec
-    public let inference: InferenceSpec
+    package let allowsTF32: Bool
+    package let wandb: WandBSpec
+    package let dataset: DatasetSpec
+    package let model: ModelSpec
+    package let train: TrainSpec
+    package let evaluate: EvaluateSpec
+    package let inference: InferenceSpec
     /// Every key with its value, in the order of documentation.
-    public let values: [SpecValue]
+    package let values: [SpecValue]
     private let given: GivenKeys
 
     init(_ reader: SpecReader) {
@@ -100,7 +100,7 @@ private struct GivenKeys: Equatable, Sendable {
 
 extension Spec {
     /// The folder that `command` writes to: its own `results_dir`, else one in the common folder.
-    public func resultsDirectory(for command: Command) -> String {
+    package func resultsDirectory(for command: Command) -> String {
         let own =
             switch command {
             case .train: train.resultsDir
@@ -112,13 +112,13 @@ extension Spec {
 
     /// Where the labels are written: `inference.label_dump_path` in the results folder, or by
     /// itself when it is absolute.
-    public var labelPath: String {
+    package var labelPath: String {
         joined(resultsDirectory(for: .inference), inference.labelDumpPath)
     }
 
     /// Objects in a batch. Every command has its own number; validation while training uses that of
     /// training (SPEC §12, 35).
-    public func batchSize(for command: Command) -> Int {
+    package func batchSize(for command: Command) -> Int {
         switch command {
         case .train: train.batchSize
         case .evaluate: evaluate.batchSize
@@ -127,7 +127,7 @@ extension Spec {
     }
 
     /// The devices that the spec asks for, for one command.
-    public func gpus(for command: Command) -> GPUSpec {
+    package func gpus(for command: Command) -> GPUSpec {
         switch command {
         case .train: train.gpus
         case .evaluate: evaluate.gpus
@@ -136,7 +136,7 @@ extension Spec {
     }
 
     /// Whether a step's or batch's results are read while the next one runs.
-    public func readsResultsLate(onGPU: Bool) -> Bool {
+    package func readsResultsLate(onGPU: Bool) -> Bool {
         switch lateResults {
         case .auto: onGPU
         case .always: true
@@ -148,7 +148,7 @@ extension Spec {
     /// chooses TAO's fp16 or fp32 where it was set; else it is bf16, or fp16 on a GPU without units for that.
     ///
     /// - Parameter prefersBFloat16: false takes fp16 for bf16, as TAO would.
-    public func arithmetic(
+    package func arithmetic(
         for command: Command, onGPU: Bool, prefersBFloat16: Bool = true
     ) -> Arithmetic {
         let choice =

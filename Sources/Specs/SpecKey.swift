@@ -16,18 +16,18 @@ public struct SpecKey: Equatable, Sendable {
     }
 
     /// Dotted, as in an override: `train.lr`.
-    public let name: String
-    public let defaultValue: Default
+    package let name: String
+    package let defaultValue: Default
     /// The values it takes, as prose: `whole number, 1 or more`.
-    public let values: String
+    package let values: String
     /// What it does, one sentence.
-    public let summary: String
+    package let summary: String
     /// The commands whose result depends on it; empty for a key that is accepted without effect.
-    public let usedBy: Set<Spec.Command>
+    package let usedBy: Set<Spec.Command>
     /// The commands that refuse to run when it has no value.
-    public let mandatoryFor: Set<Spec.Command>
+    package let mandatoryFor: Set<Spec.Command>
     /// Whether the key is ours and unknown to TAO.
-    public let isOurs: Bool
+    package let isOurs: Bool
 }
 
 extension SpecKey.Default: CustomStringConvertible {
@@ -147,8 +147,8 @@ struct SpecOrigin: Equatable, Sendable {
 }
 
 /// A key and the value that a spec has for it.
-public struct SpecValue: Sendable, Equatable {
+package struct SpecValue: Sendable, Equatable {
     /// Dotted.
-    public let key: String
-    public let value: SpecKey.Default
+    package let key: String
+    package let value: SpecKey.Default
 }

@@ -1,8 +1,8 @@
 /// Specs and documentation written from what the reader knows about each key.
-public enum SpecText {
+package enum SpecText {
     /// A complete spec for `command` with every default, each key under a comment with its meaning
     /// and its values. Keys that the command does not use follow as comments.
-    public static func template(for command: Spec.Command) -> String {
+    package static func template(for command: Spec.Command) -> String {
         let layout = SpecLayout.standard
         let used = layout.keys.filter { $0.usedBy.contains(command) }
         let unused = layout.keys.filter { !$0.usedBy.contains(command) }
@@ -33,7 +33,7 @@ public enum SpecText {
     }
 
     /// What a spec says, as a spec file: every key that `command` uses, with its value.
-    public static func yaml(of spec: Spec, for command: Spec.Command) -> String {
+    package static func yaml(of spec: Spec, for command: Spec.Command) -> String {
         let layout = SpecLayout.standard
         let values = Dictionary(
             spec.values.map { ($0.key, $0.value) }, uniquingKeysWith: { first, _ in first })
@@ -70,7 +70,7 @@ public enum SpecText {
     }
 
     /// docs/spec.md.
-    public static func markdown() -> String {
+    package static func markdown() -> String {
         let layout = SpecLayout.standard
         var lines = [introduction]
         let sections =

@@ -1,33 +1,33 @@
 /// Training. All of it is read and checked; `mal evaluate` and `mal inference` use the thresholds,
 /// the test margin and `use_amp`.
-public struct TrainSpec: Sendable, Equatable {
-    public enum IntervalUnit: String, Sendable, CaseIterable {
+package struct TrainSpec: Sendable, Equatable {
+    package enum IntervalUnit: String, Sendable, CaseIterable {
         case epoch, step
     }
 
-    public enum Optimizer: String, Sendable, CaseIterable {
+    package enum Optimizer: String, Sendable, CaseIterable {
         case adamw
     }
 
     /// What sums of gradients over several processes are made in.
-    public enum GradientTransport: String, Sendable, CaseIterable {
+    package enum GradientTransport: String, Sendable, CaseIterable {
         case fp32, bf16
     }
 
     /// What sums over several processes' GPUs go through.
-    public enum Collectives: String, Sendable, CaseIterable {
+    package enum Collectives: String, Sendable, CaseIterable {
         case auto, gloo, nccl
     }
 
     /// What computes the mean field on a GPU.
-    public enum MeanFieldKernelChoice: String, Sendable, CaseIterable {
+    package enum MeanFieldKernelChoice: String, Sendable, CaseIterable {
         case auto, libtorch, nvrtc
     }
 
     /// `train.cudnn.*`.
-    public struct CuDNN: Sendable, Equatable {
-        public let benchmark: Bool
-        public let deterministic: Bool
+    package struct CuDNN: Sendable, Equatable {
+        package let benchmark: Bool
+        package let deterministic: Bool
 
         init(_ reader: SpecReader) {
             benchmark = reader.flag("benchmark", default: false, "Let cuDNN try its algorithms.")
@@ -36,92 +36,92 @@ public struct TrainSpec: Sendable, Equatable {
         }
     }
 
-    public let gpus: GPUSpec
+    package let gpus: GPUSpec
     /// Negative: not repeatable.
-    public let seed: Int
-    public let cuDNN: CuDNN
-    public let epochCount: Int
-    public let checkpointInterval: Int
-    public let checkpointIntervalUnit: IntervalUnit
+    package let seed: Int
+    package let cuDNN: CuDNN
+    package let epochCount: Int
+    package let checkpointInterval: Int
+    package let checkpointIntervalUnit: IntervalUnit
     /// In epochs.
-    public let validationInterval: Int
-    public let resumePath: String?
-    public let resultsDir: String?
+    package let validationInterval: Int
+    package let resumePath: String?
+    package let resultsDir: String?
     /// Objects in a batch, on each device.
-    public let batchSize: Int
-    public let gradientAccumulationCount: Int
+    package let batchSize: Int
+    package let gradientAccumulationCount: Int
     /// What sums of gradients cross between processes in.
-    public let gradientTransport: GradientTransport
-    public let collectives: Collectives
+    package let gradientTransport: GradientTransport
+    package let collectives: Collectives
     /// Whether gradients cross while the backward pass still runs.
-    public let overlapsGradients: Bool
-    public let useAMP: Bool
+    package let overlapsGradients: Bool
+    package let useAMP: Bool
     let originOfAMP: SpecOrigin
-    public let precision: PrecisionChoice
-    public let pretrainedModelPath: String?
-    public let optimizer: Optimizer
-    public let optimizerMomentum: Double
+    package let precision: PrecisionChoice
+    package let pretrainedModelPath: String?
+    package let optimizer: Optimizer
+    package let optimizerMomentum: Double
     /// For one object; `scaledLearningRate` is what the optimizer gets.
-    public let learningRate: Double
+    package let learningRate: Double
     /// Without effect, as in TAO: `minLearningRateRate` decides.
-    public let minLearningRate: Double
-    public let minLearningRateRate: Double
-    public let waveCount: Double
-    public let weightDecay: Double
-    public let optimizerEpsilon: Double
-    public let optimizerBetas: [Double]
-    public let warmupEpochCount: Int
+    package let minLearningRate: Double
+    package let minLearningRateRate: Double
+    package let waveCount: Double
+    package let weightDecay: Double
+    package let optimizerEpsilon: Double
+    package let optimizerBetas: [Double]
+    package let warmupEpochCount: Int
     /// Instead of `warmupEpochCount`.
-    public let warmupStepCount: Int?
+    package let warmupStepCount: Int?
     /// Lowest and highest margin of a training crop, in half sides.
-    public let marginRate: [Double]
+    package let marginRate: [Double]
     /// Share of the training crops that have the margins of test crops.
-    public let testCropShare: Double
+    package let testCropShare: Double
     /// 0 is without composites.
-    public let compositeWeight: Double
+    package let compositeWeight: Double
     /// Steps of the run before composites.
-    public let compositeStartStep: Int
+    package let compositeStartStep: Int
     /// Only the first counts.
-    public let testMarginRates: [Double]
+    package let testMarginRates: [Double]
     /// As given: one threshold, or one each for small, medium and large.
-    public let maskThresholds: [Double]
-    public let milLossWeight: Double
-    public let crfLossWeight: Double
-    public let crfZeta: Double
-    public let crfKernelSize: Int
-    public let crfIterationCount: Int
-    public let crfLossWarmupSteps: Int
-    public let milLossWarmupSteps: Int
-    public let crfSizeRatio: Int
-    public let crfHighThreshold: Double
-    public let crfLowThreshold: Double
+    package let maskThresholds: [Double]
+    package let milLossWeight: Double
+    package let crfLossWeight: Double
+    package let crfZeta: Double
+    package let crfKernelSize: Int
+    package let crfIterationCount: Int
+    package let crfLossWarmupSteps: Int
+    package let milLossWarmupSteps: Int
+    package let crfSizeRatio: Int
+    package let crfHighThreshold: Double
+    package let crfLowThreshold: Double
     /// Ends the run early; the schedule is that of all epochs.
-    public let maxStepCount: Int?
+    package let maxStepCount: Int?
     /// Begin with equal heads instead of TAO's independent ones (SPEC §7).
-    public let initializesTeacherFromStudent: Bool
+    package let initializesTeacherFromStudent: Bool
     /// Multiplies the last layer of a fresh RoI head.
-    public let keyInitScale: Double
+    package let keyInitScale: Double
     /// Steps within which the guess from the features gives way; 0 is without one.
-    public let featurePriorStepCount: Int
+    package let featurePriorStepCount: Int
     /// The trained network whose masks the CRF loss's target begins from; nil is without one.
-    public let guideCheckpoint: String?
+    package let guideCheckpoint: String?
     /// The teacher follows the student's buffers too, not its parameters alone.
-    public let averagesBuffers: Bool
-    public let checkpointsActivations: Bool
+    package let averagesBuffers: Bool
+    package let checkpointsActivations: Bool
     /// 0: what suits the device.
-    public let microBatchSize: Int
-    public let meanFieldKernel: MeanFieldKernelChoice
+    package let microBatchSize: Int
+    package let meanFieldKernel: MeanFieldKernelChoice
     /// 0: off.
-    public let gradientClipNorm: Double
-    public let exemptsNormsAndBiases: Bool
+    package let gradientClipNorm: Double
+    package let exemptsNormsAndBiases: Bool
     /// The backbone's learning rate in that of the heads; 0 freezes it.
-    public let backboneLearningRateScale: Double
+    package let backboneLearningRateScale: Double
     /// The learning rate of a block in that of the next one.
-    public let layerLearningRateDecay: Double
+    package let layerLearningRateDecay: Double
     /// 0: all.
-    public let keptCheckpointCount: Int
+    package let keptCheckpointCount: Int
     /// Write `mal_model_latest.pth` too.
-    public let writesTAOCheckpoints: Bool
+    package let writesTAOCheckpoints: Bool
 
     init(_ reader: SpecReader) {
         let all = Set(Spec.Command.allCases)
@@ -313,21 +313,21 @@ let precisionSummary =
 
 extension TrainSpec {
     /// The learning rate of the optimizer: `lr` times devices times batch size (SPEC §7).
-    public var scaledLearningRate: Double { scaledLearningRate(devices: gpus.count) }
+    package var scaledLearningRate: Double { scaledLearningRate(devices: gpus.count) }
 
     /// The same for the number of devices that there are.
-    public func scaledLearningRate(devices: Int) -> Double {
+    package func scaledLearningRate(devices: Int) -> Double {
         learningRate * Double(devices) * Double(batchSize)
     }
 
     /// The learning rate that the schedule ends at.
-    public var scaledMinLearningRate: Double { scaledLearningRate * minLearningRateRate }
+    package var scaledMinLearningRate: Double { scaledLearningRate * minLearningRateRate }
 
     /// The margin of crops when not training.
-    public var testMarginRate: Double { testMarginRates[0] }
+    package var testMarginRate: Double { testMarginRates[0] }
 
     /// Thresholds of small, medium and large objects.
-    public var maskThresholdBySize: (small: Double, medium: Double, large: Double) {
+    package var maskThresholdBySize: (small: Double, medium: Double, large: Double) {
         maskThresholds.count == 3
             ? (maskThresholds[0], maskThresholds[1], maskThresholds[2])
             : (maskThresholds[0], maskThresholds[0], maskThresholds[0])

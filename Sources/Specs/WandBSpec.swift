@@ -1,14 +1,14 @@
 /// Weights & Biases settings of a TAO spec. They are checked and then left alone.
-public struct WandBSpec: Sendable, Equatable {
-    public let isEnabled: Bool
-    public let project: String
-    public let entity: String
-    public let tags: [String]
-    public let reinitializes: Bool
-    public let syncsTensorBoard: Bool
-    public let savesCode: Bool
-    public let name: String
-    public let runID: String
+package struct WandBSpec: Sendable, Equatable {
+    package let isEnabled: Bool
+    package let project: String
+    package let entity: String
+    package let tags: [String]
+    package let reinitializes: Bool
+    package let syncsTensorBoard: Bool
+    package let savesCode: Bool
+    package let name: String
+    package let runID: String
 
     init(_ reader: SpecReader) {
         isEnabled = reader.flag("enable", default: true, "Report to Weights & Biases.")

@@ -210,15 +210,23 @@ private func label(
     ThisProcess.prepare(idleThreadsSleep: true)
     let console = ConsoleProgress(quiet: run.quiet)
     StopSignal.install()
+    var options = LabelJob.Options()
+    options.threads = run.threads
+    options.journalMode = output.journalMode
+    options.isStrict = output.strict
+    options.style = output.compat == .tao ? .tao : .lossless
+    options.overlaysDirectory = output.overlays
+    options.reportDirectory = output.report
+    options.profiles = output.profile
+    options.featuresPath = output.features
+    options.exports = targets
+    options.exportSettings = export
+    options.input = input
+    options.writesOutput = output.shard == nil
+    options.rank = rank
     let job = try LabelJob(
         specPath: specPath, overrides: overrides, settings: settings + output.settings,
-        threads: run.threads,
-        journalMode: output.journalMode, isStrict: output.strict,
-        style: output.compat == .tao ? .tao : .lossless,
-        overlaysDirectory: output.overlays, reportDirectory: output.report,
-        profiles: output.profile,
-        featuresPath: output.features, exports: targets, exportSettings: export,
-        input: input, writesOutput: output.shard == nil, rank: rank, onEvent: console.handle)
+        options: options, onEvent: console.handle)
     do {
         if let shard = output.shard {
             let (journal, count) = try await job.run(

@@ -88,7 +88,7 @@ import Testing
         try folder.add("c.json", #"{"annotations": [], "categories": []}"#)
         #expect(folder.failure("c.json").contains("images: expected an array of objects"))
         try folder.add("d.json", #"{"a": [}"#)
-        #expect(folder.failure("d.json").contains("d.json:1:8"))
+        #expect(folder.failure("d.json").contains("d.json line 1 column 8"))
         try folder.add("e.xml", "<?xml version='1.0'?><!-- <x> --><html lang='a'></html>")
         #expect(
             folder.failure("e.xml").hasPrefix(

@@ -126,7 +126,13 @@ import Testing
         }
         #expect(
             try LabelStudioRLE.decode(plain, size: Size(height: 1, width: 2)).counts == [0, 1, 1])
-        var generator = SystemRandomNumberGenerator()
+        // Runs whose length fills its bits: 4, 64, 1,024 and 16,384 pixels of 4 values, and one more.
+        for length in [4, 64, 1024, 16_384].flatMap({ [$0, $0 + 1] }) {
+            let size = Size(height: 1, width: 2 * length + 1)
+            let mask = RLE(size, [UInt32(length), UInt32(length), 1])
+            #expect(try LabelStudioRLE.decode(LabelStudioRLE.encode(mask), size: size) == mask)
+        }
+        var generator = Xorshift(seed: 11)
         for _ in 0..<20 {
             let size = Size(
                 height: .random(in: 1...40, using: &generator),
@@ -146,7 +152,7 @@ import Testing
         }
         #expect(
             throws: LabelStudioRLE.Fault(
-                expected: "52 values, 4 for each of 1×13 pixels", found: "48")
+                expected: "52 values, 4 for each of 13×1 pixels", found: "48")
         ) {
             try LabelStudioRLE.decode(packed, size: Size(height: 1, width: 13))
         }
@@ -164,7 +170,7 @@ import Testing
         #expect(file.format == .labelStudio)
         #expect(
             lines(file) == [
-                #"in/a b.jpg ca"t 1 1 3 3"#, "in/a b.jpg big dog 6 2 6 5",
+                #"in/a b.jpg ca"t 1 1 3 3"#, "in/a b.jpg big dog 6 2 5 8",
                 #"in/a b.jpg ca"t 0.5 7.25 3 2"#,
             ])
         #expect(file.annotations.map(\.id) == [.integer(11), .integer(12), .integer(13)])

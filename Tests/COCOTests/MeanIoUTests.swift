@@ -1,5 +1,7 @@
 import Annotations
 import Imaging
+import Inference
+import MaskModel
 import Testing
 import TestSupport
 
@@ -31,7 +33,7 @@ import TestSupport
                 let size = try #require(annotation.imageIndex.flatMap { file.images[$0].size })
                 let truth = try #require(try file.truth(of: annotation, imageSize: size))
                 let mask = try RLE(size: size, compressed: results.maskCounts[place])
-                let iou = MeanIoU.iou(mask, truth)
+                let iou = mask.referenceIoU(with: truth)
                 #expect(abs(iou - results.ious[place]) < 1e-12, "\(name) \(id)")
                 metrics.add(
                     iou: iou, category: try #require(annotation.categoryIndex),

@@ -33,7 +33,7 @@ import TestSupport
                 height: entry.segmentation.size[0], width: entry.segmentation.size[1])
             let mask = try RLE(size: size, compressed: entry.segmentation.counts)
             let truth = try #require(try file.truth(of: file.annotations[place], imageSize: size))
-            let iou = entry.iou == nil ? nil : MeanIoU.iou(mask, truth)
+            let iou = entry.iou == nil ? nil : mask.referenceIoU(with: truth)
             return TAOWriter.Prediction(AnnotationResult(mask), iou: iou)
         }
         #expect(try text(of: path) == text(of: fixture(name)))

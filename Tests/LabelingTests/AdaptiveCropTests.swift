@@ -115,8 +115,7 @@ struct AdaptiveCropTests {
             do {
                 _ = try await LabelJob(
                     specPath: nil, overrides: ["dataset.crop_size=128"] + overrides,
-                    settings: settings, threads: 1, journalMode: .automatic, style: .lossless,
-                    overlaysDirectory: nil, onEvent: { _ in }
+                    settings: settings, options: .with { $0.threads = 1 }, onEvent: { _ in }
                 ).run(shouldStop: {
                     batches += 1
                     return batches > stop

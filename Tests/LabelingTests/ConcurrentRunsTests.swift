@@ -36,8 +36,7 @@ struct ConcurrentRunsTests {
             specPath: nil, overrides: [],
             settings: microSettings + [
                 SpecSetting("t", "inference.label_dump_path", .text(folder.path + "/" + name))
-            ], threads: threads, journalMode: .automatic, style: .lossless,
-            overlaysDirectory: nil, onEvent: { _ in })
+            ], options: .with { $0.threads = threads }, onEvent: { _ in })
         _ = try await job.run(shouldStop: { false })
         return try contents("/" + name)
     }

@@ -1,7 +1,11 @@
+import Foundation
 import Imaging
 import Inference
+import MaskModel
+import Specs
 import Testing
 import TestSupport
+import Torch
 import Training
 
 @Suite("Confidence")
@@ -80,10 +84,13 @@ struct ConfidenceTests {
     }
 
     @Test("The correction keeps the order and stays in 0…1")
-    func correction() {
-        let model = ConfidenceModel(
-            bias: 0, terms: [.init("fill", mean: 0.5, deviation: 0.1, weight: 2)],
-            knots: [(0.2, 0.1), (0.5, 0.6), (0.8, 0.6)])
+    func correction() throws {
+        let model = try #require(
+            ConfidenceModel(
+                json: """
+                    {"bias": 0, "knots": [[0.2, 0.1], [0.5, 0.6], [0.8, 0.6]], "terms":
+                    [{"feature": "fill", "mean": 0.5, "deviation": 0.1, "weight": 2}]}
+                    """))
         func score(_ fill: Float) -> Double {
             var values = [Float](repeating: 0, count: MaskFeatures.names.count)
             values[MaskFeatures.names.firstIndex(of: "fill")!] = fill
@@ -99,12 +106,35 @@ struct ConfidenceTests {
 
     @Test("The tiny model's masks have numbers of their own, all others the default one's")
     func fits() {
-        typealias Fit = ConfidenceModel.Fit
-        #expect(Fit(architecture: "vit-deit-tiny/16") == .tiny)
-        #expect(Fit(architecture: "vit-dinov2-small/14") == .standard)
-        #expect(Fit(architecture: nil) == .standard)
+        func fit(_ arch: String?) -> String {
+            ConfidenceModel.nearest(toArchitecture: arch).json
+        }
+        let (standard, tiny) = (ConfidenceModel.standard, ConfidenceModel.tiny)
+        #expect(fit("vit-deit-tiny/16") == tiny.json)
+        #expect(fit("vit-dinov2-small/14") == standard.json && fit(nil) == standard.json)
         let values = MaskFeatures(values: .init(repeating: 0.5, count: MaskFeatures.names.count))
-        #expect(Fit.tiny.model.score(values) != Fit.standard.model.score(values))
+        #expect(tiny.score(values) != standard.score(values))
+    }
+
+    @Test("A model file's own numbers go before those of its architecture")
+    func ownFit() throws {
+        let folder = try TemporaryFolder()
+        func model(_ fit: String) throws -> LabelingModel {
+            let path = folder.path + "/own.safetensors"
+            try CheckpointConversion.convert(
+                try ModelFiles.path(for: "tiny"), to: path, metadata: ["confidence": fit],
+                version: "")
+            return try LabelingModel(
+                checkpoint: path, spec: Spec.standard.model, onEvent: { _ in })
+        }
+        let shipped = try LabelingModel(
+            checkpoint: "tiny", spec: Spec.standard.model, onEvent: { _ in })
+        #expect(shipped.confidence.json == ConfidenceModel.tiny.json)
+        let fit = #"{"bias":0.5,"terms":[],"knots":[[0,0],[1,1]]}"#
+        #expect(try model(fit).confidence.json == fit)
+        for bad in ["", "{}", fit.replacingOccurrences(of: "[1,1]", with: "[0,1]")] {
+            #expect(throws: CheckpointError.self) { try model(bad) }
+        }
     }
 
     @Test("AUROC, calibration error and bins of a small table")

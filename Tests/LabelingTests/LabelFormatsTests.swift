@@ -29,9 +29,10 @@ struct LabelFormatsTests {
         var exports = ExportSettings()
         exports.overwrites = true
         _ = try await LabelJob(
-            specPath: nil, overrides: [], settings: settings, threads: nil,
-            journalMode: .automatic, style: style, overlaysDirectory: nil,
-            exportSettings: exports, onEvent: { _ in }
+            specPath: nil, overrides: [], settings: settings,
+            options: .with {
+                $0.style = style; $0.exportSettings = exports
+            }, onEvent: { _ in }
         ).run(shouldStop: { false })
         return try json(folder.path + "/out.json")
     }

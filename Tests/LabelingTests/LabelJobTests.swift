@@ -22,8 +22,10 @@ struct LabelJobTests {
         if let boxes { settings.append(SpecSetting("test", "inference.ann_path", .text(boxes))) }
         if let images { settings.append(SpecSetting("test", "inference.img_dir", .text(images))) }
         return try LabelJob(
-            specPath: nil, overrides: overrides, settings: settings, threads: nil,
-            journalMode: mode, style: style, overlaysDirectory: overlays, onEvent: onEvent)
+            specPath: nil, overrides: overrides, settings: settings,
+            options: .with {
+                $0.journalMode = mode; $0.style = style; $0.overlaysDirectory = overlays
+            }, onEvent: onEvent)
     }
 
     func bytes(_ path: String) throws -> Data { try Data(contentsOf: URL(fileURLWithPath: path)) }

@@ -18,9 +18,11 @@ struct LabelNotesTests {
                 SpecSetting("test", "inference.ann_path", .text(boxes)),
             ]
         let job = try LabelJob(
-            specPath: nil, overrides: overrides, settings: settings, threads: nil,
-            journalMode: .automatic, style: style, overlaysDirectory: nil,
-            reportDirectory: report, featuresPath: folder.path + "/features.jsonl",
+            specPath: nil, overrides: overrides, settings: settings,
+            options: .with {
+                $0.style = style; $0.reportDirectory = report;
+                $0.featuresPath = folder.path + "/features.jsonl"
+            },
             onEvent: { _ in })
         let summary = try await job.run(shouldStop: { false })
         return (summary, try AnnotationFile.read(path: folder.path + "/out.json"))

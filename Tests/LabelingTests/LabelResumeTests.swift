@@ -32,8 +32,10 @@ struct LabelResumeTests {
                 SpecSetting("test", "inference.img_dir", .text(images)),
                 SpecSetting(
                     "test", "inference.label_dump_path", .text(folder.path + "/\(name).json")),
-            ], threads: threads, journalMode: mode, isStrict: isStrict, style: .lossless,
-            overlaysDirectory: nil, onEvent: log.record)
+            ],
+            options: .with {
+                $0.threads = threads; $0.journalMode = mode; $0.isStrict = isStrict
+            }, onEvent: log.record)
     }
 
     /// Stops after a few batches.

@@ -1,4 +1,5 @@
 import Foundation
+import MaskAutoLabeler
 import Specs
 import TestSupport
 
@@ -54,4 +55,12 @@ final class EventLog: @unchecked Sendable {
 func json(_ path: String) throws -> [String: Any] {
     let data = try Data(contentsOf: URL(fileURLWithPath: path))
     return try JSONSerialization.jsonObject(with: data) as? [String: Any] ?? [:]
+}
+
+extension LabelJob.Options {
+    static func with(_ change: (inout LabelJob.Options) -> Void) -> LabelJob.Options {
+        var options = LabelJob.Options()
+        change(&options)
+        return options
+    }
 }

@@ -41,8 +41,7 @@ struct MaskLabelerTests {
                 SpecSetting("", "inference.checkpoint", .text("tiny")),
                 SpecSetting("", "results_dir", .text(folder.path)),
                 SpecSetting("", "device", .text("cpu")),
-            ],
-            threads: 1, journalMode: .automatic, style: .lossless, overlaysDirectory: nil,
+            ], options: .with { $0.threads = 1 },
             onEvent: { _ in })
         _ = try await job.run(shouldStop: { false })
         let expected = try AnnotationFile.read(path: out)

@@ -36,8 +36,7 @@ struct ModelSettingsTests {
             """)
         let log = EventLog()
         _ = try await LabelJob(
-            specPath: spec, overrides: [], settings: [], threads: nil, journalMode: .automatic,
-            style: .lossless, overlaysDirectory: nil, onEvent: log.record
+            specPath: spec, overrides: [], settings: [], onEvent: log.record
         ).run(shouldStop: { false })
         return (FileManager.default.contents(atPath: folder.path + "/\(name).json"), log.texts)
     }

@@ -39,8 +39,8 @@ struct NonFiniteTests {
             settings.append(SpecSetting("test", "inference.checkpoint", .text(checkpoint)))
         }
         let job = try LabelJob(
-            specPath: nil, overrides: overrides, settings: settings, threads: nil,
-            journalMode: .automatic, style: style, overlaysDirectory: nil, onEvent: { _ in })
+            specPath: nil, overrides: overrides, settings: settings,
+            options: .with { $0.style = style }, onEvent: { _ in })
         return try await job.run(shouldStop: { false })
     }
 
@@ -102,8 +102,7 @@ struct NonFiniteTests {
         ]
         #expect(throws: MaskModelError.self) {
             try LabelJob(
-                specPath: nil, overrides: [], settings: settings, threads: nil,
-                journalMode: .automatic, style: .lossless, overlaysDirectory: nil,
+                specPath: nil, overrides: [], settings: settings,
                 onEvent: { _ in })
         }
     }
@@ -146,8 +145,8 @@ struct NonFiniteTests {
                 SpecSetting("test", "inference.img_dir", .text(images)),
             ]
         let job = try LabelJob(
-            specPath: nil, overrides: [], settings: settings, threads: nil,
-            journalMode: .automatic, style: .lossless, overlaysDirectory: folder.path + "/look",
+            specPath: nil, overrides: [], settings: settings,
+            options: .with { $0.overlaysDirectory = folder.path + "/look" },
             onEvent: { event in
                 guard case .note(let text) = event, text.hasPrefix("writing ") else { return }
                 for name in (try? FileManager.default.contentsOfDirectory(atPath: images)) ?? [] {

@@ -36,8 +36,11 @@ struct RunPathsTests {
                 SpecSetting("test", "inference.label_dump_path", .text(out)),
                 SpecSetting("test", "inference.ann_path", .text(boxes ?? self.boxes)),
                 SpecSetting("test", "inference.img_dir", .text(images)),
-            ], threads: nil, journalMode: mode, style: .lossless, overlaysDirectory: overlays,
-            reportDirectory: report, exports: exports, exportSettings: settings, onEvent: onEvent)
+            ],
+            options: .with {
+                $0.journalMode = mode; $0.overlaysDirectory = overlays; $0.reportDirectory = report;
+                $0.exports = exports; $0.exportSettings = settings
+            }, onEvent: onEvent)
     }
 
     /// All files below the folder with their contents.

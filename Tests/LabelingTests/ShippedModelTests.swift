@@ -38,8 +38,7 @@ struct ShippedModelTests {
                     SpecSetting("t", "inference.img_dir", .text(demo + "/images")),
                     SpecSetting("t", "inference.checkpoint", .text(model)),
                     SpecSetting("t", "inference.label_dump_path", .text(out)),
-                ], threads: nil, journalMode: .automatic, style: .lossless,
-                overlaysDirectory: nil, onEvent: { _ in })
+                ], onEvent: { _ in })
             #expect(try await job.run(shouldStop: { false }).labelledCount == 45)
             let file = try AnnotationFile.read(path: out)
             return try file.annotations.map { annotation in

@@ -84,7 +84,7 @@ struct TrainJobTests {
                 SpecSetting("t", "inference.img_dir", .text(scenes.images)),
                 SpecSetting("t", "inference.checkpoint", .text(student)),
                 SpecSetting("t", "inference.label_dump_path", .text(out)),
-            ], threads: 1, journalMode: .automatic, style: .lossless, overlaysDirectory: nil,
+            ], options: .with { $0.threads = 1 },
             onEvent: { _ in })
         #expect(try await label.run(shouldStop: { false }).labelledCount == 12)
 

@@ -245,7 +245,7 @@ struct CommandLineTests {
             ),
             (
                 ["n.onnx", "--checkpoint", model, "--crop-size", "50", "model.num_heads=3"], 64,
-                "--crop-size (dataset.crop_size) must be a multiple of 16, is 50"
+                "--crop-size: must be a multiple of 16, is 50"
             ),
             (["n.onnx", "--checkpoint", model, "--teacher"], 1, "set model.num_heads"),
             (["n.onnx", "--checkpoint", "none.pth"], 1, "none.pth: cannot be opened"),

@@ -47,7 +47,9 @@ import Torch
         expect(features, fixtures, "spatial_feat")
         expect(student.roiHead(features), fixtures, "roi_feat")
         for (bucket, scale) in [0.5, 1, 2].enumerated() {
-            let rows = areas.indices.filter { SizeBucket(area: areas[$0])?.rawValue == bucket }
+            let rows = areas.indices.filter {
+                SizeBucket(area: areas[$0], border: .neither)?.rawValue == bucket
+            }
             let side = Int(Double(features.size(2)) * scale)
             let scaled = interpolate(features.rows(rows), height: side, width: side, .bilinear)
             if fixtures["mask_head_in_\(bucket)"] != nil {

@@ -56,7 +56,9 @@ func expectSummary(
             try expectSummary(backbone.tokens(image), summaries["feat"], "feat")
             let features = backbone(image)
             for (index, bucket) in SizeBucket.allCases.enumerated() {
-                let rows = areas.indices.filter { SizeBucket(area: areas[$0]) == bucket }
+                let rows = areas.indices.filter {
+                    SizeBucket(area: areas[$0], border: .neither) == bucket
+                }
                 let side = features.size(2) * [1, 2, 4][index] / 2
                 let scaled = interpolate(
                     features.rows(rows), height: side, width: side, .bilinear)

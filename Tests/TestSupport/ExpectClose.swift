@@ -1,8 +1,8 @@
-public import Testing
-public import Torch
+package import Testing
+package import Torch
 
 /// Expects the same shape, and no element farther than `tolerance` from the expected one.
-public func expectClose(
+package func expectClose(
     _ tensor: Tensor, _ expected: Tensor?, tolerance: Double = 1e-5,
     _ what: String = "", sourceLocation: SourceLocation = #_sourceLocation
 ) {
@@ -17,6 +17,6 @@ public func expectClose(
 }
 
 /// The largest distance of two elements; not a number where either is not.
-public func largestDifference(_ a: Tensor, _ b: Tensor) -> Double {
+package func largestDifference(_ a: Tensor, _ b: Tensor) -> Double {
     a.count == 0 ? 0 : Double((a.to(.float32) - b.to(.float32)).abs().amax().item())
 }

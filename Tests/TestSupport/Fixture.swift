@@ -1,7 +1,7 @@
 import Foundation
 
 /// The path of a file under `Tests/Fixtures`.
-public func fixture(_ name: String, filePath: String = #filePath) -> String {
+package func fixture(_ name: String, filePath: String = #filePath) -> String {
     URL(fileURLWithPath: filePath).deletingLastPathComponent().deletingLastPathComponent()
         .appendingPathComponent("Fixtures").appendingPathComponent(name).path
 }

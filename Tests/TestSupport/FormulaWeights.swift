@@ -1,16 +1,16 @@
-public import Torch
+package import Torch
 
 /// The weights that the fixtures' networks were given: a function of name and index
 /// (`formula` in `manifest.json`).
-public enum FormulaWeights {
+package enum FormulaWeights {
     /// FNV-1a of the name.
-    public static func hash(_ name: String) -> UInt64 {
+    package static func hash(_ name: String) -> UInt64 {
         name.utf8.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
     }
 
     /// The number in [-1, 1) that belongs to flat index `index`.
     @inline(__always)
-    public static func value(_ hash: UInt64, _ index: Int) -> Double {
+    package static func value(_ hash: UInt64, _ index: Int) -> Double {
         var z = hash &+ UInt64(truncatingIfNeeded: index + 1) &* 0x9E37_79B9_7F4A_7C15
         z ^= z >> 30
         z &*= 0xBF58_476D_1CE4_E5B9
@@ -21,7 +21,7 @@ public enum FormulaWeights {
     }
 
     /// The tensor of a parameter.
-    public static func tensor(_ key: String, _ shape: [Int]) -> Tensor {
+    package static func tensor(_ key: String, _ shape: [Int]) -> Tensor {
         let hash = hash(key)
         let (offset, scale) = rule(key, shape)
         return Tensor(shape, .float32) { memory in
@@ -33,7 +33,7 @@ public enum FormulaWeights {
     }
 
     /// Tensors for parameters of these names and shapes; the formula sees `prefix` before a name.
-    public static func tensors(
+    package static func tensors(
         _ parameters: [(name: String, tensor: Tensor)], prefix: String
     ) -> [String: Tensor] {
         Dictionary(

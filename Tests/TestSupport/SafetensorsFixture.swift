@@ -1,17 +1,17 @@
-public import Foundation
+package import Foundation
 
 /// The tensors of a `.safetensors` fixture, read without the code under test.
-public struct SafetensorsFixture {
-    public struct Entry {
+package struct SafetensorsFixture {
+    package struct Entry {
         /// As in the file: `U8`, `F32`, `I64`…
-        public let dtype: String
-        public let shape: [Int]
+        package let dtype: String
+        package let shape: [Int]
         /// Little endian, row-major.
-        public let data: Data
+        package let data: Data
 
-        public var bytes: [UInt8] { [UInt8](data) }
+        package var bytes: [UInt8] { [UInt8](data) }
 
-        public var floats: [Float] {
+        package var floats: [Float] {
             bytes.withUnsafeBytes { raw in
                 stride(from: 0, to: raw.count, by: 4).map {
                     raw.loadUnaligned(fromByteOffset: $0, as: Float.self)
@@ -20,10 +20,10 @@ public struct SafetensorsFixture {
         }
     }
 
-    public let entries: [String: Entry]
+    package let entries: [String: Entry]
 
     /// Reads `Tests/Fixtures/<name>`.
-    public init(_ name: String) throws {
+    package init(_ name: String) throws {
         let file = try Data(contentsOf: URL(fileURLWithPath: fixture(name)))
         let headerLength = file.prefix(8).reversed().reduce(0) { $0 << 8 | Int($1) }
         let header = try JSONSerialization.jsonObject(with: file[8..<8 + headerLength])
@@ -40,11 +40,11 @@ public struct SafetensorsFixture {
         self.entries = entries
     }
 
-    public subscript(_ name: String) -> Entry? { entries[name] }
+    package subscript(_ name: String) -> Entry? { entries[name] }
 }
 
 /// A JSON fixture under `Tests/Fixtures`.
-public func jsonFixture<Value: Decodable>(_ name: String, as type: Value.Type) throws -> Value {
+package func jsonFixture<Value: Decodable>(_ name: String, as type: Value.Type) throws -> Value {
     let decoder = JSONDecoder()
     decoder.keyDecodingStrategy = .convertFromSnakeCase
     return try decoder.decode(

@@ -1,8 +1,8 @@
 import Foundation
-public import Torch
+package import Torch
 
 /// The tensors of a `.safetensors` file under `Tests/Fixtures`, by a reader of its own.
-public func tensorFixture(_ name: String) throws -> [String: Tensor] {
+package func tensorFixture(_ name: String) throws -> [String: Tensor] {
     let file = try Data(contentsOf: URL(fileURLWithPath: fixture(name)), options: .mappedIfSafe)
     let headerLength = file.prefix(8).reversed().reduce(0) { $0 << 8 | Int($1) }
     let start = 8 + headerLength
@@ -23,7 +23,7 @@ public func tensorFixture(_ name: String) throws -> [String: Tensor] {
 }
 
 /// A JSON object under `Tests/Fixtures`.
-public func jsonObjectFixture(_ name: String) throws -> [String: Any] {
+package func jsonObjectFixture(_ name: String) throws -> [String: Any] {
     let data = try Data(contentsOf: URL(fileURLWithPath: fixture(name)))
     return try JSONSerialization.jsonObject(with: data) as? [String: Any] ?? [:]
 }

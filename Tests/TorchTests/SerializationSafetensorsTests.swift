@@ -82,7 +82,7 @@ struct SerializationSafetensorsTests {
         #expect(
             message { () throws(CheckpointError) in
                 try Safetensors.write([], to: folder + "/none/x")
-            } == "\(folder)/none/x: cannot be created: No such file or directory")
+            } == "\(folder)/none/x: cannot be written: no such file or directory")
         #expect(
             message { () throws(CheckpointError) in try Safetensors.write([], to: folder) }
                 == "\(folder): exists and is not a file, so it is not replaced")

@@ -4,6 +4,7 @@ import json
 import os
 
 import masks
+import tools
 from sandbox import Case
 
 VOC = "<annotation><filename>%s</filename><size><width>64</width><height>48</height></size>%s</annotation>"
@@ -169,5 +170,5 @@ def cases(settings):
             return ["validate", path, "--images", "images", *arguments]
         return Case("format, " + name, expect, build)
 
-    for entry in CASES + masks.CASES:
+    for entry in CASES + masks.CASES + tools.CASES:
         yield case(*entry)

@@ -5,13 +5,13 @@
 
 Labels some training boxes four ways (variants.py), measures how far the masks agree, and how far
 they match the few outlines in outlines.json, which were drawn by hand for this. Fits the weights of
-ConfidenceModel to both and writes ConfidenceModel+Default.swift in Sources/Inference/Confidence (with
---model tiny +Tiny.swift); build again afterwards. docs/confidence.md explains. Needs numpy, Pillow and pycocotools.
+ConfidenceModel to both and writes them into the metadata of the model file. docs/confidence.md explains. Needs numpy,
+Pillow and pycocotools.
 """
 
 import argparse
 import json
-import subprocess
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +20,8 @@ from pycocotools import mask as coco_mask
 import variants
 
 HERE = Path(__file__).parent
-SOURCES = HERE.parent.parent / "Sources/Inference/Confidence"
-OUTPUTS = {"default": SOURCES / "ConfidenceModel+Default.swift", "tiny": SOURCES / "ConfidenceModel+Tiny.swift"}
+MODELS = HERE.parent.parent / "Models"
+FILES = {"default": MODELS / "mal-vits14.safetensors", "tiny": MODELS / "mal-vitt16.safetensors"}
 # An outline is worth as much as this many agreements: it speaks of the truth, they of steadiness.
 OUTLINE_WEIGHT = 4.0
 RIDGE = 0.02
@@ -116,37 +116,41 @@ def held_out(features, agree, outlines):
     return np.array([raw[k] for k in drawn])
 
 
-def swift(model, knots, note, name):
+def as_json(model, knots):
+    """What mal reads, without line breaks: journals keep it too."""
     names, mean, deviation, bias, weights = model
-    lines = ["// Written by tools/confidence/fit.py; do not edit. " + note[0]]
-    lines += ["// " + text for text in note[1:]]
-    lines += ["", "extension ConfidenceModel {", f"    /// What `mal label` estimates for the masks of {name}.",
-              f"    package static let {name.replace('default', 'standard')} = ConfidenceModel(", f"        bias: {bias:.4f},", "        terms: ["]
-    for name, m, d, w in zip(names, mean, deviation, weights):
-        lines += ["            .init(", f'                "{name}", mean: {m:.4f}, deviation: {d:.4f}, weight: {w:.4f}),']
-    lines += ["        ],", "        knots: ["]
-    texts = [f"({a:.2f}, {v:.4f})" for a, v in knots]
-    lines += ["            " + ", ".join(texts[i:i + 5]) + "," for i in range(0, len(texts), 5)]
-    return "\n".join(lines + ["        ])", "}", ""])
+    terms = [{"feature": name, "mean": round(float(m), 4), "deviation": round(float(d), 4), "weight": round(float(w), 4)}
+             for name, m, d, w in zip(names, mean, deviation, weights)]
+    return json.dumps({"bias": round(float(bias), 4), "terms": terms, "knots": knots}, separators=(",", ":"))
+
+
+def write_metadata(path, fit):
+    """Puts the fit into a safetensors file's metadata; the tensors keep their bytes."""
+    data = path.read_bytes()
+    size = struct.unpack("<Q", data[:8])[0]
+    header = json.loads(data[8:8 + size])
+    header["__metadata__"] = dict(sorted({**header.get("__metadata__", {}), "confidence": fit}.items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    part = path.with_suffix(".part")
+    part.write_bytes(struct.pack("<Q", len(text)) + text + data[8 + size:])
+    part.replace(path)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mal", default=".build/release/mal")
     parser.add_argument("--train", required=True, help="folder with boxes.json and images/ (no masks needed)")
-    parser.add_argument("--checkpoint", help="another file than that of --model")
-    parser.add_argument("--model", default="default", choices=OUTPUTS, help="which one's numbers are replaced")
+    parser.add_argument("--model", default="default", help="a safetensors file, or default or tiny")
     parser.add_argument("--work", default="/tmp/mal-confidence", help="what was computed is kept here")
     parser.add_argument("--boxes", type=int, default=380, help="training boxes to label four ways")
-    parser.add_argument("--output", help="another file than the sources'")
     options = parser.parse_args()
     train, work = Path(options.train), Path(options.work)
-    checkpoint = options.checkpoint or options.model
-    output = Path(options.output or OUTPUTS[options.model])
+    file = Path(FILES.get(options.model, options.model))
 
     outlines = {int(k): v for k, v in json.loads((HERE / "outlines.json").read_text()).items()}
     data = variants.subset(train / "boxes.json", options.boxes, always=outlines)
-    features, masks = variants.run(options.mal, data, train / "images", work, checkpoint)
+    features, masks = variants.run(options.mal, data, train / "images", work, str(file))
     agree = {key: variants.agreement(masks, key) for key in features}
     boxes = {b["id"]: b for b in data["annotations"]}
     sizes = {i["id"]: (i["height"], i["width"]) for i in data["images"]}
@@ -158,17 +162,13 @@ def main():
     score = np.interp(raw, [a for a, _ in knots], [v for _, v in knots])
     model = fit(features, agree, drawn)
     agreed = np.array([v for v in agree.values() if v is not None])
-    version = subprocess.run([options.mal, "--version"], capture_output=True, text=True).stdout
-    note = [f"Model: {options.model}, {version.splitlines()[0]}.",
-            f"{len(agreed)} training boxes labelled four ways (mean agreement {agreed.mean():.3f}),",
-            f"{len(truth)} outlines drawn by hand (mean IoU {truth.mean():.3f}); held out, the score's",
-            f"correlation with their IoU is {np.corrcoef(score, truth)[0, 1]:.2f}, its mean distance "
-            f"{np.abs(score - truth).mean():.3f}."]
-    output.write_text(swift(model, knots, note, options.model))
-    print("\n".join(note))
+    print(f"{len(agreed)} training boxes labelled four ways (mean agreement {agreed.mean():.3f}), {len(truth)} outlines drawn "
+          f"by hand (mean IoU {truth.mean():.3f}); held out, the score's correlation with their IoU is "
+          f"{np.corrcoef(score, truth)[0, 1]:.2f}, its mean distance {np.abs(score - truth).mean():.3f}.")
+    write_metadata(file, as_json(model, knots))
     for name, weight in sorted(zip(model[0], model[4]), key=lambda pair: -abs(pair[1])):
         print(f"{weight:8.3f}  {name}")
-    print(f"{output}: build again, then check with `mal evaluate`")
+    print(f"{file}: check with `mal evaluate`")
 
 
 if __name__ == "__main__":

@@ -24,9 +24,10 @@ from pycocotools import mask as rle
 from scipy import ndimage
 
 MASKS = ["coco", "coco-rle", "coco-polygons", "lvis", "ytvis", "detections", "yolo-seg", "labelme", "voc-png",
-         "mots-png", "mots-txt", "png", "semantic"]
+         "mots-png", "mots-txt", "png", "semantic", "coco-panoptic", "label-studio", "datumaro", "supervisely", "cvat",
+         "voc-colors"]
 BOXES = ["yolo", "voc", "kitti", "csv"]
-FILES = {"csv": ".csv", **{f: ".json" for f in MASKS[:6]}}
+FILES = {"csv": ".csv", "cvat": ".xml", "label-studio": ".json", **{f: ".json" for f in MASKS[:6]}}
 OPTIONS = [("coco-polygons", ("--tolerance", "1")), ("coco-polygons", ("--subpixel",)),
            ("coco-polygons", ("--subpixel", "--tolerance", "0.5"))]
 

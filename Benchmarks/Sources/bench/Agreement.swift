@@ -108,7 +108,7 @@ struct Agreement: AsyncParsableCommand {
 
 /// Two masks without a pixel are the same.
 private func overlap(_ a: RLE, _ b: RLE) -> Double {
-    a.area == 0 && b.area == 0 ? 1 : MeanIoU.iou(a, b)
+    a.area == 0 && b.area == 0 ? 1 : a.referenceIoU(with: b)
 }
 
 extension CropBatch {

@@ -14,7 +14,7 @@ struct Reader {
         ("pth", { try pth($0) }), ("safetensors", { try safetensors($0) }),
         ("jpeg", { try jpeg($0) }), ("png", { try png($0) }), ("webp", { try webp($0) }),
         ("tiff", { try tiff($0) }), ("bmp", { try bmp($0) }), ("spec", { try spec($0) }),
-        ("override", { try override($0) }),
+        ("override", { try override($0) }), ("formats", { try formats($0) }),
     ]
 
     static func named(_ name: String, _ places: Places) throws -> Reader {

@@ -1,5 +1,5 @@
 /// What two objects are compared by.
-public enum OverlapKind: String, Sendable, CaseIterable {
+package enum OverlapKind: String, Sendable, CaseIterable {
     case bbox
     case segm
     /// The lesser of mask IoU and boundary IoU, as Cheng et al. have it.
@@ -7,17 +7,17 @@ public enum OverlapKind: String, Sendable, CaseIterable {
 }
 
 /// COCO's twelve numbers, as pycocotools' `COCOeval` computes them.
-public struct AveragePrecision: Sendable, Equatable {
+package struct AveragePrecision: Sendable, Equatable {
     /// The names of SPEC §9, in pycocotools' order.
-    public static let names = [
+    package static let names = [
         "AP", "AP50", "AP75", "APs", "APm", "APl", "ARmax1", "ARmax10", "ARmax100", "ARs", "ARm",
         "ARl",
     ]
 
     /// By ``names``; nil, where pycocotools has −1, for no true object.
-    public let values: [Double?]
+    package let values: [Double?]
     /// AP of each entry of `categories`; nil for one without a true object.
-    public let categories: [Double?]
+    package let categories: [Double?]
 }
 
 /// The constants of the metric.

@@ -1,15 +1,15 @@
 import Imaging
 
 /// An entry of a ``DetectionFile``.
-public struct Detection: Sendable {
+package struct Detection: Sendable {
     /// Nil for entries that have none.
-    public let id: RecordID?
+    package let id: RecordID?
     /// The place of its image in the truth's `images`.
-    public var imageIndex: Int { Int(imageBits) }
+    package var imageIndex: Int { Int(imageBits) }
     /// The place of its category in the truth's `categories`; nil for one that is not there.
-    public var categoryIndex: Int? { categoryBits < 0 ? nil : Int(categoryBits) }
+    package var categoryIndex: Int? { categoryBits < 0 ? nil : Int(categoryBits) }
     /// Nil for an entry that has none while others have; it stays out of average precision.
-    public let score: Double?
+    package let score: Double?
     /// The box as the file has it; nil in a file of masks alone.
     let box: PlainBox?
     let imageBits, categoryBits: Int32

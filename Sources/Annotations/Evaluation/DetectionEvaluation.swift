@@ -1,12 +1,12 @@
 import Foundation
 
 /// Average precision of detections against the truth, and the overlap of masks that share an id.
-public struct DetectionEvaluation: Sendable {
-    public struct Results: Sendable {
+package struct DetectionEvaluation: Sendable {
+    package struct Results: Sendable {
         /// By kind, for those that were asked for.
-        public let precision: [OverlapKind: AveragePrecision]
+        package let precision: [OverlapKind: AveragePrecision]
         /// In the order of images' ids.
-        public let pairs: [MaskPair]
+        package let pairs: [MaskPair]
     }
 
     private let truth: AnnotationFile
@@ -14,7 +14,7 @@ public struct DetectionEvaluation: Sendable {
     private let kinds: [OverlapKind]
 
     /// - Parameter kinds: mask kinds need a mask in every true object.
-    public init(truth: AnnotationFile, detections: DetectionFile, kinds: [OverlapKind]) {
+    package init(truth: AnnotationFile, detections: DetectionFile, kinds: [OverlapKind]) {
         self.truth = truth
         self.detections = detections
         self.kinds = kinds
@@ -25,7 +25,7 @@ public struct DetectionEvaluation: Sendable {
 
     /// - Parameter onProgress: images done.
     /// - Throws: ``COCOError`` that names the entry whose mask is wrong; `CancellationError`.
-    public func run(onProgress: (Int) -> Void = { _ in }) async throws -> Results {
+    package func run(onProgress: (Int) -> Void = { _ in }) async throws -> Results {
         let areas = try truthAreas()
         let evaluator = ImageEvaluator(
             truth: truth, detections: detections, kinds: kinds, truthAreas: areas,

@@ -7,20 +7,20 @@ import Imaging
 /// What is in a detection follows pycocotools' `loadRes` (SPEC §9): when the first entry has a
 /// `bbox`, every one must have it, its area is that of the box also for masks, and a missing mask is
 /// the box. Otherwise every entry must have a mask, and box and area are the mask's.
-public struct DetectionFile: Sendable {
-    public let path: String
-    public let detections: [Detection]
+package struct DetectionFile: Sendable {
+    package let path: String
+    package let detections: [Detection]
     /// Warnings; a file with errors is never returned.
-    public let problems: ProblemList
+    package let problems: ProblemList
     /// Whether the entries have boxes of their own.
-    public let hasBoxes: Bool
+    package let hasBoxes: Bool
     package let bytes: FileBytes
 
     /// - Parameters:
     ///   - truth: gives the images and categories that entries name.
     ///   - scoreKey: the key of the score. When no entry has it, all scores are 1.
     /// - Throws: ``COCOError`` with all errors of the file together.
-    public static func read(
+    package static func read(
         path: String, truth: AnnotationFile, scoreKey: String = "score"
     ) throws -> DetectionFile {
         let bytes = try FileBytes(path: path)
@@ -71,7 +71,7 @@ public struct DetectionFile: Sendable {
         "image has neither width nor height in the truth")
 
     /// Whether a detection has a mask of its own.
-    public func hasMask(_ detection: Detection) -> Bool {
+    package func hasMask(_ detection: Detection) -> Bool {
         guard let range = detection.segmentationBytes.present else { return false }
         return bytes.withBytes { content in
             var scanner = JSONScanner(content, range)

@@ -1,11 +1,11 @@
 /// A detection and the true object under the same id, compared.
-public struct MaskPair: Sendable {
+package struct MaskPair: Sendable {
     /// The place in the truth's `annotations`.
-    public let truth: Int
-    /// With the reference's 1e-6, as ``MeanIoU`` has it.
-    public let iou: Double
+    package let truth: Int
+    /// With the reference's 1e-6, as ``RLE/referenceIoU(with:)`` has it.
+    package let iou: Double
     /// Intersection over union of the boundary regions.
-    public let boundaryIoU: Double
+    package let boundaryIoU: Double
 }
 
 /// What became of one image.

@@ -67,11 +67,11 @@ final class Scene {
 
     func meanIoU(of detection: Int, with object: Int) -> Double {
         guard let one = found[detection], let two = truths[object] else { return 0 }
-        return MeanIoU.iou(one.mask, two.mask)
+        return one.mask.referenceIoU(with: two.mask)
     }
 
     func boundaryIoU(of detection: Int, with object: Int) throws -> Double {
-        MeanIoU.iou(try boundary(of: detection), try boundary(ofTruth: object))
+        try boundary(of: detection).referenceIoU(with: boundary(ofTruth: object))
     }
 
     private func boundary(of detection: Int) throws -> RLE {

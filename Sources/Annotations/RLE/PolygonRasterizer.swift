@@ -1,4 +1,4 @@
-public import Imaging
+package import Imaging
 
 // Polygons become runs as in pycocotools (rleFrPoly): corners are snapped to a grid five times
 // finer, an edge is walked in whole steps of its longer side, and wherever the walk passes the
@@ -11,7 +11,7 @@ extension RLE {
     /// - Parameter polygon: x and y of each corner in pixels, in turn.
     /// - Throws: ``COCOError/segmentation(_:)`` for an odd count, fewer than three corners, a
     ///   coordinate beyond ±10⁸ or not finite, or a shape that crosses over four million columns.
-    public init(polygon: [Double], size: Size) throws {
+    package init(polygon: [Double], size: Size) throws {
         var budget = Crossings.limit
         try self.init(polygon: polygon, size: size, budget: &budget)
     }
@@ -39,7 +39,7 @@ extension RLE {
     }
 
     /// The union of polygons, as `merge(frPyObjects(…))`.
-    public init(polygons: [[Double]], size: Size) throws {
+    package init(polygons: [[Double]], size: Size) throws {
         var budget = Crossings.limit
         // Unions of 1, 2, 4, … polygons, the largest first: thousands of polygons are merged a few
         // times each instead of once for every later one.

@@ -1,4 +1,4 @@
-public import Imaging
+package import Imaging
 
 // The boundary region of Cheng et al., "Boundary IoU" (CVPR 2021): what erosion by a square takes
 // away, the world outside the image counting as background. Done on run lengths: a run shrinks at
@@ -7,7 +7,7 @@ extension RLE {
     /// The pixels of the mask that are at most `distance` rows or columns from one outside it.
     ///
     /// - Throws: ``COCOError/segmentation(_:)`` for an image of more than four million columns.
-    public func boundary(distance: Int) throws -> RLE {
+    package func boundary(distance: Int) throws -> RLE {
         guard size.width <= 4_000_000 else {
             throw COCOError.segmentation("width is \(size.width), too much for a boundary")
         }
@@ -15,7 +15,7 @@ extension RLE {
     }
 
     /// The distance that Boundary IoU takes for an image: a share of its diagonal, at least a pixel.
-    public static func boundaryDistance(imageSize size: Size, ratio: Double = 0.02) -> Int {
+    package static func boundaryDistance(imageSize size: Size, ratio: Double = 0.02) -> Int {
         let (height, width) = (Double(size.height), Double(size.width))
         let diagonal = (height * height + width * width).squareRoot()
         return max(1, Int((ratio * diagonal).rounded(.toNearestOrEven)))

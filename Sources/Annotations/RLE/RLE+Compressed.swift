@@ -1,11 +1,11 @@
-public import Imaging
+package import Imaging
 
 // Six bits a character from '0' on: five of the number (least first), one that says that more
 // follow. From the fourth run on the number is the difference to the run before the last, and
 // signed.
 extension RLE {
     /// The run lengths as pycocotools writes them in `counts`: ASCII characters from '0' to 'o'.
-    public var compressed: [UInt8] {
+    package var compressed: [UInt8] {
         var text: [UInt8] = []
         text.reserveCapacity(counts.count * 2)
         for index in counts.indices {
@@ -23,13 +23,13 @@ extension RLE {
     }
 
     /// ``compressed`` as a string.
-    public var compressedString: String { String(decoding: compressed, as: UTF8.self) }
+    package var compressedString: String { String(decoding: compressed, as: UTF8.self) }
 
     /// Reads what pycocotools writes in `counts`.
     ///
     /// - Throws: ``COCOError/segmentation(_:)`` for another character, an unfinished number, a run
     ///   that is negative or beyond 32 bits, or runs that do not fill the size.
-    public init(size: Size, compressed text: some Sequence<UInt8>) throws {
+    package init(size: Size, compressed text: some Sequence<UInt8>) throws {
         _ = try Self.pixelCount(of: size)
         var counts: [UInt32] = []
         var value: Int64 = 0
@@ -62,7 +62,7 @@ extension RLE {
         try self.init(size: size, counts: counts)
     }
 
-    public init(size: Size, compressed text: String) throws {
+    package init(size: Size, compressed text: String) throws {
         try self.init(size: size, compressed: text.utf8)
     }
 }

@@ -1,7 +1,7 @@
-public import Imaging
+package import Imaging
 
 /// Which pixels of a polygon are its mask's.
-public enum PolygonFill: String, Sendable, CaseIterable {
+package enum PolygonFill: String, Sendable, CaseIterable {
     /// Corners lie between pixels; pycocotools draws so.
     case edges
     /// Corners are the middles of pixels of the border, which belong to the mask: OpenCV's `fillPoly`
@@ -16,7 +16,7 @@ extension RLE {
     /// - Parameter polygon: x and y of corners in turn, in pixels counted from the middle of the
     ///   first; what is after the decimal point counts as nothing, as there.
     /// - Throws: ``COCOError/segmentation(_:)`` for a size beyond ``pixelLimit``.
-    public init(filling polygon: [Double], size: Size) throws {
+    package init(filling polygon: [Double], size: Size) throws {
         _ = try Self.pixelCount(of: size)
         let limit = Double(1 << 24)
         let corners = stride(from: 0, to: polygon.count - 1, by: 2).map { place in

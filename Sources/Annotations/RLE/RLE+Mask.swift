@@ -1,7 +1,7 @@
-public import Imaging
+package import Imaging
 
 extension RLE {
-    public init(_ mask: Mask) {
+    package init(_ mask: Mask) {
         self.init(
             window: mask.pixels, windowSize: mask.size, originX: 0, originY: 0,
             imageSize: mask.size)
@@ -13,7 +13,7 @@ extension RLE {
     ///   - window: windowSize.height · windowSize.width bytes, row by row; nonzero means set.
     ///   - originX: the column of the image where the window begins; may be negative.
     ///   - originY: the row of the image where the window begins; may be negative.
-    public init(
+    package init(
         window: [UInt8], windowSize: Size, originX: Int, originY: Int, imageSize: Size
     ) {
         self = window.withUnsafeBufferPointer {
@@ -24,7 +24,7 @@ extension RLE {
     }
 
     /// The same from memory that someone else owns.
-    public init(
+    package init(
         window: UnsafeBufferPointer<UInt8>, windowSize: Size, originX: Int, originY: Int,
         imageSize: Size
     ) {
@@ -56,7 +56,7 @@ extension RLE {
     /// The mask, pixel by pixel.
     ///
     /// - Throws: ``COCOError/segmentation(_:)`` for a mask of more than `maxPixels`.
-    public func mask(maxPixels: Int = 200_000_000) throws -> Mask {
+    package func mask(maxPixels: Int = 200_000_000) throws -> Mask {
         guard let count = size.pixelCount, count <= maxPixels else {
             throw COCOError.segmentation(
                 "a mask of \(size) pixels is above the limit of \(maxPixels)")

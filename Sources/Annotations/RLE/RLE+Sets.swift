@@ -1,13 +1,19 @@
 // Unions, intersections and their areas, run by run: no mask is ever unpacked.
 extension RLE {
     /// Pixels set in any of the masks; nil for no masks or different sizes.
-    public static func union(_ masks: [RLE]) -> RLE? { merge(masks) { $0 || $1 } }
+    package static func union(_ masks: [RLE]) -> RLE? { merge(masks) { $0 || $1 } }
 
     /// Pixels set in all of the masks; nil for no masks or different sizes.
-    public static func intersection(_ masks: [RLE]) -> RLE? { merge(masks) { $0 && $1 } }
+    package static func intersection(_ masks: [RLE]) -> RLE? { merge(masks) { $0 && $1 } }
+
+    /// The IoU of one object with the reference's 1e-6; 0 for different sizes.
+    package func referenceIoU(with truth: RLE) -> Double {
+        let shared = intersectionArea(with: truth)
+        return Double(shared) / (Double(area + truth.area - shared) + 1e-6)
+    }
 
     /// The number of pixels set in both; 0 for different sizes.
-    public func intersectionArea(with other: RLE) -> Int {
+    package func intersectionArea(with other: RLE) -> Int {
         guard size == other.size else { return 0 }
         var area = 0
         Self.walk(self, other) { length, first, second in
@@ -21,7 +27,7 @@ extension RLE {
     /// - Parameter isCrowd: whether `truth` is a crowd, of which any part counts as whole: the
     ///   intersection is then divided by our own area.
     /// - Returns: −1 for different sizes, 0 for two empty masks.
-    public func iou(with truth: RLE, isCrowd: Bool = false) -> Double {
+    package func iou(with truth: RLE, isCrowd: Bool = false) -> Double {
         guard size == truth.size else { return -1 }
         let shared = intersectionArea(with: truth)
         guard shared > 0 else { return 0 }

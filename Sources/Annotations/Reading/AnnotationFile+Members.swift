@@ -2,7 +2,7 @@
 extension AnnotationFile {
     /// The number that an annotation has under a key; nil when the key is absent or is something
     /// else. Of a key that is repeated the last counts.
-    public func number(_ name: String, of annotation: AnnotationRecord) -> Double? {
+    package func number(_ name: String, of annotation: AnnotationRecord) -> Double? {
         member(name, of: annotation).flatMap { range in
             bytes.withBytes { JSONScanner($0, range).number(range) }
         }
@@ -29,7 +29,7 @@ extension AnnotationFile {
     }
 
     /// Whether any annotation has this key, whatever its value.
-    public func anyAnnotationHas(_ name: String) -> Bool {
+    package func anyAnnotationHas(_ name: String) -> Bool {
         bytes.withBytes { content in
             annotations.contains { annotation in
                 var scanner = JSONScanner(content, annotation.range)

@@ -2,15 +2,15 @@ import Imaging
 
 /// A COCO annotation file: its records, and its bytes, so that an output can repeat what it does
 /// not change.
-public struct AnnotationFile: Sendable {
-    public let path: String
-    public let images: [ImageRecord]
-    public let annotations: [AnnotationRecord]
-    public let categories: [CategoryRecord]
+package struct AnnotationFile: Sendable {
+    package let path: String
+    package let images: [ImageRecord]
+    package let annotations: [AnnotationRecord]
+    package let categories: [CategoryRecord]
     /// What is odd about the file; a file with errors is never returned, so these are warnings.
-    public let problems: ProblemList
+    package let problems: ProblemList
     /// What the file was: all but YouTube-VIS and the kinds of COCO JSON are COCO JSON by now.
-    public let format: AnnotationFormat
+    package let format: AnnotationFormat
     package let bytes: FileBytes
     /// Where the records were read, if not in a COCO file.
     package let places: ImportPlaces?
@@ -24,7 +24,7 @@ public struct AnnotationFile: Sendable {
     /// - Throws: ``COCOError/unreadable(path:reason:)``,
     ///   ``COCOError/syntax(path:line:column:message:)`` or, with all errors together,
     ///   ``COCOError/invalid(_:)``.
-    public static func read(path: String) throws -> AnnotationFile {
+    package static func read(path: String) throws -> AnnotationFile {
         try AnnotationFile(
             AnnotationReader(path: path, bytes: FileBytes(path: path)), path: path)
     }
@@ -51,17 +51,17 @@ public struct AnnotationFile: Sendable {
     package var sourceFiles: [String] { places.map { [path] + $0.files } ?? [path] }
 
     /// The number of bytes of the file.
-    public var byteCount: Int { bytes.count }
+    package var byteCount: Int { bytes.count }
 
     /// The annotations that can't get a mask, with the reason; in order.
-    public var obstacles: [(annotation: Int, reason: LabelObstacle)] {
+    package var obstacles: [(annotation: Int, reason: LabelObstacle)] {
         annotations.compactMap { record in
             record.obstacle.map { (annotation: record.index, reason: $0) }
         }
     }
 
     /// The bytes of a record or value as text.
-    public func text(_ range: Range<Int>) -> String { bytes.text(range) }
+    package func text(_ range: Range<Int>) -> String { bytes.text(range) }
 
     /// The content, as COCO JSON; of a YouTube-VIS file its own.
     package func withContent<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
@@ -74,7 +74,7 @@ public struct AnnotationFile: Sendable {
     }
 
     /// A finding about one annotation, naming file and id.
-    public func problem(
+    package func problem(
         _ severity: Problem.Severity, _ annotation: AnnotationRecord, field: String? = nil,
         expected: String, found: String
     ) -> Problem {

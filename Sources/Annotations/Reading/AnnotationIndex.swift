@@ -1,10 +1,10 @@
 /// Image → annotations, in file order.
-public struct AnnotationIndex: Sendable {
+package struct AnnotationIndex: Sendable {
     private let starts: [Int32]
     private let places: [Int32]
 
     /// - Parameter isIncluded: which annotations to list; those without an image never are.
-    public init(
+    package init(
         _ file: AnnotationFile, where isIncluded: (AnnotationRecord) -> Bool = { _ in true }
     ) {
         var starts = [Int32](repeating: 0, count: file.images.count + 1)
@@ -26,10 +26,10 @@ public struct AnnotationIndex: Sendable {
     }
 
     /// The places in `annotations` of those of an image, given by its place in `images`.
-    public subscript(image image: Int) -> [Int] {
+    package subscript(image image: Int) -> [Int] {
         places[Int(starts[image])..<Int(starts[image + 1])].map { Int($0) }
     }
 
     /// The number of annotations listed.
-    public var count: Int { places.count }
+    package var count: Int { places.count }
 }

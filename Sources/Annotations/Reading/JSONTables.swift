@@ -31,6 +31,25 @@ package final class JSONTableVisitor {
 }
 
 extension FileBytes {
+    /// Checks a whole JSON document without an index of it, which for long lists of small numbers
+    /// would be larger than the document.
+    ///
+    /// - Throws: ``COCOError/syntax(path:line:column:message:)``.
+    package func checkJSON(path: String) throws {
+        var error = cj_error()
+        let isValid = withBytes { cj_diagnose($0.baseAddress, $0.count, &error) == 0 }
+        guard !isValid else { return }
+        throw syntaxError(error, path: path)
+    }
+
+    private func syntaxError(_ error: cj_error, path: String) -> COCOError {
+        let place = place(of: error.offset)
+        let message = withUnsafeBytes(of: error.message) { text in
+            String(decoding: text.prefix { $0 != 0 }, as: UTF8.self)
+        }
+        return .syntax(path: path, line: place.line, column: place.column, message: message)
+    }
+
     /// Checks a whole JSON document and hands out the rows of some tables.
     ///
     /// - Returns: false when the document is valid, but neither an object nor a wanted array.
@@ -76,13 +95,7 @@ extension FileBytes {
         case CJ_OK: return true
         case CJ_NOT_OBJECT: return false
         case CJ_NO_MEMORY: throw FileError.unreadable(path: path, reason: "out of memory")
-        default:
-            let place = place(of: error.offset)
-            let message = withUnsafeBytes(of: error.message) { text in
-                String(decoding: text.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            throw COCOError.syntax(
-                path: path, line: place.line, column: place.column, message: message)
+        default: throw syntaxError(error, path: path)
         }
     }
 }

@@ -1,7 +1,7 @@
-public import Imaging
+package import Imaging
 
 /// The value of `segmentation`.
-public enum Segmentation: Sendable, Equatable {
+package enum Segmentation: Sendable, Equatable {
     /// Absent, null or an empty list.
     case none
     /// Corners as x and y in turn, in pixels; the mask is the union.
@@ -38,7 +38,7 @@ extension AnnotationFile {
     /// Decodes the `segmentation` of an annotation (SPEC §2.3).
     ///
     /// - Throws: ``COCOError/problem(_:)`` that names the annotation.
-    public func segmentation(of annotation: AnnotationRecord) throws -> Segmentation {
+    package func segmentation(of annotation: AnnotationRecord) throws -> Segmentation {
         guard let range = annotation.segmentationRange else { return .none }
         do {
             return try bytes.withBytes { content in
@@ -53,7 +53,7 @@ extension AnnotationFile {
     ///
     /// - Parameter size: the size of the image, which the mask must have.
     /// - Throws: ``COCOError/problem(_:)`` that names the annotation.
-    public func truth(
+    package func truth(
         of annotation: AnnotationRecord, imageSize size: Size
     ) throws -> RLE? {
         switch try segmentation(of: annotation) {
@@ -80,7 +80,7 @@ extension AnnotationFile {
     ///
     /// - Parameter isRequired: whether an annotation without a mask is an error, as it is for
     ///   `mal evaluate`.
-    public func checkSegmentations(isRequired: Bool = false) -> ProblemList {
+    package func checkSegmentations(isRequired: Bool = false) -> ProblemList {
         var problems = ProblemList(file: path)
         for annotation in annotations {
             let subject = Problem.Subject.annotation(index: annotation.index, id: annotation.id)

@@ -1,20 +1,20 @@
-public import Imaging
+package import Imaging
 
 /// Which annotations the reference takes as samples (SPEC §2.1): boxes inside the image, with sides
 /// above 2 pixels and an area strictly between two limits.
-public struct TAOFilter: Sendable, Hashable {
-    public var minArea: Double
-    public var maxArea: Double
+package struct TAOFilter: Sendable, Hashable {
+    package var minArea: Double
+    package var maxArea: Double
 
-    public init(minArea: Double, maxArea: Double) {
+    package init(minArea: Double, maxArea: Double) {
         self.minArea = minArea
         self.maxArea = maxArea
     }
 
     /// The limits that validation and inference use, whatever the spec says.
-    public static let validation = TAOFilter(minArea: 0, maxArea: 1e9)
+    package static let validation = TAOFilter(minArea: 0, maxArea: 1e9)
 
-    public func keeps(_ annotation: AnnotationRecord, imageSize: Size) -> Bool {
+    package func keeps(_ annotation: AnnotationRecord, imageSize: Size) -> Bool {
         let area = annotation.width * annotation.height
         return annotation.x >= 0 && annotation.y >= 0
             && annotation.x + annotation.width <= Double(imageSize.width)
@@ -23,7 +23,7 @@ public struct TAOFilter: Sendable, Hashable {
     }
 
     /// The same by the size that the file gives; false where it gives none.
-    public func keeps(_ annotation: AnnotationRecord, in file: AnnotationFile) -> Bool {
+    package func keeps(_ annotation: AnnotationRecord, in file: AnnotationFile) -> Bool {
         guard let size = annotation.imageIndex.flatMap({ file.images[$0].size }) else {
             return false
         }
@@ -33,5 +33,5 @@ public struct TAOFilter: Sendable, Hashable {
 
 extension AnnotationRecord {
     /// 1 + the place of its category in `categories` (SPEC §2.2); nil without a category.
-    public var compactCategoryID: Int? { categoryIndex.map { $0 + 1 } }
+    package var compactCategoryID: Int? { categoryIndex.map { $0 + 1 } }
 }

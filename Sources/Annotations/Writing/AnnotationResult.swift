@@ -1,33 +1,33 @@
-public import Imaging
+package import Imaging
 
 /// A mask for an annotation, in the form in which it is written.
-public struct AnnotationResult: Sendable, Equatable {
-    public var size: Size
+package struct AnnotationResult: Sendable, Equatable {
+    package var size: Size
     /// ``RLE/compressed``
-    public var counts: [UInt8]
+    package var counts: [UInt8]
     /// The number of pixels set.
-    public var area: Int
+    package var area: Int
     /// Further numbers to set, such as a score.
-    public var extra: [ExtraNumber]
+    package var extra: [ExtraNumber]
 
-    public struct ExtraNumber: Sendable, Equatable {
-        public var key: String
-        public var value: Double
+    package struct ExtraNumber: Sendable, Equatable {
+        package var key: String
+        package var value: Double
 
-        public init(_ key: String, _ value: Double) {
+        package init(_ key: String, _ value: Double) {
             self.key = key
             self.value = value
         }
     }
 
-    public init(size: Size, counts: [UInt8], area: Int, extra: [ExtraNumber] = []) {
+    package init(size: Size, counts: [UInt8], area: Int, extra: [ExtraNumber] = []) {
         self.size = size
         self.counts = counts
         self.area = area
         self.extra = extra
     }
 
-    public init(_ mask: RLE, extra: [ExtraNumber] = []) {
+    package init(_ mask: RLE, extra: [ExtraNumber] = []) {
         self.init(size: mask.size, counts: mask.compressed, area: mask.area, extra: extra)
     }
 

@@ -4,10 +4,10 @@ package import Files
 /// `segmentation` and `area` (and of extra keys) of the annotations that got a result. A key that
 /// was absent is added at the record's end. In a YouTube-VIS file a result goes into its frame's
 /// place in `segmentations` and `areas`.
-public struct AnnotationWriter {
+package struct AnnotationWriter {
     private let file: AnnotationFile
 
-    public init(_ file: AnnotationFile) {
+    package init(_ file: AnnotationFile) {
         self.file = file
     }
 
@@ -17,7 +17,7 @@ public struct AnnotationWriter {
     ///   - beforeCommit: called when all is written, before the output has its name.
     ///   - results: the result of the annotation at a place in `annotations`, or nil to leave it as
     ///     it is. Called once for each, in order.
-    public func write(
+    package func write(
         to path: String, run: String? = nil, beforeCommit: () throws -> Void = {},
         results: (_ annotation: Int) throws -> AnnotationResult?
     ) throws {

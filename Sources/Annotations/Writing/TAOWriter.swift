@@ -4,15 +4,15 @@ import Imaging
 /// Writes what the reference writes (SPEC §9): the input as Python reads and writes it, with
 /// `annotations` replaced by the predictions. Boxes that the reference filters out are absent, and
 /// of two annotations with one id the first stays.
-public struct TAOWriter {
-    public struct Prediction: Sendable, Equatable {
-        public var mask: AnnotationResult
+package struct TAOWriter {
+    package struct Prediction: Sendable, Equatable {
+        package var mask: AnnotationResult
         /// Only for boxes that are a detector's.
-        public var score: Double?
+        package var score: Double?
         /// Only where the annotations have masks.
-        public var iou: Double?
+        package var iou: Double?
 
-        public init(_ mask: AnnotationResult, score: Double? = nil, iou: Double? = nil) {
+        package init(_ mask: AnnotationResult, score: Double? = nil, iou: Double? = nil) {
             self.mask = mask
             self.score = score
             self.iou = iou
@@ -21,7 +21,7 @@ public struct TAOWriter {
 
     private let file: AnnotationFile
 
-    public init(_ file: AnnotationFile) {
+    package init(_ file: AnnotationFile) {
         self.file = file
     }
 
@@ -32,7 +32,7 @@ public struct TAOWriter {
     ///   - filter: which annotations are kept.
     ///   - predictions: the prediction for the annotation at a place in `annotations`, or nil to
     ///     leave it out. Called once for each kept one, in order.
-    public func write(
+    package func write(
         to path: String, filter: TAOFilter = .validation, run: String? = nil,
         beforeCommit: () throws -> Void = {},
         predictions: (_ annotation: Int) throws -> Prediction?

@@ -11,6 +11,13 @@ package struct TextBuffer {
     package mutating func append(_ number: Int) {
         if (0...9).contains(number) {
             bytes.append(UInt8(ascii: "0") + UInt8(number))
+        } else if (10..<10_000_000).contains(number) {
+            var unit = number < 1000 ? (number < 100 ? 10 : 100) : 1000
+            while number / unit >= 10 { unit *= 10 }
+            while unit > 0 {
+                bytes.append(UInt8(ascii: "0") + UInt8(number / unit % 10))
+                unit /= 10
+            }
         } else {
             append("\(number)")
         }

@@ -6,7 +6,6 @@ struct CVATFormat: RecordFormat {
     let summary = "CVAT for images 1.1: one XML file"
     let toldBy = "the element `annotations`"
     let sortsCategories = false
-    let keys: Set<String> = ["annotations"]
 
     func recognizes(_ file: FileProbe) -> Bool {
         file.opens(with: "<")

@@ -112,21 +112,12 @@ struct CVATWriter: FileWriter {
         let window = CropWindow(
             minX: Int(box.minX), minY: Int(box.minY), maxX: Int(box.maxX), maxY: Int(box.maxY))
         text.append(" rle=\"")
-        var (isSet, length, isFirst) = (false, 0, true)
-        func end() {
+        var isFirst = true
+        mask.forEachRowRun(in: window) { _, length in
             if !isFirst { text.append(", ") }
-            text.append(length)
             isFirst = false
+            text.append(length)
         }
-        for pixel in mask.pixels(in: window) {
-            if (pixel != 0) == isSet {
-                length += 1
-            } else {
-                end()
-                (isSet, length) = (!isSet, 1)
-            }
-        }
-        end()
         text.append("\" left=\"\(window.minX)\" top=\"\(window.minY)\"")
         text.append(" width=\"\(window.width)\" height=\"\(window.height)\"")
     }

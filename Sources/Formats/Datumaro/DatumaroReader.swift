@@ -82,6 +82,9 @@ struct DatumaroReader {
             size = Size(height: numbers[0], width: numbers[1])
         }
         guard let image = records.newImage(name, size: size, at: place) else { return }
+        if let id = item["attr"]?["id"]?.integer {
+            records.setID(.integer(Int64(id)), ofImage: image)
+        }
         for (index, value) in (item["annotations"]?.elements ?? []).enumerated() {
             let field = "annotations[\(index)]"
             let annotation = value.members

@@ -2,7 +2,8 @@ import Annotations
 import Files
 import Imaging
 
-/// Datumaro's `annotations/default.json`: masks of one polygon as polygons, others as run lengths.
+/// Datumaro's `annotations/default.json`: masks of one polygon as polygons where
+/// Datumaro draws the same pixels, others as run lengths.
 struct DatumaroWriter: ImageWriter {
     let traits: FormatTraits = [.masks, .boxes, .scores, .crowds]
     let keptKeys: Set<String>? = ["occluded", "z_order", "group_id", "attributes"]
@@ -49,7 +50,10 @@ struct DatumaroWriter: ImageWriter {
             append(instance, number: number)
             report.writtenCount += 1
         }
-        text.append("], \"attr\": {}, \"image\": {\"path\": ")
+        text.append("], \"attr\": {")
+        // As Datumaro keeps the ids of COCO's images.
+        if case .integer(let id) = image.record.id { text.append("\"id\": \(id)") }
+        text.append("}, \"image\": {\"path\": ")
         text.append(json: image.record.fileName)
         text.append(", \"size\": [\(image.size.height), \(image.size.width)]}}")
         if text.bytes.count > 1 << 20 { try flush(into: &folder) }
@@ -58,6 +62,12 @@ struct DatumaroWriter: ImageWriter {
     mutating func finish(into folder: inout OutputFolder, report: inout ExportReport) throws {
         text.append("]}\n")
         try flush(into: &folder)
+    }
+
+    /// Whether a polygon is the same mask with the 32 bits that Datumaro has for a number.
+    private static func isKept(_ polygon: [Double], _ mask: RLE) -> Bool {
+        let rounded = polygon.map { Double(Float($0)) }
+        return (try? RLE(polygon: rounded, size: mask.size)) == mask
     }
 
     private mutating func flush(into folder: inout OutputFolder) throws {
@@ -71,7 +81,9 @@ struct DatumaroWriter: ImageWriter {
         if case .integer(let own) = instance.record.id { id = own }
         text.append("{\"id\": \(id), \"type\": ")
         if let mask = instance.mask {
-            if let polygons = instance.polygons, polygons.count == 1 {
+            if let polygons = instance.polygons, polygons.count == 1,
+                Self.isKept(polygons[0], mask)
+            {
                 text.append("\"polygon\", \"points\": ")
                 text.append(list: polygons[0])
             } else {

@@ -71,10 +71,9 @@ package enum LabelStudioRLE {
             while rest > 0 {
                 let part = min(rest, 1 << 16)
                 let index = widths.firstIndex { part <= 1 << $0 } ?? 3
-                bits.write(1, width: 1)
-                bits.write(index, width: 2)
-                bits.write(part - 1, width: widths[index])
-                bits.write(isSet ? 255 : 0, width: 8)
+                let width = widths[index]
+                let run = (4 | index) << width | (part - 1)
+                bits.write(run << 8 | (isSet ? 255 : 0), width: 11 + width)
                 rest -= part
             }
         }

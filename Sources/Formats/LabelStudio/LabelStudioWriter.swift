@@ -30,7 +30,9 @@ struct LabelStudioWriter: FileWriter {
             var text = TextBuffer()
             text.append(isFirst ? "\n" : ",\n")
             isFirst = false
-            text.append("{\"data\": {\"image\": ")
+            text.append("{")
+            if case .integer(let id) = image.record.id { text.append("\"id\": \(id), ") }
+            text.append("\"data\": {\"image\": ")
             text.append(json: Self.address(of: image.record.fileName))
             text.append("}, \"predictions\": [{\"model_version\": \"\(Self.version)\"")
             let scores = image.instances.compactMap(\.score)

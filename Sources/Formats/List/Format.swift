@@ -1,4 +1,4 @@
-public import Annotations
+package import Annotations
 
 /// A format in which boxes and masks come and go: what it is told by, what reads and what writes it.
 ///
@@ -11,8 +11,8 @@ protocol Format: Sendable {
     /// What a file or folder is known by, for documents.
     var toldBy: String { get }
 
-    /// The keys at the top of its JSON or in its records, or its XML's root: what a file that is of
-    /// no format is compared with.
+    /// The keys at the top of its JSON or in its records: what a file that is of no format is
+    /// compared with.
     var keys: Set<String> { get }
     /// Whether it is a folder with a JSON file an image.
     var hasFileAnImage: Bool { get }
@@ -75,7 +75,7 @@ extension RecordFormat {
 
 extension AnnotationFormat {
     /// All formats, in the order in which they are looked for and shown.
-    public static var allCases: [AnnotationFormat] { Formats.all.map(\.name) }
+    package static var allCases: [AnnotationFormat] { Formats.all.map(\.name) }
 
     /// Their names, for messages.
     package static var names: String { allCases.map(\.name).joined(separator: ", ") }

@@ -169,14 +169,15 @@ struct OpenImagesReader {
         images[id] = image
     }
 
-    /// Beside the table, or in a folder that the archives unpack to.
+    /// Beside the table, or in a folder that the archives unpack to or datumaro makes.
     private func maskFile(_ name: String, of id: String) -> String {
-        let folder = LabelFiles.split(source.path).folder
+        let (folder, tables) = LabelFiles.split(source.path)
         guard ImageRecord.fault(in: name) == nil else { return name }
         let first = id.prefix(1)
+        let part = tables[0].prefix { $0 != "-" }
         let places = [
             "", "masks/", "train-masks-\(first)/", "validation-masks-\(first)/",
-            "test-masks-\(first)/",
+            "test-masks-\(first)/", "../masks/\(part)/",
         ]
         let paths = places.map { LabelFiles.join(folder, $0 + name) }
         return paths.first(where: FolderListing.isFile) ?? paths[0]

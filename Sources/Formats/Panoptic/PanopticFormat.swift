@@ -9,7 +9,6 @@ struct PanopticFormat: RecordFormat {
         "`images`, and annotations with `segments_info`; a folder with such a `panoptic.json`"
     let isLabelMap = true
     let sortsCategories = false
-    let keys: Set<String> = ["images", "annotations", "categories"]
 
     func recognizes(_ file: FileProbe) -> Bool {
         file.opens(with: "{") && file.keys.contains("images")

@@ -10,10 +10,22 @@ struct PanopticWriter: ImageWriter {
     private let file: AnnotationFile
     private let options: ExportOptions
     private var annotations = TextBuffer()
+    /// What segments without an id of their own are counted from.
+    private var nextID = 1
+    private let ownIDs: Set<Int>
+
+    private static let ids = 1..<1 << 24
 
     init(_ file: AnnotationFile, options: ExportOptions) {
         self.file = file
         self.options = options
+        ownIDs = Set(
+            file.annotations.compactMap { record in
+                guard case .integer(let id) = record.id, Self.ids.contains(Int(id)) else {
+                    return nil
+                }
+                return Int(id)
+            })
     }
 
     var tables: [String] { [PanopticReader.fileName] }
@@ -27,14 +39,9 @@ struct PanopticWriter: ImageWriter {
     ) throws {
         let map = try image.labelMap(options, report: &report) { _ in true }
         let ids = segmentIDs(of: image)
-        var pixels = [UInt8](repeating: 0, count: 3 * map.values.count)
-        for (pixel, id) in map.rows([0] + ids.map { UInt32($0) }).enumerated() where id > 0 {
-            pixels[3 * pixel] = UInt8(id & 255)
-            pixels[3 * pixel + 1] = UInt8(id >> 8 & 255)
-            pixels[3 * pixel + 2] = UInt8(id >> 16)
-        }
+        let numbers = map.rows([0] + ids.map { UInt32($0) })
         try folder.write(
-            try ImageCodec.encodePNG(RGBImage(size: image.size, pixels: pixels)),
+            try ImageCodec.encodePNG(labels: LabelMap.image(numbers: numbers, image.size)),
             to: "\(PanopticReader.folderName)/\(image.stem).png")
         annotations.append(annotations.bytes.isEmpty ? "\n{\"image_id\": " : ",\n{\"image_id\": ")
         annotations.append(json: image.record.id)
@@ -94,20 +101,19 @@ struct PanopticWriter: ImageWriter {
 
     /// The ids that the segments had, or the records have, where these are numbers of 24 bits that
     /// no other segment of the image has; others get the next free one.
-    private func segmentIDs(of image: ExportImage) -> [Int] {
+    private mutating func segmentIDs(of image: ExportImage) -> [Int] {
         var taken: Set<Int> = []
         var ids = image.instances.map { instance -> Int? in
             var own: Int?
             if case .integer(let id) = instance.record.id { own = Int(id) }
             let segment = file.number("segment_id", of: instance.record)
             let id = segment.flatMap(Int.init(exactly:)) ?? own ?? 0
-            return (1..<1 << 24).contains(id) && taken.insert(id).inserted ? id : nil
+            return Self.ids.contains(id) && taken.insert(id).inserted ? id : nil
         }
-        var next = 1
         for place in ids.indices where ids[place] == nil {
-            while taken.contains(next) { next += 1 }
-            taken.insert(next)
-            ids[place] = next
+            while taken.contains(nextID) || ownIDs.contains(nextID) { nextID += 1 }
+            ids[place] = nextID
+            nextID += 1
         }
         return ids.compactMap(\.self)
     }

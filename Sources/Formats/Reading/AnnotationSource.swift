@@ -1,25 +1,25 @@
-public import Annotations
+package import Annotations
 
 /// What to read annotations from, and what helps to read them.
-public struct AnnotationSource: Sendable {
+package struct AnnotationSource: Sendable {
     /// A file, or the folder of a format that has a file an image.
-    public let path: String
+    package let path: String
     /// Nil tells the format by content and layout.
-    public let format: AnnotationFormat?
+    package let format: AnnotationFormat?
     /// Where sizes of images are looked up, and names made relative to.
-    public let imagesDirectory: String?
+    package let imagesDirectory: String?
     /// Whose images and categories a list of detections means.
-    public let imagesFrom: String?
+    package let imagesFrom: String?
     /// Whether images count as turned by their EXIF orientation.
-    public let appliesEXIF: Bool
+    package let appliesEXIF: Bool
     /// Which pixels the polygons of YOLO stand for; nil is as ultralytics fills them.
-    public let polygonFill: PolygonFill?
+    package let polygonFill: PolygonFill?
     /// Nil without a folder of images.
     let finder: ImageFinder?
 
     /// - Parameter searchesNames: whether an image may lie in any folder below `imagesDirectory`, if
     ///   only one has its name.
-    public init(
+    package init(
         path: String, format: AnnotationFormat? = nil, imagesDirectory: String? = nil,
         imagesFrom: String? = nil, appliesEXIF: Bool = false, searchesNames: Bool = false,
         polygonFill: PolygonFill? = nil
@@ -36,7 +36,7 @@ public struct AnnotationSource: Sendable {
 
 extension AnnotationFile {
     /// Reads and checks annotations of any format; see ``read(path:)``.
-    public static func read(_ source: AnnotationSource) throws -> AnnotationFile {
+    package static func read(_ source: AnnotationSource) throws -> AnnotationFile {
         let format =
             if let given = source.format { given.format } else {
                 try FormatDetector.format(of: source.path)

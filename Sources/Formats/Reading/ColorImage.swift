@@ -22,29 +22,34 @@ struct ColorImage {
         size = image.size
         var colors: [UInt32] = [0]
         var places: [UInt32: UInt16] = [0: 0]
-        var rows = [UInt16](repeating: 0, count: image.pixels.count / 3)
         var (last, lastPlace): (UInt32, UInt16) = (0, 0)
-        for pixel in rows.indices {
-            let start = 3 * pixel
-            let color =
-                UInt32(image.pixels[start]) << 16 | UInt32(image.pixels[start + 1]) << 8
-                | UInt32(image.pixels[start + 2])
-            if color != last {
-                last = color
-                if let known = places[color] {
-                    lastPlace = known
-                } else {
-                    guard colors.count <= Self.colorLimit else {
-                        throw .damaged(
-                            file: path, format: .png,
-                            reason: "it has more than \(Self.colorLimit) colours")
+        var isPhotograph = false
+        let rows = [UInt16](unsafeUninitializedCapacity: image.pixels.count / 3) { rows, count in
+            image.pixels.withUnsafeBufferPointer { pixels in
+                for pixel in 0..<pixels.count / 3 {
+                    let color =
+                        UInt32(pixels[3 * pixel]) << 16 | UInt32(pixels[3 * pixel + 1]) << 8
+                        | UInt32(pixels[3 * pixel + 2])
+                    if color != last {
+                        last = color
+                        if let known = places[color] {
+                            lastPlace = known
+                        } else if colors.count <= Self.colorLimit {
+                            lastPlace = UInt16(colors.count)
+                            places[color] = lastPlace
+                            colors.append(color)
+                        } else {
+                            isPhotograph = true
+                        }
                     }
-                    lastPlace = UInt16(colors.count)
-                    places[color] = lastPlace
-                    colors.append(color)
+                    rows[pixel] = lastPlace
                 }
             }
-            rows[pixel] = lastPlace
+            count = image.pixels.count / 3
+        }
+        guard !isPhotograph else {
+            throw .damaged(
+                file: path, format: .png, reason: "it has more than \(Self.colorLimit) colours")
         }
         self.colors = colors
         labels = LabelImage(size: size, rows: rows)

@@ -1,5 +1,4 @@
 import Annotations
-import CJSON
 import Files
 
 /// A JSON file that was checked from its first byte to its last, for formats whose records lie
@@ -18,8 +17,7 @@ struct JSONDocument {
     }
 
     private init(_ bytes: FileBytes, path: String) throws {
-        let visitor = JSONTableVisitor(onTable: { _, _, _ in }, onRow: { _, _, _ in })
-        _ = try bytes.readTables([], path: path, visitor: visitor)
+        try bytes.checkJSON(path: path)
         root = JSONValue(bytes, 0..<bytes.count)
     }
 }

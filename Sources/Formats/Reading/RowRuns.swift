@@ -51,27 +51,54 @@ struct RowRuns {
 }
 
 extension RLE {
-    /// Calls `body` with the runs of the whole image row by row, set and not set in turn.
+    /// Calls `body` with the runs of a window row by row, of pixels that are not set and set in turn,
+    /// the first of pixels that are not set; it may be empty.
+    func forEachRowRun(in window: CropWindow, _ body: (_ isSet: Bool, _ length: Int) -> Void) {
+        pixels(in: window).withUnsafeBytes { pixels in
+            var (start, value): (Int, UInt8) = (0, 0)
+            while start < pixels.count {
+                var end = start
+                // Eight pixels at once, as far as they are alike.
+                let word = UInt64(value) &* 0x0101_0101_0101_0101
+                while end + 8 <= pixels.count,
+                    pixels.loadUnaligned(fromByteOffset: end, as: UInt64.self) == word
+                { end += 8 }
+                while end < pixels.count, pixels[end] == value { end += 1 }
+                body(value != 0, end - start)
+                (start, value) = (end, 1 - value)
+            }
+        }
+    }
+
+    /// The same of the whole image, of which only the box around the mask is looked at.
     func forEachRowRun(_ body: (_ isSet: Bool, _ length: Int) -> Void) {
-        var (isSet, length) = (false, 0)
+        let box = boundingBox
+        let window = CropWindow(
+            minX: Int(box.minX), minY: Int(box.minY), maxX: Int(box.maxX), maxY: Int(box.maxY))
+        guard window.width > 0 else { return body(false, size.pixelCount ?? 0) }
+        var (isSet, length, column) = (false, window.minY * size.width + window.minX, 0)
         func add(_ value: Bool, _ count: Int) {
+            guard count != 0 else { return }
             if value != isSet {
-                if length > 0 { body(isSet, length) }
+                body(isSet, length)
                 (isSet, length) = (value, 0)
             }
             length += count
         }
-        let box = boundingBox
-        let window = CropWindow(
-            minX: Int(box.minX), minY: Int(box.minY), maxX: Int(box.maxX), maxY: Int(box.maxY))
-        add(false, window.minY * size.width)
-        let pixels = pixels(in: window)
-        for row in 0..<window.height {
-            add(false, window.minX)
-            for column in 0..<window.width { add(pixels[row * window.width + column] != 0, 1) }
-            add(false, size.width - window.maxX)
+        forEachRowRun(in: window) { value, count in
+            var rest = count
+            while rest > 0 {
+                let part = min(rest, window.width - column)
+                add(value, part)
+                (column, rest) = (column + part, rest - part)
+                if column == window.width {
+                    column = 0
+                    add(false, size.width - window.width)
+                }
+            }
         }
-        add(false, (size.height - window.maxY) * size.width)
-        if length > 0 { body(isSet, length) }
+        // The last row ends where the image does.
+        add(false, (size.height - window.maxY) * size.width - window.minX)
+        body(isSet, length)
     }
 }

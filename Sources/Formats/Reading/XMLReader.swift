@@ -48,10 +48,18 @@ final class XMLReader: NSObject {
     private static func read(_ bytes: [UInt8], _ handler: any XMLHandler) throws(XMLFault) {
         if let fault = fault(in: bytes) { throw fault }
         let reader = XMLReader(handler)
-        let parser = XMLParser(data: Data(bytes))
-        parser.delegate = reader
-        // True for files with mistakes that libxml2 could read on past: those count too.
-        let isParsed = parser.parse()
+        // Nobody changes or keeps the bytes while they are parsed. Piece by piece, since libxml2 takes
+        // no more than 10 MB at once.
+        let isParsed = bytes.withUnsafeBytes { raw in
+            guard let start = raw.baseAddress else { return false }
+            let data = Data(
+                bytesNoCopy: UnsafeMutableRawPointer(mutating: start), count: raw.count,
+                deallocator: .none)
+            let parser = XMLParser(stream: InputStream(data: data))
+            parser.delegate = reader
+            // True for files with mistakes that libxml2 could read on past: those count too.
+            return parser.parse()
+        }
         if let fault = reader.fault { throw fault }
         guard isParsed, reader.hasRoot else {
             throw XMLFault(line: 1, expected: "an XML document", found: "no element")
@@ -170,6 +178,7 @@ extension XMLReader: XMLParserDelegate {
         // By libxml2's numbers: Foundation names only some of them.
         let reason =
             switch code {
+            case 1: "a tag of more than 10 MB"
             case 76: "an end tag that is not its start tag's"
             case 4, 5, 77: "a document that ends too early or goes on after its end"
             case 9, 81: "a character that XML or UTF-8 does not have"

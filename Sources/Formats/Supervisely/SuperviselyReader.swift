@@ -51,6 +51,9 @@ struct SuperviselyReader {
         let size = Size(height: height, width: width)
         let (found, _) = source.image(among: Self.imageNames(name))
         guard let image = records.newImage(found, size: size, at: whole) else { return }
+        if let id = root["image_id"]?.integer {
+            records.setID(.integer(Int64(id)), ofImage: image)
+        }
         for (index, value) in objects.elements.enumerated() {
             let place = ImportPlaces.Place(file: file, number: Int32(clamping: index + 1))
             add(value.members, image, size, at: place, to: &records)

@@ -41,7 +41,9 @@ struct SuperviselyWriter: ImageWriter {
     ) throws {
         var text = TextBuffer()
         text.append("{\"description\": \"\", \"tags\": [], \"size\": {\"height\": ")
-        text.append("\(image.size.height), \"width\": \(image.size.width)}, \"objects\": [")
+        text.append("\(image.size.height), \"width\": \(image.size.width)}, ")
+        if case .integer(let id) = image.record.id { text.append("\"image_id\": \(id), ") }
+        text.append("\"objects\": [")
         var separator = "\n"
         for instance in image.instances {
             let geometry: [UInt8]

@@ -22,6 +22,7 @@ struct ColorLegend {
         var categories: [(number: Int, name: String, id: RecordID?)] = []
         var names: Set<String> = []
         var problem: Problem?
+        var place = 0
         TextFields.lines(text) { line, bytes in
             guard problem == nil, !bytes.isEmpty else { return }
             func fail(_ expected: String) {
@@ -32,14 +33,21 @@ struct ColorLegend {
             // Names may have colons.
             let fields = bytes.split(
                 separator: UInt8(ascii: ":"), omittingEmptySubsequences: false)
-            let place = fields.lastIndex { Self.color($0) != nil } ?? 0
-            let label = bytes[..<fields[place].startIndex].dropLast()
-            guard place > 0, let color = Self.color(fields[place]), !label.isEmpty,
+            var field = fields.lastIndex { Self.color($0) != nil } ?? 0
+            // Datumaro leaves all colours out where they are VOC's, in the order of lines.
+            if field == 0, fields.count >= 4, fields[fields.count - 3].isEmpty {
+                field = fields.count - 3
+            }
+            let label = bytes[..<fields[field].startIndex].dropLast()
+            let own = Self.color(fields[field])
+            guard field > 0, !label.isEmpty, own != nil || fields[field].isEmpty,
                 let name = String(validating: Array(label), as: UTF8.self)
             else {
                 if bytes.first != UInt8(ascii: "#") { fail("name:red,green,blue:parts:actions") }
                 return
             }
+            let color = own ?? CategoryLegend.packedColor(place)
+            place += 1
             guard numbers[color] == nil else { return fail("a colour of its own") }
             guard names.insert(name).inserted else { return fail("a name of its own") }
             if color == 0 || name == "background" {

@@ -5,7 +5,6 @@ struct VOCFormat: RecordFormat {
     let name = AnnotationFormat.voc
     let summary = "folder: Annotations/*.xml (boxes)"
     let toldBy = "the element `annotation`; a folder `Annotations`; a folder of .xml files"
-    let keys: Set<String> = ["annotation"]
 
     func recognizes(_ file: FileProbe) -> Bool {
         file.opens(with: "<") && (file.contains("<annotation>") || file.contains("<annotation "))
@@ -34,8 +33,8 @@ struct VOCMaskFormat: RecordFormat {
         name: .vocPNG, summary: "folder: SegmentationClass, SegmentationObject",
         toldBy: "a folder `SegmentationObject`, without `Annotations`")
     static let colors = VOCMaskFormat(
-        name: .vocColors, summary: "the same in colours, with labelmap.txt (CVAT, datumaro)",
-        toldBy: "the same with a `labelmap.txt`")
+        name: .vocColors, summary: "folder: as voc-png in colours, labelmap.txt",
+        toldBy: "a folder `SegmentationObject` beside a `labelmap.txt`")
 
     func recognizes(_ folder: FolderProbe) -> Bool {
         folder.hasFolder(VOCMaskReader.objectFolder)

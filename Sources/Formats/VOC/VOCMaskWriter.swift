@@ -49,12 +49,15 @@ struct VOCMaskWriter: ImageWriter {
         map.drawBorder(options.voidBorder, as: UInt16(classes.count + 1))
         let objects = classes.indices.map { UInt8($0 + 1) }
         for (name, numbers) in [("Class", classes), ("Object", objects)] {
-            let rows = map.rows([0] + numbers + [255])
+            let numbers = [0] + numbers + [255]
             let file =
                 isColored
-                ? try ImageCodec.encodePNG(Self.colored(rows, size: image.size))
+                ? try ImageCodec.encodePNG(
+                    labels: LabelMap.image(
+                        numbers: map.rows(numbers.map(Self.color)), image.size))
                 : try ImageCodec.encodePNG(
-                    labels: .bytes(rows), size: image.size, palette: CategoryLegend.palette)
+                    labels: .bytes(map.rows(numbers)), size: image.size,
+                    palette: CategoryLegend.palette)
             try folder.write(file, to: "Segmentation\(name)/\(image.stem).png")
         }
         stems.append(image.stem + "\n")
@@ -72,9 +75,8 @@ struct VOCMaskWriter: ImageWriter {
         try folder.write(stems.bytes, to: Self.listName)
     }
 
-    private static func colored(_ rows: [UInt8], size: Size) -> RGBImage {
-        RGBImage(
-            size: size,
-            pixels: rows.flatMap { CategoryLegend.palette[3 * Int($0)..<3 * Int($0) + 3] })
+    private static func color(_ number: UInt8) -> UInt32 {
+        let color = CategoryLegend.color(Int(number))
+        return UInt32(color.red | color.green << 8 | color.blue << 16)
     }
 }

@@ -49,6 +49,12 @@ struct CategoryLegend {
         return (red, green, blue)
     }
 
+    /// The same in 24 bits, red highest.
+    static func packedColor(_ number: Int) -> UInt32 {
+        let color = color(number)
+        return UInt32(color.red << 16 | color.green << 8 | color.blue)
+    }
+
     /// The number that has a colour.
     ///
     /// - Parameter color: red in the highest of 24 bits.

@@ -69,6 +69,20 @@ struct LabelMap {
         }
     }
 
+    /// The image whose colours are numbers: the lowest byte is red.
+    static func image(numbers: [UInt32], _ size: Size) -> RGBImage {
+        let count = 3 * numbers.count
+        let pixels = [UInt8](unsafeUninitializedCapacity: count) { pixels, initialized in
+            for (place, number) in numbers.enumerated() {
+                pixels[3 * place] = UInt8(truncatingIfNeeded: number)
+                pixels[3 * place + 1] = UInt8(truncatingIfNeeded: number >> 8)
+                pixels[3 * place + 2] = UInt8(truncatingIfNeeded: number >> 16)
+            }
+            initialized = count
+        }
+        return RGBImage(size: size, pixels: pixels)
+    }
+
     /// What is left of each mask; nil where nothing is.
     func visibleMasks() -> [RLE?] {
         Array(RLE.masks(columns: values, size: size, highest: areas.count).dropFirst())

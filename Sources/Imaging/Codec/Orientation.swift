@@ -1,6 +1,6 @@
 extension RGBImage {
     /// The image turned so that EXIF orientation `orientation` (1–8) stands upright.
-    public func upright(from orientation: Int) -> RGBImage {
+    package func upright(from orientation: Int) -> RGBImage {
         guard (2...8).contains(orientation) else { return self }
         let swaps = orientation >= 5
         let turned = swaps ? Size(height: size.width, width: size.height) : size

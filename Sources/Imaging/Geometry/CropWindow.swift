@@ -1,11 +1,11 @@
 /// How far a crop reaches beyond its box, as fractions of half the box's width or height.
-public struct Margins: Sendable, Hashable {
-    public var left: Double
-    public var top: Double
-    public var right: Double
-    public var bottom: Double
+package struct Margins: Sendable, Hashable {
+    package var left: Double
+    package var top: Double
+    package var right: Double
+    package var bottom: Double
 
-    public init(left: Double, top: Double, right: Double, bottom: Double) {
+    package init(left: Double, top: Double, right: Double, bottom: Double) {
         self.left = left
         self.top = top
         self.right = right
@@ -13,7 +13,7 @@ public struct Margins: Sendable, Hashable {
     }
 
     /// Half of `rate` on every side (SPEC §3.1, test).
-    public static func test(rate: Double) -> Margins {
+    package static func test(rate: Double) -> Margins {
         Margins(left: 0.5 * rate, top: 0.5 * rate, right: 0.5 * rate, bottom: 0.5 * rate)
     }
 
@@ -24,7 +24,7 @@ public struct Margins: Sendable, Hashable {
     ///   - sides: four numbers in [0, 1) for left, top, right, bottom.
     ///   - gates: two numbers in [0, 1); the first shares the margin between left and right, the
     ///     second between top and bottom.
-    public static func train(
+    package static func train(
         from low: Double, to high: Double, sides: (Double, Double, Double, Double),
         gates: (Double, Double)
     ) -> Margins {
@@ -40,13 +40,13 @@ public struct Margins: Sendable, Hashable {
 ///
 /// It may reach far outside the image and need not be square.
 public struct CropWindow: Sendable, Hashable {
-    public var minX: Int
-    public var minY: Int
-    public var maxX: Int
-    public var maxY: Int
+    package var minX: Int
+    package var minY: Int
+    package var maxX: Int
+    package var maxY: Int
 
     /// Corners are held within ±10⁹, so that no later sum or difference overflows.
-    public init(minX: Int, minY: Int, maxX: Int, maxY: Int) {
+    package init(minX: Int, minY: Int, maxX: Int, maxY: Int) {
         self.minX = min(max(minX, -Self.limit), Self.limit)
         self.minY = min(max(minY, -Self.limit), Self.limit)
         self.maxX = min(max(maxX, -Self.limit), Self.limit)
@@ -57,15 +57,15 @@ public struct CropWindow: Sendable, Hashable {
     ///
     /// The corners are rounded to single precision first and x0 + x1 is a sum in single precision;
     /// the rest is done in double, which is what the reference's types amount to.
-    public init(around box: Box, margins: Margins) {
+    package init(around box: Box, margins: Margins) {
         let x = Self.extend(Float(box.minX), Float(box.maxX), margins.left, margins.right)
         let y = Self.extend(Float(box.minY), Float(box.maxY), margins.top, margins.bottom)
         self.init(minX: x.low, minY: y.low, maxX: x.high, maxY: y.high)
     }
 
-    public var width: Int { max(maxX - minX, 0) }
-    public var height: Int { max(maxY - minY, 0) }
-    public var size: Size { Size(height: height, width: width) }
+    package var width: Int { max(maxX - minX, 0) }
+    package var height: Int { max(maxY - minY, 0) }
+    package var size: Size { Size(height: height, width: width) }
 
     private static let limit = 1_000_000_000
 

@@ -1,10 +1,10 @@
 /// An 8-bit colour image.
-public struct RGBImage: Sendable, Equatable {
-    public let size: Size
+package struct RGBImage: Sendable, Equatable {
+    package let size: Size
     /// H·W·3 values, row by row, red first.
-    public var pixels: [UInt8]
+    package var pixels: [UInt8]
 
-    public init(size: Size, pixels: [UInt8]) {
+    package init(size: Size, pixels: [UInt8]) {
         precondition(
             size.pixelCount.map { $0.multipliedReportingOverflow(by: 3) } ?? (0, true)
                 == (pixels.count, false),
@@ -14,7 +14,7 @@ public struct RGBImage: Sendable, Equatable {
     }
 
     /// An image of one colour.
-    public init(size: Size, filledWith color: (red: UInt8, green: UInt8, blue: UInt8)) {
+    package init(size: Size, filledWith color: (red: UInt8, green: UInt8, blue: UInt8)) {
         let count = (size.pixelCount ?? 0) * 3
         let pixels = [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
             for start in stride(from: 0, to: count, by: 3) {

@@ -3,59 +3,55 @@ import Foundation
 /// Estimates a mask's IoU with the truth from its features: a logistic combination, then a
 /// monotone correction. tools/confidence/fit.py makes the numbers (docs/confidence.md).
 package struct ConfidenceModel: Sendable {
-    /// One feature of the combination.
-    package struct Term: Sendable {
-        package let feature: String
-        package let mean: Double
-        package let deviation: Double
-        package let weight: Double
+    /// What the numbers are made from: JSON, as a model file's metadata and a journal have it.
+    package let json: String
+    private let fit: Fit
+    /// Of each term's feature.
+    private let places: [Int]
 
-        package init(_ feature: String, mean: Double, deviation: Double, weight: Double) {
-            self.feature = feature
-            self.mean = mean
-            self.deviation = deviation
-            self.weight = weight
+    private struct Fit: Decodable {
+        let bias: Double
+        let terms: [Term]
+        /// Where a raw estimate is known to stand for an IoU; straight lines between.
+        let knots: [[Double]]
+
+        struct Term: Decodable {
+            let feature: String
+            let mean, deviation, weight: Double
         }
     }
 
-    /// Whose masks the numbers were fitted to.
-    package enum Fit: String, Sendable {
-        case standard, tiny
-
-        /// The nearest to a network: the tiny model's, or for all others the default one's.
-        package init(architecture: String?) {
-            self = architecture == "vit-deit-tiny/16" ? .tiny : .standard
+    /// - Returns: nil for what is no fit: terms of features that there are not, or knots that do not
+    ///   rise, so that the correction would not keep the order of masks.
+    package init?(json: String) {
+        guard let fit = try? JSONDecoder().decode(Fit.self, from: Data(json.utf8)) else {
+            return nil
         }
-
-        package var model: ConfidenceModel {
-            switch self {
-            case .standard: ConfidenceModel.standard
-            case .tiny: ConfidenceModel.tiny
-            }
-        }
+        places = fit.terms.compactMap { MaskFeatures.names.firstIndex(of: $0.feature) }
+        guard places.count == fit.terms.count, !fit.terms.contains(where: { $0.deviation == 0 }),
+            !fit.knots.isEmpty, fit.knots.allSatisfy({ $0.count == 2 }),
+            zip(fit.knots, fit.knots.dropFirst())
+                .allSatisfy({ $0[0] < $1[0] && $0[1] <= $1[1] })
+        else { return nil }
+        self.fit = fit
+        self.json = json
     }
 
-    private let bias: Double
-    private let terms: [(place: Int, term: Term)]
-    /// Where the raw estimate is known to stand for an IoU; straight lines between.
-    private let knots: [(raw: Double, score: Double)]
+    /// What `mal label` estimates for the masks of the models that come with it, when they were fitted.
+    package static let standard = shipped(PackageResources.default_json)
+    package static let tiny = shipped(PackageResources.tiny_json)
 
-    /// - Parameter knots: at least one, `raw` increasing and `score` never decreasing, so that the
-    ///   correction keeps the order of masks.
-    package init(bias: Double, terms: [Term], knots: [(raw: Double, score: Double)]) {
-        precondition(
-            !knots.isEmpty
-                && zip(knots, knots.dropFirst())
-                    .allSatisfy { $0.raw < $1.raw && $0.score <= $1.score },
-            "knots must rise, are \(knots)")
-        self.bias = bias
-        self.terms = terms.map { term in
-            guard let place = MaskFeatures.names.firstIndex(of: term.feature) else {
-                preconditionFailure("there is no feature \(term.feature)")
-            }
-            return (place, term)
+    private static func shipped(_ bytes: [UInt8]) -> ConfidenceModel {
+        let json = String(decoding: bytes.dropLast(), as: UTF8.self)
+        guard let model = ConfidenceModel(json: json) else {
+            preconditionFailure("a fit in Fits/ is none: \(json)")
         }
-        self.knots = knots
+        return model
+    }
+
+    /// For a network that was not fitted: the tiny model's, or for all others the default one's.
+    package static func nearest(toArchitecture arch: String?) -> ConfidenceModel {
+        arch == "vit-deit-tiny/16" ? tiny : standard
     }
 
     /// The estimated IoU in 0…1, to four decimals so that it reads well and does not change with
@@ -64,25 +60,24 @@ package struct ConfidenceModel: Sendable {
         precondition(
             features.values.count == MaskFeatures.names.count,
             "\(features.values.count) features, need \(MaskFeatures.names.count)")
-        var sum = bias
-        for (place, term) in terms {
+        var sum = fit.bias
+        for (place, term) in zip(places, fit.terms) {
             // A mask unlike all that the fit saw must not get an extreme score for it.
             let value = (Double(features.values[place]) - term.mean) / term.deviation
             sum += term.weight * min(max(value.isNaN ? 0 : value, -3), 3)
         }
         let raw = 1 / (1 + exp(-sum))
-        return (corrected(raw) * 10_000).rounded() / 10_000
+        return (min(max(corrected(raw), 0), 1) * 10_000).rounded() / 10_000
     }
 
     private func corrected(_ raw: Double) -> Double {
-        guard let above = knots.firstIndex(where: { $0.raw >= raw }) else {
-            return clamped(knots[knots.count - 1].score)
+        let knots = fit.knots
+        guard let above = knots.firstIndex(where: { $0[0] >= raw }) else {
+            return knots[knots.count - 1][1]
         }
-        guard above > 0 else { return clamped(knots[0].score) }
+        guard above > 0 else { return knots[0][1] }
         let (low, high) = (knots[above - 1], knots[above])
-        let share = (raw - low.raw) / (high.raw - low.raw)
-        return clamped(low.score + share * (high.score - low.score))
+        let share = (raw - low[0]) / (high[0] - low[0])
+        return low[1] + share * (high[1] - low[1])
     }
-
-    private func clamped(_ value: Double) -> Double { min(max(value, 0), 1) }
 }

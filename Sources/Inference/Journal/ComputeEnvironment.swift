@@ -1,4 +1,4 @@
-public import Specs
+package import Specs
 import Torch
 
 extension RunFingerprint {
@@ -17,7 +17,7 @@ extension RunFingerprint {
 
 extension Product {
     /// What computes, a line each: this program, libtorch, and the devices of this machine.
-    public static var parts: String {
+    package static var parts: String {
         let gpus = (0..<Device.cudaCount).map { index in
             let capability = Device.cuda(index).computeCapability
             return "cuda:\(index) (compute capability \(capability / 10).\(capability % 10))"

@@ -80,7 +80,7 @@ package final class MaskPredictor {
             let side = batch.cropSize
             let count = range.count
             let perCrop = side * side
-            let image = measured(.copies) {
+            let image = profile.measure(.copies) {
                 normalized(
                     Tensor(
                         bytes: batch.pixels, from: range.lowerBound * perCrop * 3,
@@ -94,7 +94,7 @@ package final class MaskPredictor {
             }
             // Zero, or NaN for a crop with a logit that is not finite: a sigmoid hides infinity.
             logits = logits + (logits * 0).sum(1, 2, 3, keeping: true)
-            return measured(.probabilities) {
+            return profile.measure(.probabilities) {
                 let masks = Tensor(
                     bytes: batch.boxMasks, from: range.lowerBound * perCrop,
                     [count, 1, side, side], device: device
@@ -105,16 +105,12 @@ package final class MaskPredictor {
         }
     }
 
-    private func measured<Result>(_ part: StepProfile.Part, _ body: () -> Result) -> Result {
-        profile?.measure(part, body) ?? body()
-    }
-
     /// (n, 1, S/4, S/4) float32
     private func meanLogits(_ image: Tensor, areas: [Float]) -> Tensor {
         let all = networks.map { network in
             autocast(arithmetic, on: device) {
-                let features = measured(.backbone) { network.features(image) }
-                return measured(.heads) { network.logits(features, areas: areas) }
+                let features = profile.measure(.backbone) { network.features(image) }
+                return profile.measure(.heads) { network.logits(features, areas: areas) }
             }.to(.float32)
         }
         guard all.count > 1 else { return all[0] }

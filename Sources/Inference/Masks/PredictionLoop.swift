@@ -1,6 +1,7 @@
 package import Annotations
 import Foundation
 package import Imaging
+import MaskModel
 import Specs
 
 /// What to make of a crop's probabilities besides its mask.
@@ -84,7 +85,7 @@ package func predict<Kept: Sendable>(
         guard !started.isEmpty else { continue }
         let (batch, prediction) = started.removeFirst()
         let probabilities =
-            try profile?.measure(.probabilities, prediction.values) ?? prediction.values()
+            try profile.measure(.probabilities, prediction.values)
         let read = ContinuousClock.now
         if let pending { try keep(await pending.value) }
         profile?.add(.masks, ContinuousClock.now - read)
@@ -158,7 +159,7 @@ extension CropBatch {
         let item = items[index]
         let stride = cropSize * cropSize
         // SPEC §8 leaves a mask of no bucket un-thresholded; its non-zero pixels are the mask.
-        let bucket = SizeBucket(area: Double(item.planned.area))
+        let bucket = SizeBucket(area: item.planned.area)
         let threshold = bucket.map { thresholds[$0.rawValue] } ?? 0
         return probabilities.withUnsafeBufferPointer { values in
             let crop = UnsafeBufferPointer(rebasing: values[index * stride..<(index + 1) * stride])

@@ -31,7 +31,9 @@ package final class StepProfile {
 
     package init(device: Device) { self.device = device }
 
-    package func measure<Result>(_ part: Part, _ body: () throws -> Result) rethrows -> Result {
+    fileprivate func measure<Result>(
+        _ part: Part, _ body: () throws -> Result
+    ) rethrows -> Result {
         let start = Event(on: device)
         let result = try body()
         spans.append((part, start, Event(on: device)))
@@ -63,5 +65,15 @@ package final class StepProfile {
             }
         }
         return (["a step's time, mean of \(stepCount) steps:"] + rows).joined(separator: "\n")
+    }
+}
+
+extension StepProfile? {
+    /// `body`, measured where there is a profile.
+    package func measure<Result>(
+        _ part: StepProfile.Part, _ body: () throws -> Result
+    ) rethrows -> Result {
+        guard let self else { return try body() }
+        return try self.measure(part, body)
     }
 }

@@ -6,6 +6,8 @@ package import Torch
 package struct LabelingModel {
     package let path: String
     package let configuration: MaskNetworkConfiguration
+    /// What its masks' scores are estimated by: the file's own fit, or the nearest.
+    package let confidence: ConfidenceModel
     private let checkpoint: MaskCheckpoint
     /// The file beside the student in a folder of `mal train`.
     private let teacherPath: String?
@@ -59,11 +61,19 @@ package struct LabelingModel {
             backbone: backbone, maskHead: maskHead, adjustsScale: !spec.skipsScaleAdjustment,
             scaleRatioBefore: Double(spec.maskScaleRatioPre))
         try configuration.validate()
+        let fit = info.metadata[CheckpointInfo.MetadataKey.confidence.rawValue]
+        guard
+            let confidence = fit.map(ConfidenceModel.init(json:))
+                ?? ConfidenceModel.nearest(toArchitecture: info.arch)
+        else {
+            throw CheckpointError(
+                file: path, kind: .damaged,
+                message: "metadata confidence: expected the numbers of a fit (docs/confidence.md), "
+                    + "found \(fit?.printable ?? "")")
+        }
+        self.confidence = confidence
         onEvent(.note("model: \(info.architecture?.summary ?? info.what) (\(path))"))
     }
-
-    /// What its masks' scores are estimated by.
-    package var confidence: ConfidenceModel.Fit { .init(architecture: checkpoint.info.arch) }
 
     /// The crop size the file was trained for, if it says so.
     package var cropSize: Int? { checkpoint.info.number(.cropSize) }

@@ -4,8 +4,8 @@ import Glibc
 import Specs
 
 /// The model files that come with the program.
-public enum ModelFiles {
-    public static let defaultName = "default"
+package enum ModelFiles {
+    package static let defaultName = "default"
     private static let files = [
         "default": "mal-vits14.safetensors", "tiny": "mal-vitt16.safetensors",
     ]
@@ -17,7 +17,7 @@ public enum ModelFiles {
     /// the name of a model that ships.
     /// - Throws: `LabelingError.wrongUse` when a shipped model is not beside the program, and when the
     ///   file belongs to a checkpoint of `mal train` and is not as it was written.
-    public static func path(for checkpoint: String) throws -> String {
+    package static func path(for checkpoint: String) throws -> String {
         guard let file = files[checkpoint] else {
             let student = checkpoint + "/student.safetensors"
             let path = access(student, R_OK) == 0 ? student : checkpoint
@@ -38,7 +38,7 @@ public enum ModelFiles {
 
     /// What is wrong with a checkpoint that is not there, or is the folder of a whole run: names those beside
     /// it or in it. Nil where there is nothing better to say than that it can't be opened.
-    public static func fault(of checkpoint: String) -> String? {
+    package static func fault(of checkpoint: String) -> String? {
         var status = stat()
         let isThere = stat(checkpoint, &status) == 0
         guard !isThere || status.st_mode & S_IFMT == S_IFDIR else { return nil }

@@ -1,5 +1,5 @@
 /// Which mean and variance a ``BatchNorm`` normalises with.
-public enum BatchStatistics: Sendable, Equatable {
+package enum BatchStatistics: Sendable, Equatable {
     /// The running ones: inference.
     case running
     /// The batch's, which also move the running ones: training.
@@ -12,17 +12,17 @@ public enum BatchStatistics: Sendable, Equatable {
 ///
 /// Parameters `weight` and `bias`; buffers `running_mean`, `running_var` and `num_batches_tracked`,
 /// which only counts.
-public struct BatchNorm {
-    public let weight: Tensor
-    public let bias: Tensor
-    public let runningMean: Tensor
-    public let runningVariance: Tensor
-    public let batchCount: Tensor
-    public let epsilon: Double
+package struct BatchNorm {
+    package let weight: Tensor
+    package let bias: Tensor
+    package let runningMean: Tensor
+    package let runningVariance: Tensor
+    package let batchCount: Tensor
+    package let epsilon: Double
     /// The share of a batch in the running statistics.
-    public let momentum: Double
+    package let momentum: Double
 
-    public init(
+    package init(
         _ scope: ParameterScope, channels: Int, epsilon: Double = 1e-5, momentum: Double = 0.1
     ) {
         weight = scope.parameter("weight", [channels], .ones)
@@ -35,7 +35,7 @@ public struct BatchNorm {
     }
 
     /// - Parameter x: (B, channels, H, W)
-    public func callAsFunction(_ x: Tensor, _ statistics: BatchStatistics) -> Tensor {
+    package func callAsFunction(_ x: Tensor, _ statistics: BatchStatistics) -> Tensor {
         if statistics == .batch {
             _ = call(ops.addInPlaceScalar, .tensor(batchCount), .int(1))
         }

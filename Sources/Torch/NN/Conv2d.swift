@@ -1,20 +1,20 @@
 /// A convolution of (B, C, H, W) with a square kernel.
-public struct Conv2d {
-    public let weight: Tensor
-    public let bias: Tensor?
-    public let stride: Int
-    public let padding: Int
-    public let groups: Int
+package struct Conv2d {
+    package let weight: Tensor
+    package let bias: Tensor?
+    package let stride: Int
+    package let padding: Int
+    package let groups: Int
 
     /// How a fresh layer is filled.
-    public enum Initialization: Sendable {
+    package enum Initialization: Sendable {
         /// Even in ±1/√inputs (PyTorch's default).
         case uniform
         /// Kaiming normal by outputs, zero bias.
         case kaiming
     }
 
-    public init(
+    package init(
         _ scope: ParameterScope, inputs: Int, outputs: Int, kernel: Int, stride: Int = 1,
         padding: Int = 0, groups: Int = 1, hasBias: Bool = true,
         _ initialization: Initialization = .uniform
@@ -38,7 +38,7 @@ public struct Conv2d {
     }
 
     /// - Parameter x: (B, inputs, H, W)
-    public func callAsFunction(_ x: Tensor) -> Tensor {
+    package func callAsFunction(_ x: Tensor) -> Tensor {
         conv2d(
             x, weight: weight, bias: bias, stride: stride, padding: padding, groups: groups)
     }

@@ -1,8 +1,8 @@
 /// Random factors that leave out whole residual branches for some samples (Huang et al. 2016).
-public enum DropPath {
+package enum DropPath {
     /// For each of `batch` samples 0 with probability `rate`, else 1/(1 − rate): (batch, 1, 1).
     /// Nil when the rate is 0.
-    public static func factors(
+    package static func factors(
         rate: Double, batch: Int, device: Device, using generator: inout Generator
     ) -> Tensor? {
         guard rate > 0 else { return nil }

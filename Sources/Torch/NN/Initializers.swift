@@ -1,5 +1,5 @@
 /// How a fresh parameter is filled.
-public enum Initializer: Sendable {
+package enum Initializer: Sendable {
     case zeros
     case ones
     case constant(Double)

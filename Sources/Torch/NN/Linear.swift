@@ -1,17 +1,17 @@
 /// y = x·wᵀ + b over the last dimension.
-public struct Linear {
-    public let weight: Tensor
-    public let bias: Tensor?
+package struct Linear {
+    package let weight: Tensor
+    package let bias: Tensor?
 
     /// How a fresh layer is filled.
-    public enum Initialization: Sendable {
+    package enum Initialization: Sendable {
         /// Truncated normal with deviation 0.02, zero bias (timm's transformers).
         case transformer
         /// Even in ±1/√inputs (PyTorch's default).
         case uniform
     }
 
-    public init(
+    package init(
         _ scope: ParameterScope, inputs: Int, outputs: Int, hasBias: Bool = true,
         _ initialization: Initialization = .transformer
     ) {
@@ -25,5 +25,5 @@ public struct Linear {
     }
 
     /// - Parameter x: (…, inputs)
-    public func callAsFunction(_ x: Tensor) -> Tensor { linear(x, weight: weight, bias: bias) }
+    package func callAsFunction(_ x: Tensor) -> Tensor { linear(x, weight: weight, bias: bias) }
 }

@@ -3,13 +3,13 @@
 /// A store either initialises each parameter when a layer asks for it, or takes it from loaded
 /// tensors without initialising first. In the second case call ``finishLoading()`` when the network is
 /// built, and use the network only if that does not throw.
-public final class ParameterStore {
+package final class ParameterStore {
     /// Every parameter by name, in the order the layers asked.
-    public private(set) var parameters: [(name: String, tensor: Tensor)] = []
+    package private(set) var parameters: [(name: String, tensor: Tensor)] = []
     /// Every buffer by name: what a network remembers and nobody trains, such as running statistics.
-    public private(set) var buffers: [(name: String, tensor: Tensor)] = []
+    package private(set) var buffers: [(name: String, tensor: Tensor)] = []
     /// Where the parameters are.
-    public let device: Device
+    package let device: Device
     /// What the factors of products and convolutions are kept as.
     private let factors: DType
 
@@ -23,10 +23,10 @@ public final class ParameterStore {
     }
 
     /// Parameters, then buffers: all that a checkpoint holds.
-    public var tensors: [(name: String, tensor: Tensor)] { parameters + buffers }
+    package var tensors: [(name: String, tensor: Tensor)] { parameters + buffers }
 
     /// A store of freshly initialised parameters; the same seed gives the same values everywhere.
-    public init(seed: UInt64, device: Device = .cpu) {
+    package init(seed: UInt64, device: Device = .cpu) {
         source = .initializing(Generator(seed: seed))
         self.device = device
         factors = .float32
@@ -36,7 +36,7 @@ public final class ParameterStore {
     ///
     /// - Parameter factors: what weights of linear layers and convolutions are kept as. For inference under
     ///   autocast its own type saves the rounding in every pass, to the same result.
-    public init(
+    package init(
         loading tensors: [String: Tensor], device: Device = .cpu, factors: DType = .float32
     ) {
         source = .loading(tensors)
@@ -45,16 +45,16 @@ public final class ParameterStore {
     }
 
     /// The scope whose names have no prefix.
-    public var root: ParameterScope { ParameterScope(store: self, path: "") }
+    package var root: ParameterScope { ParameterScope(store: self, path: "") }
 
     /// The parameter or buffer called `name`, or nil.
-    public subscript(name: String) -> Tensor? {
+    package subscript(name: String) -> Tensor? {
         names.contains(name) ? tensors.first { $0.name == name }?.tensor : nil
     }
 
     /// Throws ``TorchError/parameterMismatch(_:)`` with every tensor that was missing, misshaped or
     /// not asked for. Does nothing for a store that initialises.
-    public func finishLoading() throws(TorchError) {
+    package func finishLoading() throws(TorchError) {
         guard case .loading(let left) = source else { return }
         mismatch.unexpected = left.keys.sorted()
         source = .loading([:])
@@ -105,31 +105,31 @@ public final class ParameterStore {
 }
 
 /// A place in a ``ParameterStore``; its path is the prefix of the published checkpoint keys.
-public struct ParameterScope {
-    public let store: ParameterStore
-    public let path: String
+package struct ParameterScope {
+    package let store: ParameterStore
+    package let path: String
 
     /// The scope one name below.
-    public static func / (scope: ParameterScope, name: String) -> ParameterScope {
+    package static func / (scope: ParameterScope, name: String) -> ParameterScope {
         ParameterScope(store: scope.store, path: scope.key(name))
     }
 
     /// The scope of element `index` of a list.
-    public static func / (scope: ParameterScope, index: Int) -> ParameterScope {
+    package static func / (scope: ParameterScope, index: Int) -> ParameterScope {
         scope / String(index)
     }
 
     /// Makes the parameter `name` here. Traps when there is one already.
     ///
     /// - Parameter isFactor: whether it goes into products and convolutions alone.
-    public func parameter(
+    package func parameter(
         _ name: String, _ shape: [Int], _ initializer: Initializer, isFactor: Bool = false
     ) -> Tensor {
         store.parameter(key(name), shape, initializer, isFactor: isFactor)
     }
 
     /// Makes the buffer `name` here. Traps when there is one already.
-    public func buffer(
+    package func buffer(
         _ name: String, _ shape: [Int], _ initializer: Initializer, _ dtype: DType = .float32
     ) -> Tensor {
         store.buffer(key(name), shape, initializer, dtype)

@@ -10,12 +10,12 @@ import Dispatch
 ///
 /// Maps are channels last: (B, H, W, C), contiguous. No gradient is recorded. Autocast changes nothing:
 /// the transforms lose too much in half precision.
-public enum Winograd {
+package enum Winograd {
     /// Tiles whose matrices are in memory at the same time: 36 · tiles · channels · 4 bytes.
     private static let tilesAtOnce: Int64 = 256
 
     /// Whether a convolution with that weight can be done so.
-    public static func applies(to weight: Tensor, _ dtype: DType, on device: Device) -> Bool {
+    package static func applies(to weight: Tensor, _ dtype: DType, on device: Device) -> Bool {
         device == .cpu && dtype == .float32 && weight.dtype == .float32
             && weight.shape.suffix(2) == [3, 3] && weight.size(0) % 16 == 0
             && weight.size(1) % 16 == 0
@@ -25,7 +25,7 @@ public enum Winograd {
     ///
     /// - Parameter weight: (K, C, 3, 3); with `isGradient` (C, K, 3, 3) of the convolution whose result's
     ///   gradient `x` is, and the result is the gradient of its input.
-    public static func convolve(
+    package static func convolve(
         _ x: Tensor, weight: Tensor, bias: Tensor? = nil, isReLU: Bool = false,
         isGradient: Bool = false
     ) -> Tensor {
@@ -61,7 +61,7 @@ public enum Winograd {
 
     /// The gradient of the weight, (K, C, 3, 3), from the input (B, H, W, C) and the gradient of the
     /// result (B, H, W, K).
-    public static func weightGradient(_ x: Tensor, _ gradient: Tensor) -> Tensor {
+    package static func weightGradient(_ x: Tensor, _ gradient: Tensor) -> Tensor {
         let (input, output) = (MapShape(x.shape), MapShape(gradient.shape))
         let (inputs, outputs) = (x.size(3), gradient.size(3))
         let sum = Tensor.zeros([36, inputs, outputs])

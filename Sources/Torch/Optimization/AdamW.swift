@@ -2,13 +2,13 @@
 /// p ← p·(1 − lr·decay), then the bias-corrected step with epsilon outside the root.
 ///
 /// A parameter without a gradient is left alone altogether: no step, no decay, no state (SPEC §7).
-public final class AdamW {
-    public struct Configuration: Sendable, Equatable {
-        public var betas: [Double]
-        public var epsilon: Double
-        public var weightDecay: Double
+package final class AdamW {
+    package struct Configuration: Sendable, Equatable {
+        package var betas: [Double]
+        package var epsilon: Double
+        package var weightDecay: Double
 
-        public init(
+        package init(
             betas: [Double] = [0.9, 0.9], epsilon: Double = 1e-8, weightDecay: Double = 5e-4
         ) {
             precondition(betas.count == 2, "AdamW has two betas, not \(betas.count)")
@@ -33,22 +33,22 @@ public final class AdamW {
         }
     }
 
-    public let configuration: Configuration
+    package let configuration: Configuration
     /// The rate of the next ``step()``.
-    public var learningRate: Double
+    package var learningRate: Double
     private let parameters: [(name: String, tensor: Tensor)]
     /// What the parameters' steps have in common, and which parameters those are.
     private let groups: [(weightDecay: Double, rateScale: Double, places: [Int])]
     private var moments: [Moments?]
     /// The places of the parameters that ``step()`` moves; nil for all. Another process moves the
     /// rest.
-    public var ownPlaces: Set<Int>?
+    package var ownPlaces: Set<Int>?
 
     /// - Parameters:
     ///   - parameters: everything that may be trained, names unique.
     ///   - isDecayed: whether weight decay applies to a parameter; to all by default, as in TAO.
     ///   - rateScale: what a parameter's learning rate is multiplied by.
-    public init(
+    package init(
         _ parameters: [(name: String, tensor: Tensor)], learningRate: Double,
         _ configuration: Configuration = .init(),
         isDecayed: (_ name: String, _ tensor: Tensor) -> Bool = { _, _ in true },
@@ -69,15 +69,15 @@ public final class AdamW {
     }
 
     /// The gradients there are, in the order of the parameters.
-    public var gradients: [Tensor] { parameters.compactMap(\.tensor.gradient) }
+    package var gradients: [Tensor] { parameters.compactMap(\.tensor.gradient) }
 
     /// Forgets all gradients and their memory.
-    public func clearGradients() {
+    package func clearGradients() {
         for (_, tensor) in parameters { tensor.gradient = nil }
     }
 
     /// Moves every parameter that has a gradient.
-    public func step() { step(unless: nil) }
+    package func step() { step(unless: nil) }
 
     /// - Parameter isSkipped: float32 of shape [], where the parameters are: 1 leaves them and their moments as they
     ///   are, 0 moves them. So the host need not know.
@@ -124,23 +124,23 @@ public final class AdamW {
 
     /// Mean, square and step count of the parameter at `place`, the live tensors; empty when it was
     /// not moved yet, unless `makesFresh`.
-    public func state(at place: Int, makesFresh: Bool) -> [Tensor] {
+    package func state(at place: Int, makesFresh: Bool) -> [Tensor] {
         if moments[place] == nil, makesFresh { moments[place] = .fresh(parameters[place].tensor) }
         return moments[place].map { [$0.mean, $0.square, $0.stepCount] } ?? []
     }
 
     /// Forgets the state of the parameter at `place`.
-    public func dropState(at place: Int) { moments[place] = nil }
+    package func dropState(at place: Int) { moments[place] = nil }
 
     /// What the parts of a parameter's state are called.
-    public static func stateNames(of parameter: String) -> [String] {
+    package static func stateNames(of parameter: String) -> [String] {
         [".exp_avg", ".exp_avg_sq", ".step"].map { parameter + $0 }
     }
 
     /// The state by name: `<parameter>.exp_avg`, `.exp_avg_sq` and `.step` (float32, shape []) of each
     /// parameter that was moved. The tensors are the live ones: write them out or clone them before the
     /// next ``step()``.
-    public func exportState() -> [(name: String, tensor: Tensor)] {
+    package func exportState() -> [(name: String, tensor: Tensor)] {
         zip(parameters, moments).flatMap { parameter, moments in
             moments.map {
                 Array(zip(Self.stateNames(of: parameter.name), [$0.mean, $0.square, $0.stepCount]))
@@ -152,7 +152,7 @@ public final class AdamW {
     ///
     /// Throws ``TorchError/parameterMismatch(_:)``, and changes nothing, when one is left over, has
     /// another shape than its parameter, or when a parameter has only a part of the three.
-    public func importState(_ tensors: [String: Tensor]) throws(TorchError) {
+    package func importState(_ tensors: [String: Tensor]) throws(TorchError) {
         var mismatch = ParameterMismatch()
         var left = tensors
         let found: [Moments?] = parameters.map { name, parameter in

@@ -8,7 +8,7 @@ package func norm(of gradients: [Tensor]) -> Tensor {
 }
 
 /// √Σ‖g‖² over all gradients.
-public func norm(ofAll gradients: [Tensor]) -> Double { Double(norm(of: gradients).item()) }
+package func norm(ofAll gradients: [Tensor]) -> Double { Double(norm(of: gradients).item()) }
 
 /// Shrinks the gradients in place, all by one factor, when their norm is above `limit`
 /// (`torch.nn.utils.clip_grad_norm_`).
@@ -25,7 +25,7 @@ package func clip(_ gradients: [Tensor], norm: Tensor, to limit: Double) {
 }
 
 /// target ← target + share · (source − target) for each pair, in place.
-public func move(_ targets: [Tensor], toward sources: [Tensor], by share: Double) {
+package func move(_ targets: [Tensor], toward sources: [Tensor], by share: Double) {
     precondition(
         targets.count == sources.count, "\(targets.count) targets, \(sources.count) sources")
     guard !targets.isEmpty else { return }

@@ -5,15 +5,15 @@
 #endif
 
 /// Linear warm-up from 0, then cosine waves between the peak and the minimum (SPEC §7).
-public struct LearningRateSchedule: Sendable, Equatable {
-    public var peak: Double
-    public var minimum: Double
-    public var warmupEpochCount: Double
-    public var epochCount: Double
+package struct LearningRateSchedule: Sendable, Equatable {
+    package var peak: Double
+    package var minimum: Double
+    package var warmupEpochCount: Double
+    package var epochCount: Double
     /// Half waves from the end of the warm-up to the end of training.
-    public var waveCount: Double
+    package var waveCount: Double
 
-    public init(
+    package init(
         peak: Double, minimum: Double, warmupEpochCount: Double, epochCount: Double,
         waveCount: Double = 1
     ) {
@@ -25,7 +25,7 @@ public struct LearningRateSchedule: Sendable, Equatable {
     }
 
     /// The rate after `epochs` epochs, a number with a fraction.
-    public func rate(at epochs: Double) -> Double {
+    package func rate(at epochs: Double) -> Double {
         if epochs < warmupEpochCount { return peak * epochs / warmupEpochCount }
         let length = epochCount - warmupEpochCount
         // A run that is all warm-up ends at the peak; the reference divides by zero.
@@ -34,7 +34,7 @@ public struct LearningRateSchedule: Sendable, Equatable {
     }
 
     /// The rate that is set after step `step` (from 0) of epoch `epoch`, for the step that follows.
-    public func rate(afterStep step: Int, epoch: Int, stepsPerEpoch: Int) -> Double {
+    package func rate(afterStep step: Int, epoch: Int, stepsPerEpoch: Int) -> Double {
         rate(at: Double(step) / Double(stepsPerEpoch) + Double(epoch))
     }
 
@@ -42,7 +42,7 @@ public struct LearningRateSchedule: Sendable, Equatable {
     /// for the very first (SPEC §12, quirk 5).
     ///
     /// - Parameter scheduleSteps: what the curve calls an epoch, when that is not `stepsPerEpoch`.
-    public func rate(
+    package func rate(
         ofStep step: Int, epoch: Int, stepsPerEpoch: Int, scheduleSteps: Int? = nil
     ) -> Double {
         if step == 0, epoch == 0 { return peak }

@@ -1,15 +1,15 @@
 /// Keeps float16 gradients in range: the loss is multiplied by a scale that is halved when a gradient
 /// overflows, and doubled after a long time without (Micikevicius et al. 2018; PyTorch's numbers).
-public struct LossScaler: Sendable, Equatable {
+package struct LossScaler: Sendable, Equatable {
     /// What the loss is multiplied by.
-    public private(set) var scale: Double
+    package private(set) var scale: Double
     /// Steps since the last overflow or growth.
-    public private(set) var goodStepCount: Int
+    package private(set) var goodStepCount: Int
     /// Good steps after which the scale doubles.
-    public let growthInterval: Int
+    package let growthInterval: Int
 
     /// - Parameters: scale, goodStepCount: as saved, or the start.
-    public init(scale: Double = 65536, goodStepCount: Int = 0, growthInterval: Int = 2000) {
+    package init(scale: Double = 65536, goodStepCount: Int = 0, growthInterval: Int = 2000) {
         self.scale = scale
         self.goodStepCount = goodStepCount
         self.growthInterval = growthInterval
@@ -30,7 +30,7 @@ public struct LossScaler: Sendable, Equatable {
     }
 
     /// Draws the conclusion from a step.
-    public mutating func update(overflowed: Bool) {
+    package mutating func update(overflowed: Bool) {
         if overflowed {
             scale *= 0.5
             goodStepCount = 0

@@ -5,7 +5,7 @@ enum FileKind {
     case zip
     case onnx
 
-    static func recognise(_ file: FileBytes) throws(CheckpointError) -> FileKind {
+    static func recognise(_ file: MappedFile) throws(CheckpointError) -> FileKind {
         if file.matches([0x50, 0x4B, 0x03, 0x04]) || file.matches([0x50, 0x4B, 0x05, 0x06]) {
             return .zip
         }
@@ -21,7 +21,7 @@ enum FileKind {
         throw failure(file)
     }
 
-    private static func failure(_ file: FileBytes) -> CheckpointError {
+    private static func failure(_ file: MappedFile) -> CheckpointError {
         let start = file.bytes(0..<min(file.count, 512))
         let text = String(decoding: start, as: UTF8.self)
         let firstWord = text.drop { $0.isWhitespace }.prefix(16).lowercased()

@@ -13,15 +13,17 @@ package struct ONNXCheckpoint {
     private static let maximumTensorCount = 100_000
 
     /// Whether a file begins as those of ONNX's exporters do: with a version and the exporter's name.
-    static func recognises(_ file: FileBytes) -> Bool {
-        guard file.count > 4, file.matches([0x08]), file.matches([0x12], at: 2) else { return false }
+    static func recognises(_ file: MappedFile) -> Bool {
+        guard file.count > 4, file.matches([0x08]), file.matches([0x12], at: 2) else {
+            return false
+        }
         let start = file.bytes(0..<min(file.count, 64))
         let name = start.dropFirst(4).prefix(Int(start[3]))
         return (1..<0x20).contains(start[1]) && name.count == Int(start[3])
             && name.allSatisfy { (0x20..<0x7F).contains($0) }
     }
 
-    init(_ file: FileBytes) throws(CheckpointError) {
+    init(_ file: MappedFile) throws(CheckpointError) {
         var (producer, texts, graphs): (String, [String: String], [Range<Int>]) = ("", [:], [])
         var model = WireFields(file, 0..<file.count)
         while let field = try model.next() {
@@ -69,7 +71,7 @@ package struct ONNXCheckpoint {
 
     /// Nil for a constant.
     private static func parameter(
-        _ file: FileBytes, _ range: Range<Int>
+        _ file: MappedFile, _ range: Range<Int>
     ) throws(CheckpointError) -> StoredTensor? {
         var (name, type, shape): (String, UInt64, [Int]) = ("", 0, [])
         var data = range.lowerBound..<range.lowerBound
@@ -124,7 +126,7 @@ private struct WireFields {
 
         let number: UInt64
         let value: Value
-        let file: FileBytes
+        let file: MappedFile
 
         /// Where the message's own fields lie.
         func message() throws(CheckpointError) -> Range<Int> {
@@ -148,11 +150,11 @@ private struct WireFields {
         }
     }
 
-    private let file: FileBytes
+    private let file: MappedFile
     private(set) var place: Int
     let end: Int
 
-    init(_ file: FileBytes, _ range: Range<Int>) {
+    init(_ file: MappedFile, _ range: Range<Int>) {
         self.file = file
         (place, end) = (range.lowerBound, range.upperBound)
     }

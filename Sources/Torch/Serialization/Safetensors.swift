@@ -1,26 +1,26 @@
-import Foundation
+import Files
 
 /// The safetensors file format: a length, a JSON header, the bytes of the tensors.
-public struct Safetensors: Sendable {
+package struct Safetensors: Sendable {
     /// The tensors in the order of their bytes.
-    public let tensors: [StoredTensor]
+    package let tensors: [StoredTensor]
     /// The `__metadata__` map.
-    public let metadata: [String: String]
+    package let metadata: [String: String]
 
     /// The header may take at most this many bytes, as in the reference implementation.
     static let maximumHeaderSize = 100_000_000
 
     /// Maps a file and checks its header. The tensors' bytes are read when they are used.
-    public init(path: String) throws(CheckpointError) {
-        try self.init(FileBytes(mapping: path))
+    package init(path: String) throws(CheckpointError) {
+        try self.init(MappedFile(mapping: path))
     }
 
     /// Reads a file that is in memory already; errors call it `name`.
-    public init(bytes: [UInt8], name: String) throws(CheckpointError) {
-        try self.init(FileBytes(bytes, name: name))
+    package init(bytes: [UInt8], name: String) throws(CheckpointError) {
+        try self.init(MappedFile(bytes, name: name))
     }
 
-    init(_ file: FileBytes) throws(CheckpointError) {
+    init(_ file: MappedFile) throws(CheckpointError) {
         guard let size = file.integer(UInt64.self, at: 0) else {
             throw file.failure(
                 .truncated, "has \(file.count) bytes, fewer than the 8 that every safetensors has")
@@ -72,20 +72,21 @@ public struct Safetensors: Sendable {
 
     /// Writes a file atomically. The order of tensors is wide element types first, then by name,
     /// so the same contents give the same bytes and every tensor is aligned.
-    public static func write(
+    package static func write(
         _ tensors: [StoredTensor], metadata: [String: String] = [:], to path: String
     ) throws(CheckpointError) {
         let tensors = tensors.sorted {
             ($1.elementType.size, $0.name) < ($0.elementType.size, $1.name)
         }
-        var file = try AtomicFile(path: path)
-        try header(tensors, metadata, path).withBytes { (bytes) throws(CheckpointError) in
-            try file.write(bytes)
+        let header = try header(tensors, metadata, path)
+        try CheckpointError.writing(path) { () throws(FileError) in
+            var file = try OutputFile(path: path)
+            try file.write(header)
+            for tensor in tensors {
+                try tensor.withBytes { (bytes) throws(FileError) in try file.write(bytes) }
+            }
+            try file.commit()
         }
-        for tensor in tensors {
-            try tensor.withBytes { (bytes) throws(CheckpointError) in try file.write(bytes) }
-        }
-        try file.finish()
     }
 
     private static func header(
@@ -94,7 +95,7 @@ public struct Safetensors: Sendable {
         var members: [String] = []
         if !metadata.isEmpty {
             let texts = metadata.sorted { $0.key < $1.key }
-                .map { quoted($0.key) + ":" + quoted($0.value) }
+                .map { jsonText($0.key) + ":" + jsonText($0.value) }
             members.append("\"__metadata__\":{" + texts.joined(separator: ",") + "}")
         }
         var names: Set<String> = ["__metadata__"]
@@ -108,7 +109,7 @@ public struct Safetensors: Sendable {
             let end = offset + tensor.byteCount
             let shape = tensor.shape.map(String.init).joined(separator: ",")
             members.append(
-                quoted(tensor.name) + ":{\"dtype\":\"\(tensor.elementType.rawValue)\","
+                jsonText(tensor.name) + ":{\"dtype\":\"\(tensor.elementType.rawValue)\","
                     + "\"shape\":[\(shape)],\"data_offsets\":[\(offset),\(end)]}")
             offset = end
         }
@@ -120,43 +121,35 @@ public struct Safetensors: Sendable {
         }
         return withUnsafeBytes(of: UInt64(text.count).littleEndian) { Array($0) } + text
     }
-
-    private static func quoted(_ text: String) -> String {
-        var result = "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"", "\\": result += "\\" + String(scalar)
-            case "\0"..<" ":
-                let digits = String(scalar.value, radix: 16)
-                result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-            default: result.unicodeScalars.append(scalar)
-            }
-        }
-        return result + "\""
-    }
 }
 
 extension StoredTensor {
-    /// `withContiguousBytes` for bodies that throw `CheckpointError`.
+    /// `withContiguousBytes` for bodies that throw `FileError`.
     func withBytes(
-        _ body: (UnsafeRawBufferPointer) throws(CheckpointError) -> Void
-    ) throws(CheckpointError) {
-        var failure: CheckpointError?
+        _ body: (UnsafeRawBufferPointer) throws(FileError) -> Void
+    ) throws(FileError) {
+        var failure: FileError?
         withContiguousBytes { bytes in
-            do throws(CheckpointError) { try body(bytes) } catch { failure = error }
+            do throws(FileError) { try body(bytes) } catch { failure = error }
         }
         if let failure { throw failure }
     }
 }
 
-extension [UInt8] {
-    func withBytes(
-        _ body: (UnsafeRawBufferPointer) throws(CheckpointError) -> Void
+extension CheckpointError {
+    /// Runs `body`, which writes a file, and tells what fails as an error of that checkpoint.
+    static func writing(
+        _ path: String, _ body: () throws(FileError) -> Void
     ) throws(CheckpointError) {
-        var failure: CheckpointError?
-        withUnsafeBytes { bytes in
-            do throws(CheckpointError) { try body(bytes) } catch { failure = error }
+        func failure(_ message: String) -> CheckpointError {
+            CheckpointError(file: path, kind: .unwritable, message: message)
         }
-        if let failure { throw failure }
+        guard !OutputFile.isStream(path), !FolderListing.isFolder(path) else {
+            throw failure("exists and is not a file, so it is not replaced")
+        }
+        do throws(FileError) { try body() } catch {
+            guard case .unwritable(_, let reason) = error else { throw failure("\(error)") }
+            throw failure("cannot be written: \(reason)")
+        }
     }
 }

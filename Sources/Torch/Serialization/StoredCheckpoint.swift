@@ -1,37 +1,37 @@
 /// A checkpoint file of any format that is read: named tensors and what else the file says.
 ///
 /// The format is told by content, never by the file's extension.
-public struct StoredCheckpoint: Sendable {
-    public enum Format: String, Sendable {
+package struct StoredCheckpoint: Sendable {
+    package enum Format: String, Sendable {
         case safetensors
         case torch = "PyTorch zip (torch.save)"
         case onnx = "ONNX (mal export)"
     }
 
     /// Something in the file besides the tensors: `epoch`, `optimizer_states`, …
-    public struct Extra: Sendable, Equatable {
-        public let key: String
+    package struct Extra: Sendable, Equatable {
+        package let key: String
         /// The value, or for containers what it is, in a few words.
-        public let summary: String
+        package let summary: String
     }
 
     /// The path, or what the caller calls the buffer.
-    public let file: String
-    public let format: Format
+    package let file: String
+    package let format: Format
     /// The tensors of the state dict, in its order, with the names that the file gives them.
-    public let tensors: [StoredTensor]
+    package let tensors: [StoredTensor]
     /// The keys under which the state dict lies, outermost first: `["state_dict"]`, `["model"]`.
-    public let container: [String]
+    package let container: [String]
     /// The metadata map of a safetensors or ONNX file.
-    public let metadata: [String: String]
-    public let extras: [Extra]
+    package let metadata: [String: String]
+    package let extras: [Extra]
     /// Entries of the state dict that are no tensors, which loading leaves out.
-    public let skipped: [Extra]
+    package let skipped: [Extra]
 
     /// Maps a file, or all files that an index of shards (`….safetensors.index.json`) names.
-    public init(path: String) throws(CheckpointError) {
+    package init(path: String) throws(CheckpointError) {
         guard path.hasSuffix(".index.json") else {
-            try self.init(FileBytes(mapping: path))
+            try self.init(MappedFile(mapping: path))
             return
         }
         self.init(shards: path, tensors: try ShardIndex(path: path).tensors())
@@ -45,14 +45,14 @@ public struct StoredCheckpoint: Sendable {
     }
 
     /// Reads a file that is in memory already; errors call it `name`.
-    public init(bytes: [UInt8], name: String) throws(CheckpointError) {
+    package init(bytes: [UInt8], name: String) throws(CheckpointError) {
         guard !bytes.isEmpty else {
             throw CheckpointError(file: name, kind: .unreadable, message: "is empty (0 bytes)")
         }
-        try self.init(FileBytes(bytes, name: name))
+        try self.init(MappedFile(bytes, name: name))
     }
 
-    private init(_ bytes: FileBytes) throws(CheckpointError) {
+    private init(_ bytes: MappedFile) throws(CheckpointError) {
         file = bytes.name
         switch try FileKind.recognise(bytes) {
         case .safetensors:
@@ -101,7 +101,7 @@ private struct StateDict {
         "ema", "ema_state_dict", "state_dict_ema", "params_ema", "weights",
     ]
 
-    init(_ archive: TorchArchive, file: FileBytes) throws(CheckpointError) {
+    init(_ archive: TorchArchive, file: MappedFile) throws(CheckpointError) {
         let graph = archive.graph
         guard var members = graph.members(of: graph.root) else {
             throw Self.noDictionary(graph, file)
@@ -175,7 +175,7 @@ private struct StateDict {
         .init(key: member.key.printable, summary: graph.summary(of: member.value))
     }
 
-    private static func noDictionary(_ graph: PickleGraph, _ file: FileBytes) -> CheckpointError {
+    private static func noDictionary(_ graph: PickleGraph, _ file: MappedFile) -> CheckpointError {
         if case .object = graph.root {
             return file.failure(
                 .unsupported,

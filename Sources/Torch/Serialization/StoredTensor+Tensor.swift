@@ -2,7 +2,7 @@ import Foundation
 
 /// Between tensors and what checkpoint files hold.
 extension StoredTensor.ElementType {
-    public var dtype: DType {
+    package var dtype: DType {
         switch self {
         case .float64: .float64
         case .float32: .float32
@@ -20,7 +20,7 @@ extension StoredTensor.ElementType {
 
 extension StoredTensor {
     /// A tensor of its own memory with these values; bytes of a bool other than 0 become 1.
-    public func tensor(device: Device = .cpu) -> Tensor {
+    package func tensor(device: Device = .cpu) -> Tensor {
         Tensor(shape, elementType.dtype, device: device) { memory in
             withContiguousBytes { memory.copyMemory(from: $0) }
             guard elementType == .bool else { return }
@@ -31,7 +31,7 @@ extension StoredTensor {
 
 extension StoredTensor {
     /// A copy of a tensor's values, for writing.
-    public init(name: String, _ tensor: Tensor) {
+    package init(name: String, _ tensor: Tensor) {
         let type = ElementType.allCases.first { $0.dtype == tensor.dtype }
         guard let type else { preconditionFailure("\(name): no file holds \(tensor.dtype)") }
         self.init(

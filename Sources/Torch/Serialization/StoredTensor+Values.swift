@@ -3,7 +3,7 @@ import Foundation
 /// Values of stored tensors: conversion between element types and joining.
 extension StoredTensor {
     /// The values in row-major order, converted to float32; for tensors of model size.
-    public func floats() -> [Float] {
+    package func floats() -> [Float] {
         withContiguousBytes { bytes in
             func map<T: BitwiseCopyable>(_ type: T.Type, _ convert: (T) -> Float) -> [Float] {
                 let size = MemoryLayout<T>.size
@@ -31,7 +31,7 @@ extension StoredTensor {
     }
 
     /// How many values are NaN, infinite, or infinite once they are float32; 0 for other kinds than floating point.
-    public var nonFiniteCount: Int {
+    package var nonFiniteCount: Int {
         withContiguousBytes { bytes in
             // A number is none when all bits of its exponent are set.
             func count<Bits: FixedWidthInteger & BitwiseCopyable>(exponent: Bits) -> Int {
@@ -54,7 +54,7 @@ extension StoredTensor {
 
     /// The tensor as float16 or float32; other kinds than floating point are left as they are.
     /// - Throws: `CheckpointError` when a finite value is too large for float16.
-    public func converted(
+    package func converted(
         to type: ElementType, file: String
     ) throws(CheckpointError) -> StoredTensor {
         precondition(type == .float16 || type == .float32, "cannot convert to \(type)")
@@ -76,7 +76,7 @@ extension StoredTensor {
 
     /// The tensors one after the other along the first axis. Nil unless they have the same element
     /// type and the same shape but for the first axis.
-    public static func concatenated(_ parts: [StoredTensor], name: String) -> StoredTensor? {
+    package static func concatenated(_ parts: [StoredTensor], name: String) -> StoredTensor? {
         guard let first = parts.first, !first.shape.isEmpty,
             parts.allSatisfy({
                 $0.elementType == first.elementType && !$0.shape.isEmpty
@@ -96,7 +96,7 @@ extension Sequence where Element == StoredTensor {
     /// One pass over the values of weights that are to be used.
     ///
     /// - Throws: `CheckpointError` that names the first tensors with values that are not finite.
-    public func requireFinite(file: String) throws(CheckpointError) {
+    package func requireFinite(file: String) throws(CheckpointError) {
         let lines = nonFinite
         guard !lines.isEmpty else { return }
         throw CheckpointError(
@@ -107,7 +107,7 @@ extension Sequence where Element == StoredTensor {
     }
 
     /// `NAME: 3 of 768 values are NaN or infinite` for each tensor that has some.
-    public var nonFinite: [String] {
+    package var nonFinite: [String] {
         compactMap { tensor in
             let count = tensor.nonFiniteCount
             guard count > 0 else { return nil }

@@ -1,12 +1,12 @@
-public import Foundation
+package import Foundation
 
 /// A named array as it lies in a checkpoint file: nothing is copied until its values are asked for.
 ///
 /// Every reader checks shape, strides and offset against the bytes before it makes one, so using
 /// one never reads outside the file.
-public struct StoredTensor: Sendable {
+package struct StoredTensor: Sendable {
     /// The element types of checkpoint files; raw values are those of safetensors.
-    public enum ElementType: String, Sendable, CaseIterable {
+    package enum ElementType: String, Sendable, CaseIterable {
         case float64 = "F64"
         case float32 = "F32"
         case float16 = "F16"
@@ -19,7 +19,7 @@ public struct StoredTensor: Sendable {
         case bool = "BOOL"
 
         /// Bytes per element.
-        public var size: Int {
+        package var size: Int {
             switch self {
             case .float64, .int64: 8
             case .float32, .int32: 4
@@ -28,7 +28,7 @@ public struct StoredTensor: Sendable {
             }
         }
 
-        public var isFloatingPoint: Bool {
+        package var isFloatingPoint: Bool {
             switch self {
             case .float64, .float32, .float16, .bfloat16: true
             default: false
@@ -36,24 +36,24 @@ public struct StoredTensor: Sendable {
         }
     }
 
-    public var name: String
-    public let elementType: ElementType
-    public let shape: [Int]
+    package var name: String
+    package let elementType: ElementType
+    package let shape: [Int]
     /// Distance in elements between neighbours along each axis.
-    public let strides: [Int]
+    package let strides: [Int]
     /// The bytes that hold the elements, usually a whole mapped file.
     let storage: Data
     /// Where in `storage` the first element lies, in bytes.
     let byteOffset: Int
 
     /// How many elements there are.
-    public var count: Int { shape.reduce(1, *) }
+    package var count: Int { shape.reduce(1, *) }
 
     /// Bytes of the elements when they lie in row-major order without gaps.
-    public var byteCount: Int { count * elementType.size }
+    package var byteCount: Int { count * elementType.size }
 
     /// Whether the elements lie in row-major order without gaps.
-    public var isContiguous: Bool {
+    package var isContiguous: Bool {
         var expected = 1
         for (size, stride) in zip(shape, strides).reversed() where size != 1 {
             if stride != expected { return false }
@@ -63,7 +63,7 @@ public struct StoredTensor: Sendable {
     }
 
     /// A tensor over little-endian elements in row-major order.
-    public init(name: String, elementType: ElementType, shape: [Int], data: Data) {
+    package init(name: String, elementType: ElementType, shape: [Int], data: Data) {
         precondition(
             data.count == shape.reduce(1, *) * elementType.size,
             "\(name): \(data.count) bytes do not fill \(shape) of \(elementType)")
@@ -73,7 +73,7 @@ public struct StoredTensor: Sendable {
     }
 
     /// A tensor of float32 values in row-major order.
-    public init(name: String, shape: [Int], floats: [Float]) {
+    package init(name: String, shape: [Int], floats: [Float]) {
         self.init(
             name: name, elementType: .float32, shape: shape,
             data: floats.withUnsafeBytes { Data($0) })
@@ -92,7 +92,7 @@ public struct StoredTensor: Sendable {
     }
 
     /// The same array under another name.
-    public func renamed(_ name: String) -> StoredTensor {
+    package func renamed(_ name: String) -> StoredTensor {
         var copy = self
         copy.name = name
         return copy
@@ -100,7 +100,7 @@ public struct StoredTensor: Sendable {
 
     /// Gives the elements in row-major order, little-endian; copies them only where they do not
     /// lie so in the file. The pointer may be unaligned and is valid only inside the call.
-    public func withContiguousBytes<R>(
+    package func withContiguousBytes<R>(
         _ body: (UnsafeRawBufferPointer) throws -> R
     ) rethrows -> R {
         let count = byteCount

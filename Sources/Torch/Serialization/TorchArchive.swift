@@ -9,7 +9,7 @@ struct TorchArchive: Sendable {
     /// The folder inside the zip file that holds everything, with its slash.
     private let prefix: String
 
-    init(_ file: FileBytes) throws(CheckpointError) {
+    init(_ file: MappedFile) throws(CheckpointError) {
         zip = try ZipArchive(file)
         let pickles = zip.entries.keys.filter {
             $0.hasSuffix("/data.pkl") && $0.split(separator: "/").count == 2

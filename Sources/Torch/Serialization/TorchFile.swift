@@ -1,9 +1,9 @@
-import Foundation
+import Files
 
 /// Writes what `torch.save` writes: numbers, texts and tensors, which `torch.load(weights_only=True)` takes.
-public enum TorchFile {
+package enum TorchFile {
     /// What a file says besides its tensors.
-    public enum Value: Sendable {
+    package enum Value: Sendable {
         case integer(Int)
         case text(String)
     }
@@ -11,7 +11,7 @@ public enum TorchFile {
     /// Writes `{…extras, "state_dict": {name: tensor}}` atomically.
     ///
     /// - Throws: `CheckpointError` when two tensors have one name, or one has over 4 GB.
-    public static func write(
+    package static func write(
         _ tensors: [StoredTensor], extras: [(key: String, value: Value)] = [], to path: String
     ) throws(CheckpointError) {
         var pickle = PickleWriter()
@@ -39,21 +39,26 @@ public enum TorchFile {
         pickle.endDictionary()
         pickle.byte(".")
 
-        var zip = ZipWriter(file: try AtomicFile(path: path), path: path)
-        try pickle.bytes.withBytes { (bytes) throws(CheckpointError) in
-            try zip.add("archive/data.pkl", bytes)
+        if let large = tensors.first(where: { $0.byteCount >= Int(UInt32.max) }) {
+            throw CheckpointError(
+                file: path, kind: .unwritable,
+                message: "a tensor has \(large.byteCount) bytes, over 4 GB")
         }
-        for (name, text) in [("byteorder", "little"), ("version", "3\n")] {
-            try Array(text.utf8).withBytes { (bytes) throws(CheckpointError) in
-                try zip.add("archive/" + name, bytes)
+        try CheckpointError.writing(path) { () throws(FileError) in
+            var zip = try ZipWriter(path: path)
+            for (name, bytes) in [
+                ("data.pkl", pickle.bytes), ("byteorder", Array("little".utf8)),
+                ("version", Array("3\n".utf8)),
+            ] {
+                try zip.add(name, bytes)
             }
-        }
-        for (index, tensor) in tensors.enumerated() {
-            try tensor.withBytes { (bytes) throws(CheckpointError) in
-                try zip.add("archive/data/\(index)", bytes)
+            for (index, tensor) in tensors.enumerated() {
+                try tensor.withBytes { (bytes) throws(FileError) in
+                    try zip.add("data/\(index)", bytes)
+                }
             }
+            try zip.finish()
         }
-        try zip.finish()
     }
 }
 
@@ -133,25 +138,18 @@ private struct PickleWriter {
 
 /// A zip file of stored entries, each beginning at a multiple of 64 bytes.
 private struct ZipWriter: ~Copyable {
-    private var file: AtomicFile
-    private let path: String
+    private var file: OutputFile
     private var offset = 0
     private var directory: [UInt8] = []
     private var entryCount = 0
 
-    init(file: consuming AtomicFile, path: String) {
-        self.file = file
-        self.path = path
-    }
+    init(path: String) throws(FileError) { file = try OutputFile(path: path) }
 
+    /// Adds `archive/name`, of fewer than 4 GB.
     mutating func add(
-        _ name: String, _ bytes: UnsafeRawBufferPointer
-    ) throws(CheckpointError) {
-        guard bytes.count < Int(UInt32.max) else {
-            throw CheckpointError(
-                file: path, kind: .unwritable,
-                message: "a tensor has \(bytes.count) bytes, over 4 GB")
-        }
+        _ name: String, _ bytes: some Collection<UInt8>
+    ) throws(FileError) {
+        let name = "archive/" + name
         // No flags, stored, 1 January 1980.
         var fields: [UInt8] = []
         fields.append(numbers: (45, 2), (0, 4), (0, 2), (0x21, 2), (Int(crc32(bytes)), 4))
@@ -174,12 +172,11 @@ private struct ZipWriter: ~Copyable {
         if isFar { directory.append(numbers: (1, 2), (8, 2), (offset, 8)) }
         entryCount += 1
         try write(header)
-        try file.write(bytes)
-        offset += bytes.count
+        try write(bytes)
     }
 
     /// Writes the directory and gives the file its name.
-    consuming func finish() throws(CheckpointError) {
+    mutating func finish() throws(FileError) {
         let (start, size) = (offset, directory.count)
         var end: [UInt8] = [0x50, 0x4B, 6, 6]
         end.append(numbers: (44, 8), (45, 2), (45, 2), (0, 8), (entryCount, 8), (entryCount, 8))
@@ -192,12 +189,12 @@ private struct ZipWriter: ~Copyable {
         end.append(numbers: (min(start, Int(UInt32.max)), 4), (0, 2))
         try write(directory)
         try write(end)
-        try file.finish()
+        try file.commit()
     }
 
-    private mutating func write(_ bytes: [UInt8]) throws(CheckpointError) {
+    private mutating func write(_ bytes: some Collection<UInt8>) throws(FileError) {
         offset += bytes.count
-        try bytes.withBytes { (bytes) throws(CheckpointError) in try file.write(bytes) }
+        try file.write(bytes)
     }
 }
 
@@ -217,7 +214,7 @@ private let crcTable: [UInt32] = (0..<256).map { start in
 }
 
 /// The checksum of zip files.
-private func crc32(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
+private func crc32(_ bytes: some Collection<UInt8>) -> UInt32 {
     crcTable.withUnsafeBufferPointer { table in
         ~bytes.reduce(~0) { crc, byte in crc >> 8 ^ table[Int((crc ^ UInt32(byte)) & 0xFF)] }
     }

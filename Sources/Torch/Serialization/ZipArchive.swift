@@ -8,11 +8,11 @@ struct ZipArchive: Sendable {
     let entries: [String: Range<Int>]
     /// A compressed entry, when there is one; `torch.save` never writes any.
     let compressedName: String?
-    let file: FileBytes
+    let file: MappedFile
 
     static let maximumEntryCount = 500_000
 
-    init(_ file: FileBytes) throws(CheckpointError) {
+    init(_ file: MappedFile) throws(CheckpointError) {
         self.file = file
         let directory = try Directory(file)
         var entries: [String: Range<Int>] = [:]
@@ -46,7 +46,7 @@ struct ZipArchive: Sendable {
 
     /// Reads one record of the central directory and the local header that it points to.
     private static func entry(
-        at position: inout Int, before directory: Range<Int>, of file: FileBytes
+        at position: inout Int, before directory: Range<Int>, of file: MappedFile
     ) throws(CheckpointError) -> Entry {
         let start = position
         guard file.matches([0x50, 0x4B, 0x01, 0x02], at: start),
@@ -99,7 +99,7 @@ struct ZipArchive: Sendable {
 
     /// The 64-bit values of those fields that hold 0xFFFFFFFF, out of the entry's extra data.
     private static func zip64(
-        _ fields: [UInt32], extra: Range<Int>, of file: FileBytes, name: String
+        _ fields: [UInt32], extra: Range<Int>, of file: MappedFile, name: String
     ) throws(CheckpointError) -> [Int] {
         var result = fields.map { Int($0) }
         guard fields.contains(.max) else { return result }
@@ -131,7 +131,7 @@ private struct Directory {
     let range: Range<Int>
     let entryCount: Int
 
-    init(_ file: FileBytes) throws(CheckpointError) {
+    init(_ file: MappedFile) throws(CheckpointError) {
         guard let end = Self.endRecord(of: file),
             var entryCount = file.integer(UInt16.self, at: end + 10).map({ UInt64($0) }),
             var size = file.integer(UInt32.self, at: end + 12).map({ UInt64($0) }),
@@ -164,7 +164,7 @@ private struct Directory {
     }
 
     /// The end-of-directory record: the last one whose comment ends with the file.
-    private static func endRecord(of file: FileBytes) -> Int? {
+    private static func endRecord(of file: MappedFile) -> Int? {
         var position = file.count - 22
         let lowest = max(0, file.count - 22 - 0xFFFF)
         while position >= lowest {

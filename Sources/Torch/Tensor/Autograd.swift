@@ -2,13 +2,13 @@ import CTorch
 
 extension Tensor {
     /// Whether ``backward()`` leaves a gradient here. Parameters have it while they are trained.
-    public var requiresGradient: Bool {
+    package var requiresGradient: Bool {
         get { ct_requires_grad(handle) }
         set { check(ct_set_requires_grad(handle, newValue), "requiresGradient") }
     }
 
     /// What ``backward()`` added up so far; nil before, and after it was set to nil.
-    public var gradient: Tensor? {
+    package var gradient: Tensor? {
         get {
             var found: ct_tensor?
             check(ct_grad(handle, &found), "gradient")
@@ -18,13 +18,13 @@ extension Tensor {
     }
 
     /// Adds the derivative of this one-element tensor to the gradient of every leaf it came from.
-    public func backward() {
+    package func backward() {
         callVoid(ops.backward, .tensor(self), .tensors([]), .none, .bool(false), .bool(false))
     }
 
     /// Continues a backward pass: adds the derivative of Σ self · `gradient` to the gradient of every
     /// leaf this tensor came from.
-    public func backward(from gradient: Tensor) {
+    package func backward(from gradient: Tensor) {
         callVoid(
             ops.backward, .tensor(self), .tensors([]), .tensor(gradient), .bool(false),
             .bool(false))
@@ -36,18 +36,18 @@ extension Tensor {
     }
 
     /// The same memory without its history.
-    public func detached() -> Tensor { call(ops.detach, .tensor(self)) }
+    package func detached() -> Tensor { call(ops.detach, .tensor(self)) }
 
     /// How often the memory was written in place, as libtorch counts.
     package var version: Int { callInt(ops.version, .tensor(self)) }
 }
 
 /// Whether operators of this thread record what a backward pass needs.
-public var gradientsAreRecorded: Bool { ct_grad_enabled() }
+package var gradientsAreRecorded: Bool { ct_grad_enabled() }
 
 /// Runs `body` without recording for a backward pass. The mode belongs to the thread, so `body` is
 /// synchronous.
-public func withoutGradients<Result>(_ body: () throws -> Result) rethrows -> Result {
+package func withoutGradients<Result>(_ body: () throws -> Result) rethrows -> Result {
     let previous = ct_grad_enabled()
     ct_set_grad_enabled(false)
     defer { ct_set_grad_enabled(previous) }
@@ -55,12 +55,12 @@ public func withoutGradients<Result>(_ body: () throws -> Result) rethrows -> Re
 }
 
 /// Whether operators of this thread are under autocast to another type than float32.
-public func autocastIsOn(for device: Device) -> Bool { ct_autocast_enabled(device.type) }
+package func autocastIsOn(for device: Device) -> Bool { ct_autocast_enabled(device.type) }
 
 /// Runs `body` with libtorch's autocast: linear, convolution and matrix products in `dtype`, what
 /// needs range in float32 (SPEC §5.4). Float32 turns autocast off. The mode belongs to the thread, so
 /// `body` is synchronous.
-public func autocast<Result>(
+package func autocast<Result>(
     _ dtype: DType, on device: Device, _ body: () throws -> Result
 ) rethrows -> Result {
     precondition(

@@ -19,7 +19,7 @@ enum Argument {
 }
 
 /// The order of a (B, C, H, W) tensor's elements in memory, numbered as libtorch's `MemoryFormat`.
-public enum MemoryFormat: Int, Sendable {
+package enum MemoryFormat: Int, Sendable {
     case contiguous = 0
     case preserve = 1
     case channelsLast = 2

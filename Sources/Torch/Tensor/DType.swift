@@ -1,5 +1,5 @@
 /// The type of a tensor's elements, numbered as libtorch's `ScalarType`.
-public enum DType: Int32, Sendable, Hashable, CaseIterable {
+package enum DType: Int32, Sendable, Hashable, CaseIterable {
     case uint8 = 0
     case int8 = 1
     case int16 = 2
@@ -12,7 +12,7 @@ public enum DType: Int32, Sendable, Hashable, CaseIterable {
     case bfloat16 = 15
 
     /// The size of one element in bytes.
-    public var byteCount: Int {
+    package var byteCount: Int {
         switch self {
         case .uint8, .int8, .bool: 1
         case .int16, .float16, .bfloat16: 2
@@ -21,7 +21,7 @@ public enum DType: Int32, Sendable, Hashable, CaseIterable {
         }
     }
 
-    public var isFloatingPoint: Bool {
+    package var isFloatingPoint: Bool {
         switch self {
         case .float16, .bfloat16, .float32, .float64: true
         case .uint8, .int8, .int16, .int32, .int64, .bool: false

@@ -1,27 +1,27 @@
 import CTorch
 
 /// Where a tensor's memory is.
-public enum Device: Sendable, Hashable, CustomStringConvertible {
+package enum Device: Sendable, Hashable, CustomStringConvertible {
     case cpu
     case cuda(Int)
 
     /// Whether libtorch has CUDA, a driver and at least one device.
-    public static var cudaIsAvailable: Bool { cudaCount > 0 }
+    package static var cudaIsAvailable: Bool { cudaCount > 0 }
 
     /// How many CUDA devices there are.
-    public static var cudaCount: Int { Int(ct_cuda_count()) }
+    package static var cudaCount: Int { Int(ct_cuda_count()) }
 
     /// Why ``cudaIsAvailable`` is false; empty when it is true.
-    public static var cudaProblem: String { String(cString: ct_cuda_problem()) }
+    package static var cudaProblem: String { String(cString: ct_cuda_problem()) }
 
     /// The first CUDA device, or the CPU when there is none.
-    public static var automatic: Device { cudaIsAvailable ? .cuda(0) : .cpu }
+    package static var automatic: Device { cudaIsAvailable ? .cuda(0) : .cpu }
 
     /// The device of a name: `auto`, `cpu`, `cuda` or `cuda:N`.
     ///
     /// Throws ``TorchError/invalidDeviceName(_:)``, or ``TorchError/unavailableDevice(_:reason:)`` for
     /// a device that this machine does not have.
-    public init(named name: String) throws(TorchError) {
+    package init(named name: String) throws(TorchError) {
         switch name {
         case "auto": self = .automatic
         case "cpu": self = .cpu
@@ -45,7 +45,7 @@ public enum Device: Sendable, Hashable, CustomStringConvertible {
     }
 
     /// Whether the device computes in bfloat16 by its own units: CUDA's from compute capability 8.0 (Ampere) on.
-    public var hasBFloat16Units: Bool { computeCapability >= 80 }
+    package var hasBFloat16Units: Bool { computeCapability >= 80 }
 
     /// 90 for CUDA's compute capability 9.0; 0 for a CPU.
     package var computeCapability: Int {
@@ -63,7 +63,7 @@ public enum Device: Sendable, Hashable, CustomStringConvertible {
         return Int(found)
     }
 
-    public var description: String {
+    package var description: String {
         switch self {
         case .cpu: "cpu"
         case .cuda(let index): "cuda:\(index)"
@@ -78,7 +78,7 @@ public enum Device: Sendable, Hashable, CustomStringConvertible {
         }
     }
 
-    var index: Int32 {
+    package var index: Int32 {
         switch self {
         case .cpu: 0
         case .cuda(let index): Int32(clamping: index)

@@ -3,7 +3,7 @@ import CTorch
 // B batch, N tokens, C channels, D width of an attention head, H and W.
 
 /// y = x·wᵀ + b over the last dimension.
-public func linear(_ x: Tensor, weight: Tensor, bias: Tensor?) -> Tensor {
+package func linear(_ x: Tensor, weight: Tensor, bias: Tensor?) -> Tensor {
     roundedOnCPU(x, weight, bias) { x, weight, bias in
         call(ops.linear, .tensor(x), .tensor(weight), .optional(bias))
     }
@@ -28,7 +28,7 @@ private func roundedOnCPU(
 ///   - x: (B, C, H, W)
 ///   - weight: (outputs, C / groups, kernel height, kernel width)
 ///   - groups: equal parts of the channels that do not see each other.
-public func conv2d(
+package func conv2d(
     _ x: Tensor, weight: Tensor, bias: Tensor?, stride: Int = 1, padding: Int = 0, groups: Int = 1
 ) -> Tensor {
     roundedOnCPU(x, weight, bias) { x, weight, bias in
@@ -45,14 +45,14 @@ public func conv2d(
 }
 
 /// Normalises the last dimension with its biased variance.
-public func layerNorm(_ x: Tensor, weight: Tensor, bias: Tensor, epsilon: Double) -> Tensor {
+package func layerNorm(_ x: Tensor, weight: Tensor, bias: Tensor, epsilon: Double) -> Tensor {
     call(
         ops.layerNorm, .tensor(x), .ints([weight.size(0)]), .tensor(weight), .tensor(bias),
         .double(epsilon))
 }
 
 /// Normalises `groups` groups of channels of x (B, C, H, W) over channels and positions.
-public func groupNorm(
+package func groupNorm(
     _ x: Tensor, groups: Int, weight: Tensor, bias: Tensor, epsilon: Double
 ) -> Tensor {
     call(
@@ -60,18 +60,18 @@ public func groupNorm(
 }
 
 /// x·Φ(x) with the exact error function.
-public func gelu(_ x: Tensor) -> Tensor { call(ops.gelu, .tensor(x)) }
+package func gelu(_ x: Tensor) -> Tensor { call(ops.gelu, .tensor(x)) }
 
 /// `gelu` that overwrites its argument when no gradient is recorded, to save memory.
-public func gelu(consuming x: Tensor) -> Tensor {
+package func gelu(consuming x: Tensor) -> Tensor {
     gradientsAreRecorded ? gelu(x) : call(ops.geluInPlace, .tensor(x))
 }
 
-public func relu(_ x: Tensor) -> Tensor { call(ops.relu, .tensor(x)) }
+package func relu(_ x: Tensor) -> Tensor { call(ops.relu, .tensor(x)) }
 
 /// `relu` that overwrites its argument, to save memory and a pass over it. Its backward pass needs the
 /// result alone; `x` must come from an operator whose backward pass does without its own result.
-public func relu(consuming x: Tensor) -> Tensor { call(ops.reluInPlace, .tensor(x)) }
+package func relu(consuming x: Tensor) -> Tensor { call(ops.reluInPlace, .tensor(x)) }
 
 /// The gradient of ReLU's argument from that of its result, and the result.
 package func reluGradient(_ gradient: Tensor, ofResult result: Tensor) -> Tensor {
@@ -87,19 +87,19 @@ package func bilinearGradient(_ gradient: Tensor, ofInput shape: [Int]) -> Tenso
 }
 
 /// x + y, written into x when no gradient is recorded.
-public func sum(consuming x: Tensor, _ y: Tensor) -> Tensor {
+package func sum(consuming x: Tensor, _ y: Tensor) -> Tensor {
     gradientsAreRecorded ? x + y : x.add(y)
 }
 
 /// x · y, written into x when no gradient is recorded.
-public func product(consuming x: Tensor, _ y: Tensor) -> Tensor {
+package func product(consuming x: Tensor, _ y: Tensor) -> Tensor {
     gradientsAreRecorded || x.dtype != y.dtype ? x * y : x.multiply(by: y)
 }
 
 /// softmax(q·kᵀ/√D)·v; libtorch picks its fused kernel where one fits.
 ///
 /// - Parameters: q, k, v: (B, heads, N, D)
-public func attention(_ q: Tensor, _ k: Tensor, _ v: Tensor) -> Tensor {
+package func attention(_ q: Tensor, _ k: Tensor, _ v: Tensor) -> Tensor {
     call(ops.scaledDotProductAttention, .tensor(q), .tensor(k), .tensor(v)) {
         q.shape.dropLast() + [v.size(-1)]
     }
@@ -121,7 +121,7 @@ package func attentionKernel(_ q: Tensor, _ k: Tensor, _ v: Tensor) -> Attention
 }
 
 /// How ``interpolate(_:height:width:_:scale:)`` weighs its neighbours. Pixel centres are at one half.
-public enum Interpolation: Sendable {
+package enum Interpolation: Sendable {
     /// Two neighbours a side, also when shrinking.
     case bilinear
     /// Keys' cubic with a = -0.75, edges repeated, also when shrinking.
@@ -134,7 +134,7 @@ public enum Interpolation: Sendable {
 ///
 /// - Parameter scale: output over input size for placing the samples, when it is not the ratio of
 ///   the sizes; `height` and `width` must be what it gives. Bicubic only.
-public func interpolate(
+package func interpolate(
     _ x: Tensor, height: Int, width: Int, _ interpolation: Interpolation, scale: Double? = nil
 ) -> Tensor {
     let op =
@@ -171,7 +171,7 @@ package func sampled(_ x: Tensor, grid: Tensor) -> Tensor {
 
 /// The kernel × kernel neighbourhood of every position of x (B, C, H, W), zeros outside:
 /// (B, C · kernel², H · W).
-public func unfold(_ x: Tensor, kernel: Int) -> Tensor {
+package func unfold(_ x: Tensor, kernel: Int) -> Tensor {
     let padding = kernel / 2
     return call(
         ops.unfold, .tensor(x), .ints([kernel, kernel]), .ints([1, 1]),

@@ -5,13 +5,13 @@
 #endif
 
 /// Random numbers from a seed: the same on every machine and with every libtorch (SplitMix64).
-public struct Generator: RandomNumberGenerator, Sendable, Equatable {
+package struct Generator: RandomNumberGenerator, Sendable, Equatable {
     /// All there is to save for going on later.
-    public var state: UInt64
+    package var state: UInt64
 
-    public init(seed: UInt64) { state = seed }
+    package init(seed: UInt64) { state = seed }
 
-    public mutating func next() -> UInt64 {
+    package mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
         var z = state
         z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
@@ -20,11 +20,11 @@ public struct Generator: RandomNumberGenerator, Sendable, Equatable {
     }
 
     /// A number from 0 to below 1, evenly.
-    public mutating func unit() -> Double { Double(next() >> 11) * 0x1p-53 }
+    package mutating func unit() -> Double { Double(next() >> 11) * 0x1p-53 }
 
     /// A standard normal number (Box–Muller; the second of the pair is not kept, so that the state
     /// is one number).
-    public mutating func normal() -> Double {
+    package mutating func normal() -> Double {
         let radius = (-2 * log(1 - unit())).squareRoot()
         return radius * cos(2 * .pi * unit())
     }

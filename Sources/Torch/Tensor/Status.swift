@@ -18,7 +18,7 @@ package func loseMemory(for what: String) {
 }
 
 /// Ends the process with what failed and why, which is libtorch's reason unless it is given.
-func trap(_ what: String, reason: String? = nil) -> Never {
+package func trap(_ what: String, reason: String? = nil) -> Never {
     fatalError("\(what): \(reason ?? String(cString: ct_last_error()))")
 }
 
@@ -36,7 +36,7 @@ func trapUnresolved(_ name: String) -> Never {
 /// without memory, cost next to nothing, and read out as zeros. So whatever `body` computed or wrote
 /// in place is to be discarded when this throws. Calls may nest. The mode belongs to the calling
 /// thread, so `body` is synchronous.
-public func withRecoverableMemory<Result>(_ body: () throws -> Result) throws -> Result {
+package func withRecoverableMemory<Result>(_ body: () throws -> Result) throws -> Result {
     let previous = ct_recovery_begin()
     let result: Swift.Result<Result, any Error>
     do { result = .success(try body()) } catch { result = .failure(error) }
@@ -52,49 +52,49 @@ public func withRecoverableMemory<Result>(_ body: () throws -> Result) throws ->
 
 /// Whether memory was lost inside the ``withRecoverableMemory(_:)`` this thread is in. What is
 /// computed now must not be kept.
-public var isMemoryLost: Bool { ct_recovery_lost() }
+package var isMemoryLost: Bool { ct_recovery_lost() }
 
 /// Whether a message of libtorch, cuDNN, cuBLAS or CUDA's driver says that memory ran out.
 package func meansOutOfMemory(_ message: String) -> Bool { ct_means_out_of_memory(message) }
 
 /// The library underneath.
-public enum Libtorch {
+package enum Libtorch {
     /// Checks that the libtorch found at run time fits this program.
     ///
     /// Called by a program at its start for a clear message; any first use of a tensor checks too, and
     /// traps.
-    public static func start() throws(TorchError) {
+    package static func start() throws(TorchError) {
         if ct_start() != CT_OK {
             throw TorchError.unusableLibrary(String(cString: ct_last_error()))
         }
     }
 
     /// The version that was found, such as `2.13.0`.
-    public static var version: String { String(cString: ct_version()) }
+    package static var version: String { String(cString: ct_version()) }
 
     /// The instructions that operators use on this processor, such as `AVX512`; `ATEN_CPU_CAPABILITY`
     /// changes them. Sums depend on them.
-    public static var instructionSet: String { String(cString: ct_cpu_capability()) }
+    package static var instructionSet: String { String(cString: ct_cpu_capability()) }
 
     /// Whether this processor multiplies half precision in tiles (Intel's AMX).
     package static var hasMatrixTiles: Bool { ct_has_matrix_tiles() }
 
     /// Whether float32 products and convolutions on CUDA devices may round their factors to TF32 (10 bits of
     /// fraction), for the whole process.
-    public static func allowTF32(_ value: Bool) { ct_allow_tf32(value) }
+    package static func allowTF32(_ value: Bool) { ct_allow_tf32(value) }
 
     /// Of the calling task; 0 where nobody has said.
     @TaskLocal static var threads: Int32 = 0
 
     /// How many threads one operator of the calling task may use: what ``withThreads(_:isolation:_:)`` was
     /// told, else libtorch's choice (`OMP_NUM_THREADS`, or one a core).
-    public static var threadCount: Int { threads > 0 ? Int(threads) : Int(ct_thread_count()) }
+    package static var threadCount: Int { threads > 0 ? Int(threads) : Int(ct_thread_count()) }
 
     /// Runs `body` with operators that may use `count` threads each, whatever other tasks use. Child tasks do as
     /// their parent does, detached ones as if nothing was said.
     ///
     /// - Parameter count: 1 or more; nil changes nothing.
-    public static func withThreads<Result>(
+    package static func withThreads<Result>(
         _ count: Int?, isolation: isolated (any Actor)? = #isolation,
         _ body: () async throws -> Result
     ) async rethrows -> Result {
@@ -102,7 +102,7 @@ public enum Libtorch {
     }
 
     /// The same without waiting.
-    public static func withThreads<Result>(
+    package static func withThreads<Result>(
         _ count: Int?, _ body: () throws -> Result
     ) rethrows -> Result {
         try $threads.withValue(value(count), operation: body)

@@ -2,17 +2,17 @@ import CTorch
 
 extension Tensor {
     /// A tensor of `values`, row-major.
-    public convenience init(_ values: [Float], _ shape: [Int], device: Device = .cpu) {
+    package convenience init(_ values: [Float], _ shape: [Int], device: Device = .cpu) {
         self.init(copying: values, shape, .float32, device)
     }
 
     /// A byte tensor of `values`, row-major.
-    public convenience init(bytes values: [UInt8], _ shape: [Int], device: Device = .cpu) {
+    package convenience init(bytes values: [UInt8], _ shape: [Int], device: Device = .cpu) {
         self.init(copying: values, shape, .uint8, device)
     }
 
     /// An integer tensor of `values`, row-major.
-    public convenience init(integers values: [Int64], _ shape: [Int], device: Device = .cpu) {
+    package convenience init(integers values: [Int64], _ shape: [Int], device: Device = .cpu) {
         self.init(copying: values, shape, .int64, device)
     }
 
@@ -31,7 +31,7 @@ extension Tensor {
     ///
     /// The memory holds anything at first. `fill` is not called when there was no memory (see
     /// ``withRecoverableMemory(_:)``). On its way to a CUDA device it is pinned, and nobody waits for it.
-    public convenience init(
+    package convenience init(
         _ shape: [Int], _ dtype: DType, device: Device = .cpu,
         fill: (UnsafeMutableRawBufferPointer) throws -> Void
     ) rethrows {
@@ -45,7 +45,7 @@ extension Tensor {
 
     /// A copy of elements that lie in `bytes`, `strides` elements apart (row-major when nil); for
     /// weights in a mapped file. Traps when they do not lie inside `bytes`: check first.
-    public convenience init(
+    package convenience init(
         copying bytes: UnsafeRawBufferPointer, _ shape: [Int], strides: [Int]? = nil,
         _ dtype: DType, device: Device = .cpu
     ) {
@@ -100,19 +100,19 @@ extension Tensor {
         return Tensor(owning: made)
     }
 
-    public static func zeros(
+    package static func zeros(
         _ shape: [Int], _ dtype: DType = .float32, device: Device = .cpu
     ) -> Tensor {
         call(ops.zeros, .ints(shape), .dtype(dtype), .none, .device(device))
     }
 
-    public static func ones(
+    package static func ones(
         _ shape: [Int], _ dtype: DType = .float32, device: Device = .cpu
     ) -> Tensor {
         call(ops.ones, .ints(shape), .dtype(dtype), .none, .device(device))
     }
 
-    public static func full(
+    package static func full(
         _ shape: [Int], _ value: Double, _ dtype: DType = .float32, device: Device = .cpu
     ) -> Tensor {
         call(
@@ -120,7 +120,7 @@ extension Tensor {
     }
 
     /// Float32 values that `next` gives one after the other.
-    public static func drawn(
+    package static func drawn(
         _ shape: [Int], device: Device = .cpu, _ next: () -> Double
     ) -> Tensor {
         Tensor(shape, .float32, device: device) { memory in

@@ -1,66 +1,66 @@
 extension Tensor {
     /// The same elements in another shape; one size may be -1. A view where the strides allow it.
-    public func reshaped(_ shape: Int...) -> Tensor { reshaped(shape) }
+    package func reshaped(_ shape: Int...) -> Tensor { reshaped(shape) }
 
-    public func reshaped(_ shape: [Int]) -> Tensor {
+    package func reshaped(_ shape: [Int]) -> Tensor {
         call(ops.reshape, .tensor(self), .ints(shape))
     }
 
     /// Dimensions from `first` to the last joined into one.
-    public func flattened(from first: Int, to last: Int = -1) -> Tensor {
+    package func flattened(from first: Int, to last: Int = -1) -> Tensor {
         call(ops.flatten, .tensor(self), .int(first), .int(last))
     }
 
     /// Dimensions in another order.
-    public func permuted(_ order: Int...) -> Tensor {
+    package func permuted(_ order: Int...) -> Tensor {
         call(ops.permute, .tensor(self), .ints(order))
     }
 
-    public func transposed(_ first: Int, _ second: Int) -> Tensor {
+    package func transposed(_ first: Int, _ second: Int) -> Tensor {
         call(ops.transpose, .tensor(self), .int(first), .int(second))
     }
 
     /// A view with sizes of 1 repeated; -1 keeps a size.
-    public func expanded(_ shape: Int...) -> Tensor {
+    package func expanded(_ shape: Int...) -> Tensor {
         call(ops.expand, .tensor(self), .ints(shape))
     }
 
-    public func unsqueezed(_ dimension: Int) -> Tensor {
+    package func unsqueezed(_ dimension: Int) -> Tensor {
         call(ops.unsqueeze, .tensor(self), .int(dimension))
     }
 
-    public func squeezed(_ dimension: Int) -> Tensor {
+    package func squeezed(_ dimension: Int) -> Tensor {
         call(ops.squeeze, .tensor(self), .int(dimension))
     }
 
     /// Entry `index` of `dimension`, which disappears; a view.
-    public func selecting(_ dimension: Int, _ index: Int) -> Tensor {
+    package func selecting(_ dimension: Int, _ index: Int) -> Tensor {
         call(ops.select, .tensor(self), .int(dimension), .int(index))
     }
 
     /// Entries `range` of `dimension`; a view.
-    public func narrowed(_ dimension: Int, _ range: Range<Int>) -> Tensor {
+    package func narrowed(_ dimension: Int, _ range: Range<Int>) -> Tensor {
         call(
             ops.narrow, .tensor(self), .int(dimension), .int(range.lowerBound), .int(range.count))
     }
 
     /// Entries `range` of `dimension` to its end; a view.
-    public func narrowed(_ dimension: Int, from first: Int) -> Tensor {
+    package func narrowed(_ dimension: Int, from first: Int) -> Tensor {
         narrowed(dimension, first..<max(first, size(dimension)))
     }
 
     /// The entries of `dimension` one by one; views.
-    public func unbound(_ dimension: Int) -> [Tensor] {
+    package func unbound(_ dimension: Int) -> [Tensor] {
         callList(ops.unbind, .tensor(self), .int(dimension))
     }
 
     /// `count` nearly equal parts along `dimension`; views.
-    public func chunks(_ count: Int, along dimension: Int) -> [Tensor] {
+    package func chunks(_ count: Int, along dimension: Int) -> [Tensor] {
         callList(ops.chunk, .tensor(self), .int(count), .int(dimension))
     }
 
     /// The rows (entries of the first dimension) `rows`, in that order; a copy.
-    public func rows(_ rows: [Int]) -> Tensor {
+    package func rows(_ rows: [Int]) -> Tensor {
         let index = Tensor(integers: rows.map(Int64.init), [rows.count], device: device)
         return call(ops.indexSelect, .tensor(self), .int(0), .tensor(index)) {
             [rows.count] + shape.dropFirst()
@@ -68,32 +68,32 @@ extension Tensor {
     }
 
     /// Reversed along `dimension`; a copy.
-    public func flipped(_ dimension: Int) -> Tensor {
+    package func flipped(_ dimension: Int) -> Tensor {
         call(ops.flip, .tensor(self), .ints([dimension]))
     }
 
     /// Joined along an existing dimension.
-    public static func concatenated(_ tensors: [Tensor], along dimension: Int = 0) -> Tensor {
+    package static func concatenated(_ tensors: [Tensor], along dimension: Int = 0) -> Tensor {
         call(ops.cat, .tensors(tensors), .int(dimension))
     }
 
     /// Joined along a new dimension.
-    public static func stacked(_ tensors: [Tensor], along dimension: Int = 0) -> Tensor {
+    package static func stacked(_ tensors: [Tensor], along dimension: Int = 0) -> Tensor {
         call(ops.stack, .tensors(tensors), .int(dimension))
     }
 
     /// These elements in the given order in memory; itself when they already are.
-    public func contiguous(_ format: MemoryFormat = .contiguous) -> Tensor {
+    package func contiguous(_ format: MemoryFormat = .contiguous) -> Tensor {
         call(ops.contiguous, .tensor(self), .memoryFormat(format))
     }
 
     /// As another type; itself when it already is.
-    public func to(_ dtype: DType) -> Tensor {
+    package func to(_ dtype: DType) -> Tensor {
         dtype == self.dtype ? self : call(ops.toDType, .tensor(self), .dtype(dtype))
     }
 
     /// On another device; itself when it already is there.
-    public func to(_ device: Device) -> Tensor { to(device, waits: true) }
+    package func to(_ device: Device) -> Tensor { to(device, waits: true) }
 
     /// - Parameter waits: whether the host waits for the copy. Without, this tensor's memory must be pinned if it
     ///   is the host's; libtorch keeps it until the copy is done.
@@ -104,5 +104,5 @@ extension Tensor {
     }
 
     /// A copy with its own memory.
-    public func cloned() -> Tensor { call(ops.clone, .tensor(self)) }
+    package func cloned() -> Tensor { call(ops.clone, .tensor(self)) }
 }

@@ -1,33 +1,33 @@
-import CTorch
+package import CTorch
 
 /// An n-dimensional array in libtorch's memory, on one device.
 ///
 /// Operators do not throw: one that fails is our mistake and traps with its name. See
 /// ``withRecoverableMemory(_:)`` for the exception. Not `Sendable`: a tensor stays with the task that
 /// owns the network.
-public final class Tensor {
+package final class Tensor {
     /// One strong reference to a `c10::TensorImpl`, given back by `deinit`.
-    let handle: ct_tensor
+    package let handle: ct_tensor
 
     init(owning handle: ct_tensor) { self.handle = handle }
 
     deinit { ct_release(handle) }
 
     /// The sizes of all dimensions.
-    public var shape: [Int] {
+    package var shape: [Int] {
         withSizes { sizes in sizes.map { Int($0) } }
     }
 
     /// How many dimensions there are.
-    public var rank: Int { withSizes { $0.count } }
+    package var rank: Int { withSizes { $0.count } }
 
     /// How many elements there are.
-    public var count: Int {
+    package var count: Int {
         withSizes { sizes in sizes.reduce(1) { $0 * Int($1) } }
     }
 
     /// The size of dimension `dimension`; a negative one counts from the last.
-    public func size(_ dimension: Int) -> Int {
+    package func size(_ dimension: Int) -> Int {
         withSizes { sizes in
             let index = dimension < 0 ? dimension + sizes.count : dimension
             precondition(
@@ -38,7 +38,7 @@ public final class Tensor {
     }
 
     /// How many elements apart neighbours of each dimension are.
-    public var strides: [Int] {
+    package var strides: [Int] {
         var start: UnsafePointer<Int64>?
         var count: Int32 = 0
         check(ct_strides(handle, &start, &count), "strides")
@@ -48,7 +48,7 @@ public final class Tensor {
     }
 
     /// The type of the elements.
-    public var dtype: DType {
+    package var dtype: DType {
         let number = ct_dtype(handle)
         guard let dtype = DType(rawValue: number) else {
             trap("dtype", reason: "ScalarType \(number) is not one we use")
@@ -57,7 +57,7 @@ public final class Tensor {
     }
 
     /// Where the memory is. A placeholder of ``withRecoverableMemory(_:)`` says `cpu`.
-    public var device: Device {
+    package var device: Device {
         ct_device_type(handle) == Int32(CT_CUDA) ? .cuda(Int(ct_device_index(handle))) : .cpu
     }
 
@@ -65,19 +65,19 @@ public final class Tensor {
     var isPlaceholder: Bool { ct_device_type(handle) == Int32(CT_META) }
 
     /// The elements as `Float`, in row-major order whatever the strides. Copies from the device.
-    public func floats() -> [Float] { values(.float32, zero: Float(0)) }
+    package func floats() -> [Float] { values(.float32, zero: Float(0)) }
 
     /// The elements as `Double`, in row-major order.
     package func doubles() -> [Double] { values(.float64, zero: 0.0) }
 
     /// The elements as `Int64`, in row-major order.
-    public func integers() -> [Int64] { values(.int64, zero: Int64(0)) }
+    package func integers() -> [Int64] { values(.int64, zero: Int64(0)) }
 
     /// The elements as bytes, in row-major order; for masks and images. Booleans give 0 and 1.
-    public func bytes() -> [UInt8] { values(.uint8, zero: UInt8(0)) }
+    package func bytes() -> [UInt8] { values(.uint8, zero: UInt8(0)) }
 
     /// The one element of a tensor that has one; 0 for a placeholder.
-    public func item() -> Float {
+    package func item() -> Float {
         if isPlaceholder { return 0 }
         precondition(count == 1, "item() of a tensor of shape \(shape)")
         return floats()[0]
@@ -86,7 +86,7 @@ public final class Tensor {
     /// Lets `body` read the elements as they lie in host memory: contiguous, this type, row-major.
     ///
     /// Empty for a placeholder of ``withRecoverableMemory(_:)``.
-    public func withBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows
+    package func withBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows
         -> Result
     {
         let host = to(.cpu).contiguous()
@@ -119,5 +119,5 @@ public final class Tensor {
 }
 
 extension Tensor: CustomStringConvertible {
-    public var description: String { "Tensor(\(shape), \(dtype), \(device))" }
+    package var description: String { "Tensor(\(shape), \(dtype), \(device))" }
 }

@@ -40,7 +40,7 @@ package struct TrainingSet: Sendable {
     /// How many annotations each reason keeps out; only reasons that occur.
     package private(set) var dropCounts: [DropReason: Int] = [:]
     /// Samples of each size bucket; nil: areas on a border, which are in no bucket (SPEC §5).
-    package private(set) var bucketCounts: [MaskModel.SizeBucket?: Int] = [:]
+    package private(set) var bucketCounts: [SizeBucket?: Int] = [:]
     /// Samples of each category, by place in `file.categories`.
     package private(set) var categoryCounts: [Int]
     /// Samples whose category the file does not list.
@@ -126,7 +126,7 @@ package struct TrainingSet: Sendable {
                 continue
             }
             annotations.append(annotation.index)
-            let bucket = MaskModel.SizeBucket(area: float32Area(of: annotation.box))
+            let bucket = SizeBucket(area: float32Area(of: annotation.box), border: .neither)
             bucketCounts[bucket, default: 0] += 1
             if let category = annotation.categoryIndex {
                 categoryCounts[category] += 1

@@ -1,4 +1,5 @@
 // The key-value store that the processes of a run share: c10d's TCPStore, with the run's seal.
+#include "cdistributed.h"
 #include "store.hpp"
 #include "guard.hpp"
 #include "sealed_store.hpp"

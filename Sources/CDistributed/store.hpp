@@ -1,6 +1,6 @@
 // What other files need from store.cpp.
 #pragma once
-#include "ctorch.h"
+#include "cdistributed.h"
 
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 

@@ -1,4 +1,5 @@
-import CTorch
+import CDistributed
+package import Torch
 
 /// A connection to the key-value store that the processes of a run share (c10d's TCPStore).
 ///
@@ -7,10 +8,10 @@ import CTorch
 ///
 /// One thread at a time uses a connection, for a call that waits holds it. Not `Sendable`: another
 /// thread opens its own.
-public final class SharedStore {
+package final class SharedStore {
     let handle: ct_store
 
-    public enum Role: Sendable {
+    package enum Role: Sendable {
         case joins
         /// This process keeps the store. With `locally` only this machine reaches it.
         case serves(locally: Bool)
@@ -26,7 +27,7 @@ public final class SharedStore {
     ///   - timeout: of connecting. A store that is not there, or not the run's, is told within 3 s.
     /// - Throws: `TorchError.stranger` where the port is taken or the store another run's, `.notYet` where
     ///   something else answers, `.communication` where nothing does.
-    public init(
+    package init(
         host: String, port: Int, role: Role = .joins, secret: [UInt8] = [], timeout: Duration
     ) throws(TorchError) {
         var made: ct_store?
@@ -48,14 +49,14 @@ public final class SharedStore {
     deinit { ct_store_close(handle) }
 
     /// The port that the store is served on.
-    public var port: Int { Int(ct_store_port(handle)) }
+    package var port: Int { Int(ct_store_port(handle)) }
 
-    public func set(_ key: String, _ value: [UInt8]) throws(TorchError) {
+    package func set(_ key: String, _ value: [UInt8]) throws(TorchError) {
         try communicate(ct_store_set(handle, key, value, Int64(value.count)))
     }
 
     /// The value of `key`, which somebody sets within `timeout`.
-    public func value(_ key: String, timeout: Duration) throws(TorchError) -> [UInt8] {
+    package func value(_ key: String, timeout: Duration) throws(TorchError) -> [UInt8] {
         var bytes: UnsafeRawPointer?
         var count: Int64 = 0
         try communicate(ct_store_get(handle, key, timeout.wholeMilliseconds, &bytes, &count))
@@ -64,7 +65,7 @@ public final class SharedStore {
     }
 
     /// Whether somebody has set `key`.
-    public func contains(_ key: String) throws(TorchError) -> Bool {
+    package func contains(_ key: String) throws(TorchError) -> Bool {
         var result = false
         try communicate(ct_store_has(handle, key, &result))
         return result
@@ -72,7 +73,7 @@ public final class SharedStore {
 
     /// Adds to a number that begins at 0, and gives the sum. No two processes get the same one.
     @discardableResult
-    public func add(_ key: String, _ amount: Int) throws(TorchError) -> Int {
+    package func add(_ key: String, _ amount: Int) throws(TorchError) -> Int {
         var result: Int64 = 0
         try communicate(ct_store_add(handle, key, Int64(amount), &result))
         return Int(result)
@@ -110,7 +111,7 @@ extension Libtorch {
 
     /// Checks that several processes can work together with the libtorch that was found: the classes
     /// for it are tied to the version this program was built for.
-    public static func checkDistributed() throws(TorchError) {
+    package static func checkDistributed() throws(TorchError) {
         if ct_distributed_check() != CT_OK {
             throw .unusableLibrary(String(cString: ct_last_error()))
         }

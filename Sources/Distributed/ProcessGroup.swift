@@ -1,10 +1,11 @@
-import CTorch
+import CDistributed
+package import Torch
 
 /// The processes of a run, for collectives on host memory (c10d's Gloo). All of them make the same
 /// calls in the same order.
-public final class ProcessGroup {
-    public let rank: Int
-    public let count: Int
+package final class ProcessGroup {
+    package let rank: Int
+    package let count: Int
     private let handle: ct_group
 
     /// Meets the other processes over `store`.
@@ -12,7 +13,7 @@ public final class ProcessGroup {
     /// - Parameters:
     ///   - prefix: of the group's keys in the store, which may hold those of an earlier group.
     ///   - timeout: a collective that takes longer fails.
-    public init(
+    package init(
         _ store: SharedStore, prefix: String = "", rank: Int, count: Int, timeout: Duration
     ) throws(TorchError) {
         precondition(0 <= rank && rank < count, "rank \(rank) of \(count)")
@@ -30,17 +31,17 @@ public final class ProcessGroup {
     deinit { ct_group_close(handle) }
 
     /// Starts to make `tensor`, in place, the sum over all processes.
-    public func startSum(_ tensor: Tensor) throws(TorchError) -> PendingCollective {
+    package func startSum(_ tensor: Tensor) throws(TorchError) -> PendingCollective {
         var work: ct_work?
         try communicate(ct_all_reduce(handle, tensor.handle, &work))
         return PendingCollective(host: work, tensor)
     }
 
     /// Makes `tensor`, in place, the sum over all processes; the same bits on each.
-    public func sum(_ tensor: Tensor) throws(TorchError) { try startSum(tensor).wait() }
+    package func sum(_ tensor: Tensor) throws(TorchError) { try startSum(tensor).wait() }
 
     /// Makes `tensor`, in place, what the process `root` has.
-    public func broadcast(_ tensor: Tensor, from root: Int) throws(TorchError) {
+    package func broadcast(_ tensor: Tensor, from root: Int) throws(TorchError) {
         var work: ct_work?
         try communicate(ct_broadcast(handle, tensor.handle, Int32(root), &work))
         try PendingCollective(host: work, tensor).wait()
@@ -48,7 +49,7 @@ public final class ProcessGroup {
 }
 
 /// A collective on its way. Its tensor must not be used before ``wait()`` is back.
-public final class PendingCollective {
+package final class PendingCollective {
     private enum Work {
         case host(ct_work)
         case device(ct_event)
@@ -72,7 +73,7 @@ public final class PendingCollective {
     }
 
     /// On a device only the operators that follow wait; the host goes on.
-    public func wait() throws(TorchError) {
+    package func wait() throws(TorchError) {
         guard let work else { return }
         self.work = nil
         switch work {

@@ -1,11 +1,13 @@
+package import Torch
+
 /// Lists of tensors as a few long vectors, in which they cross between processes: many small messages
 /// would each pay the way.
-public struct FlatBuckets {
+package struct FlatBuckets {
     /// Places in the list; one vector each.
-    public let ranges: [Range<Int>]
+    package let ranges: [Range<Int>]
 
     /// - Parameter byteLimit: of float32 in a vector; a tensor above it has one of its own.
-    public init(_ tensors: [Tensor], byteLimit: Int = 32 << 20) {
+    package init(_ tensors: [Tensor], byteLimit: Int = 32 << 20) {
         var ranges: [Range<Int>] = []
         var start = 0
         var size = 0
@@ -23,7 +25,7 @@ public struct FlatBuckets {
     }
 
     /// The tensors' elements one after the other, on `device`; never their own memory.
-    public static func packed(
+    package static func packed(
         _ tensors: some Sequence<Tensor>, as dtype: DType, on device: Device = .cpu
     ) -> Tensor {
         withoutGradients {
@@ -34,14 +36,14 @@ public struct FlatBuckets {
 
     /// Views of `vector` in the shapes of `tensors`, as float32 on the device; of its own memory where it is that
     /// already.
-    public static func views(
+    package static func views(
         of vector: Tensor, shapes: [[Int]], device: Device
     ) -> [Tensor] {
         parts(of: vector.to(.float32).to(device), shapes: shapes)
     }
 
     /// Views of the memory of `vector`.
-    public static func parts(of vector: Tensor, shapes: [[Int]]) -> [Tensor] {
+    package static func parts(of vector: Tensor, shapes: [[Int]]) -> [Tensor] {
         var offset = 0
         return shapes.map { shape in
             let count = shape.reduce(1, *)

@@ -1,6 +1,7 @@
 // Several processes: Gloo's collectives between hosts' memories. These classes and those of store.cpp are called
 // through their virtual functions, whose order changes from one libtorch to the next; so unlike the rest of
 // the shim both files run on the version they were compiled for only, and say so.
+#include "cdistributed.h"
 #include "guard.hpp"
 #include "handles.hpp"
 #include "store.hpp"

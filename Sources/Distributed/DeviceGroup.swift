@@ -1,15 +1,16 @@
-import CTorch
+import CDistributed
+package import Torch
 
 /// The processes of a run, each with a GPU of its own, for collectives on the GPUs' memory (NCCL). All of them make
 /// the same calls in the same order.
 ///
 /// A collective is enqueued like an operator, on a stream beside that of the operators. It does not fail when another
 /// process is lost: it never ends.
-public final class DeviceGroup {
+package final class DeviceGroup {
     private let handle: ct_nccl
 
     /// Names a new group to all its processes; one of them makes it.
-    public static func makeID() throws(TorchError) -> [UInt8] {
+    package static func makeID() throws(TorchError) -> [UInt8] {
         var id = [UInt8](repeating: 0, count: Int(CT_NCCL_ID_SIZE))
         try communicate(ct_nccl_id(&id))
         return id
@@ -20,7 +21,7 @@ public final class DeviceGroup {
     /// - Parameters:
     ///   - id: from ``makeID()``, the same for all.
     ///   - device: a CUDA device that no other process of the group has.
-    public init(id: [UInt8], rank: Int, count: Int, device: Device) throws(TorchError) {
+    package init(id: [UInt8], rank: Int, count: Int, device: Device) throws(TorchError) {
         // It comes from another process.
         guard id.count == Int(CT_NCCL_ID_SIZE) else {
             throw .communication("the id of a group of devices has \(id.count) bytes")
@@ -38,14 +39,14 @@ public final class DeviceGroup {
     deinit { ct_nccl_close(handle) }
 
     /// Starts to make `tensor`, in place, the sum over all processes.
-    public func startSum(_ tensor: Tensor) throws(TorchError) -> PendingCollective {
+    package func startSum(_ tensor: Tensor) throws(TorchError) -> PendingCollective {
         var end: ct_event?
         try communicate(ct_nccl_all_reduce(handle, tensor.handle, &end))
         return PendingCollective(device: end, tensor)
     }
 
     /// Makes `tensor`, in place, what the process `root` has, before the next operator uses it.
-    public func broadcast(_ tensor: Tensor, from root: Int) throws(TorchError) {
+    package func broadcast(_ tensor: Tensor, from root: Int) throws(TorchError) {
         var end: ct_event?
         try communicate(ct_nccl_broadcast(handle, tensor.handle, Int32(root), &end))
         try PendingCollective(device: end, tensor).wait()

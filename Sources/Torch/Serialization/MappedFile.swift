@@ -5,7 +5,7 @@ package import Foundation
 #endif
 
 /// The bytes of a file, mapped into memory rather than read, or a buffer that stands for one.
-package struct FileBytes: Sendable {
+package struct MappedFile: Sendable {
     package let data: Data
     /// The path, or what the caller calls the buffer; errors start with it.
     package let name: String

@@ -1,5 +1,6 @@
 // Several GPUs: NCCL's collectives, by the C interface of the libnccl.so.2 that libtorch_cuda.so brings. c10d's class for
 // them cannot be compiled without CUDA's headers, and its layout belongs to one version of libtorch.
+#include "cdistributed.h"
 #include "cuda.hpp"
 
 #include <cstring>
