@@ -1,4 +1,5 @@
 import ArgumentParser
+import Files
 import Serving
 import Specs
 
@@ -27,6 +28,9 @@ struct ReviewCommand: AsyncParsableCommand {
     @Option(help: "Where the page's Save writes (default: MASKS.reviewed.json).")
     var out: String?
 
+    @Flag(help: "Let Save and --export replace a file that this review did not write.")
+    var overwrite = false
+
     @Option(help: "Where to listen, on this machine; port 0 takes a free one.")
     var listen = "127.0.0.1:0"
 
@@ -44,31 +48,49 @@ struct ReviewCommand: AsyncParsableCommand {
     @Flag(name: .shortAndLong, help: "Show only warnings and errors.")
     var quiet = false
 
-    func validate() throws { try checkMaxPixels(maxPixels) }
+    func validate() throws {
+        try checkMaxPixels(maxPixels)
+        if export != nil, out != nil {
+            throw ValidationError("--out names the file of the page's Save; --export opens no page")
+        }
+    }
 
     @MainActor
     func run() async throws {
         var options = ReviewOptions(masks: masks, images: images, output: export ?? out)
+        options.overwrites = overwrite
         options.listen = listen
         options.model = model.model
         options.labeler = try model.labelerOptions()
         options.appliesEXIF = appliesEXIF
         options.maxPixels = maxPixels
         if let by { options.author = by }
-        guard export == nil else {
-            return try StandardStreams.show(await ReviewServer.export(options))
+        if let export {
+            let message = try await ReviewServer.export(options)
+            // Standard output may be where the masks went.
+            if OutputFile.isStream(export) {
+                StandardStreams.say(message + "\n")
+            } else {
+                try StandardStreams.show(message)
+            }
+            return
         }
         try await review(options, quiet: quiet)
     }
 }
 
-/// Serves the page until Ctrl-C.
+/// Serves the page until Ctrl-C. Its address goes to standard output.
 @MainActor
 func review(_ options: ReviewOptions, quiet: Bool) async throws {
     ThisProcess.prepare(idleThreadsSleep: true)
     let console = ConsoleProgress(quiet: quiet)
     let server = try await ReviewServer(options, onEvent: console.handle)
     try await server.run { url in
-        console.handle(.note("open \(url) in a browser; Ctrl-C ends"))
+        console.handle(.note("open this address in a browser; Ctrl-C ends"))
+        do {
+            try StandardStreams.show(url)
+        } catch {
+            StandardStreams.say("\(url)\n")
+        }
     }
 }

@@ -1,8 +1,11 @@
 import Annotations
+import Files
 import Foundation
+import Glibc
 import Imaging
 import MaskAutoLabeler
 import Serving
+import Specs
 import Testing
 
 @Suite("mal review")
@@ -31,14 +34,20 @@ struct ReviewServerTests {
         try Data(text.utf8).write(to: URL(fileURLWithPath: masks))
     }
 
-    private func withReview(
-        _ body: (HTTPClient, _ page: String) async throws -> Void
-    ) async throws {
-        var options = ReviewOptions(masks: masks, images: Demo.images)
+    private func options(output: String? = nil) -> ReviewOptions {
+        var options = ReviewOptions(masks: masks, images: Demo.images, output: output)
         options.model = .tiny
         options.labeler.device = .cpu
         options.labeler.threads = 1
         options.author = "tester"
+        return options
+    }
+
+    private func withReview(
+        images: String? = nil, _ body: (HTTPClient, _ page: String) async throws -> Void
+    ) async throws {
+        var options = options()
+        if let images { options.images = images }
         let server = try await ReviewServer(options)
         let (urls, source) = AsyncStream<String>.makeStream()
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -179,7 +188,7 @@ struct ReviewServerTests {
         for place in [1, 2] {
             let record = file.annotations[place]
             #expect(try file.truth(of: record, imageSize: size) == painted)
-            #expect(file.number("area", of: record) == 300)
+            #expect(file.number("area", of: record) == Double(painted.area))
         }
         #expect(file.annotations[2].box == Box(cocoX: 5, y: 6, width: 7, height: 8))
     }
@@ -247,5 +256,189 @@ struct ReviewServerTests {
                 "\(masks).review.sqlite: it is the review of other masks; the masks have changed "
                     + "since. Move it away to begin anew")
         ) { _ = try await ReviewServer.export(options) }
+    }
+
+    @Test("A log belongs to one process; the result can be written beside it")
+    func locked() async throws {
+        try await withReview { client, page in
+            await #expect(
+                throws: FileError.unwritable(
+                    path: masks + ".review.sqlite",
+                    reason: "another mal (process \(getpid())) is writing it; wait for it or give "
+                        + "another name")
+            ) { _ = try await ReviewServer(options()) }
+            let step = try await client.post(
+                page + "api/step",
+                ["kind": "accept", "changes": [["key": "a0", "version": 0, "state": "accepted"]]])
+            #expect(step.status == 200)
+            let path = folder.path + "/now.json"
+            let message = try await ReviewServer.export(options(output: path))
+            #expect(message == "\(path): 1 reviewed, 0 changed, 0 added, 0 deleted")
+        }
+    }
+
+    @Test("No output is written over an input")
+    func inputs() async throws {
+        try await withReview { _, _ in }
+        let link = folder.path + "/link.json"
+        try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: masks)
+        let photo = Demo.images + "/chelsea.png"
+        let log = masks + ".review.sqlite"
+        for (output, input) in [
+            (masks, "input masks \(masks)"), (link, "input masks \(masks)"),
+            (folder.path + "/./masks.json", "input masks \(masks)"),
+            (photo, "input image \(photo)"), (log, "input log \(log)"),
+        ] {
+            await #expect(
+                throws: LabelingError.wrongUse(
+                    "the output masks \(output) is the \(input); give another name")
+            ) { _ = try await ReviewServer.export(options(output: output)) }
+            await #expect(throws: LabelingError.self) {
+                _ = try await ReviewServer(options(output: output))
+            }
+        }
+    }
+
+    @Test("Only an unchanged result of the same review is replaced")
+    func standing() async throws {
+        let path = folder.path + "/masks.reviewed.json"
+        let refusal = LabelingError.wrongUse(
+            "the output \(path) is there, and is no result of this review, or it has changed since; "
+                + "--overwrite replaces it, --out names another file")
+        try Data("mine".utf8).write(to: URL(fileURLWithPath: path))
+        try await withReview { client, page in
+            let answer = try await client.post(page + "api/save", [:])
+            #expect(answer.status == 422)
+            #expect(answer.message == "\(refusal)")
+        }
+        await #expect(throws: refusal) { _ = try await ReviewServer.export(options()) }
+        #expect(try String(contentsOfFile: path, encoding: .utf8) == "mine")
+        try FileManager.default.removeItem(atPath: path)
+        for _ in 0..<2 { _ = try await ReviewServer.export(options()) }
+        #expect(
+            try Data(contentsOf: URL(fileURLWithPath: path))
+                == Data(contentsOf: URL(fileURLWithPath: masks)))
+        try Data("mine".utf8).write(to: URL(fileURLWithPath: path))
+        await #expect(throws: refusal) { _ = try await ReviewServer.export(options()) }
+        var overwriting = options()
+        overwriting.overwrites = true
+        _ = try await ReviewServer.export(overwriting)
+        #expect(try AnnotationFile.read(path: path).annotations.count == 3)
+    }
+
+    @Test("A change of state or category keeps the mask's spelling, and what is undone leaves none")
+    func spelling() async throws {
+        let polygon = "[[ 10, 10.50, 40,10.5 ,40, 30]]"
+        try write(
+            """
+            {"images": [{"id": 3, "file_name": "chelsea.png"}], "categories": [{"id": 0}, {"id": 5}],
+             "annotations": [{"id": 1, "image_id": 3, "category_id": 5, "bbox": [10, 10, 30, 20],
+              "segmentation": \(polygon)}]}
+            """)
+        let before = try String(contentsOfFile: masks, encoding: .utf8)
+        try await withReview { client, page in
+            let object = try await client.get(page + "api/object/a0")
+            let counts = try #require(
+                (object.json?["object"] as? [String: Any])?["counts"] as? String)
+            // The same mask painted is no change.
+            for change in [["counts": counts], ["category": 0]] as [[String: Any]] {
+                let known = try await client.get(page + "api/object/a0")
+                let version = (known.json?["object"] as? [String: Any])?["version"] ?? -1
+                let fields = change.merging(["key": "a0", "version": version]) { $1 }
+                let step = try await client.post(
+                    page + "api/step", ["kind": "category", "changes": [fields]])
+                #expect(step.status == 200, "\(step.text)")
+            }
+            let path = folder.path + "/one.json"
+            _ = try await ReviewServer.export(options(output: path))
+            let text = try String(contentsOfFile: path, encoding: .utf8)
+            #expect(text.contains("\"category_id\": 0,"))
+            #expect(text.contains("\"segmentation\": \(polygon)"))
+            #expect(!text.contains("area"))
+            var index = try await client.get(page + "api/index")
+            for _ in 0..<2 {
+                index = try await client.post(page + "api/undo", ["head": head(index, "undo")])
+                #expect(index.status == 200)
+            }
+            _ = try await ReviewServer.export(options(output: path))
+            #expect(try String(contentsOfFile: path, encoding: .utf8) == before)
+        }
+    }
+
+    private func write(_ text: String) throws {
+        try Data(text.utf8).write(to: URL(fileURLWithPath: masks))
+    }
+
+    @Test("What can't be shown is told in words")
+    func words() async throws {
+        let images = folder.path + "/images"
+        try FileManager.default.createDirectory(atPath: images, withIntermediateDirectories: true)
+        for (name, target) in [("in.png", Demo.images), ("out.png", Demo.images)] {
+            let path = images + "/" + name
+            if name == "in.png" {
+                try FileManager.default.copyItem(atPath: target + "/chelsea.png", toPath: path)
+            } else {
+                try FileManager.default.createSymbolicLink(
+                    atPath: path, withDestinationPath: target + "/chelsea.png")
+            }
+        }
+        try write(
+            """
+            {"images": [{"id": 1, "file_name": "in.png"}, {"id": 2, "file_name": "out.png"},
+              {"id": 3, "file_name": "gone.png"}], "categories": [{"id": 0}],
+             "annotations": [
+              {"id": 7, "image_id": 1, "category_id": 0, "bbox": [1, 1, 3, 2],
+               "segmentation": {"size": [4, 5], "counts": [20]}},
+              {"id": 8, "image_id": 2, "category_id": 0, "bbox": [1, 1, 3, 2]},
+              {"id": 9, "image_id": 3, "category_id": 0, "bbox": [1, 1, 3, 2]}]}
+            """)
+        try await withReview(images: images) { client, page in
+            let size = try await client.get(page + "api/object/a0")
+            #expect(size.status == 422)
+            #expect(
+                size.message.hasSuffix(
+                    "segmentation must be the size of its image, [300, 451], is [4, 5]"),
+                "\(size.message)")
+            #expect(size.message.contains("7"))
+            let link = try await client.get(page + "api/object/a1")
+            #expect(link.status == 422)
+            #expect(
+                link.message
+                    == "out.png: it is a link that leads out of --images, or can't be read")
+            let gone = try await client.get(page + "api/object/a2")
+            #expect(gone.status == 404)
+            #expect(gone.message == "gone.png: no such image below --images")
+            let tile = try await client.get(page + "api/tile/0?x=0&y=0&w=5&h=5&s=1")
+            #expect(tile.header.contains("private, max-age=3600"))
+            #expect(!tile.header.contains("no-store"))
+        }
+    }
+
+    @Test("A damaged log is refused")
+    func damaged() async throws {
+        try await withReview { client, page in
+            _ = try await client.post(
+                page + "api/step",
+                ["kind": "accept", "changes": [["key": "a0", "version": 0, "state": "accepted"]]])
+        }
+        let log = masks + ".review.sqlite"
+        let whole = try String(contentsOfFile: log, encoding: .isoLatin1)
+        for (part, other, reason) in [
+            ("\"image\":0", "\"image\":7", "\"a0\" can't be an object of these masks"),
+            ("\"image\":0", "\"image\":x", "a record in it is damaged"),
+        ] {
+            let text = whole.replacingOccurrences(of: part, with: other)
+            try text.write(toFile: log, atomically: false, encoding: .isoLatin1)
+            await #expect(throws: FileError.unreadable(path: log, reason: reason)) {
+                _ = try await ReviewServer.export(options())
+            }
+        }
+        for end in ["", "-wal", "-shm"] { try? FileManager.default.removeItem(atPath: log + end) }
+        try Data("no database, but text that is longer than a header".utf8).write(
+            to: URL(fileURLWithPath: log))
+        await #expect(
+            throws: FileError.unreadable(
+                path: log, reason: "it can't be used as the review's log: file is not a database")
+        ) { _ = try await ReviewServer.export(options()) }
     }
 }

@@ -2,7 +2,7 @@
 // photographs cost no more than small ones.
 
 const TILE = 512;
-const KEPT_TILES = 96;
+const KEPT_TILES = 160;
 
 export class View {
   constructor(photo, overlay, onError) {
@@ -74,10 +74,14 @@ export class View {
   }
 
   draw() {
-    if (this.scheduled || !this.size) return;
+    if (this.scheduled) return;
     this.scheduled = true;
     requestAnimationFrame(() => {
       this.scheduled = false;
+      for (const canvas of [this.photo, this.overlay]) {
+        canvas.getContext('2d').clearRect(0, 0, canvas.width, canvas.height);
+      }
+      if (!this.size) return;
       this.drawPhoto();
       this.drawMask();
     });
@@ -85,7 +89,6 @@ export class View {
 
   drawPhoto() {
     const context = this.photo.getContext('2d');
-    context.clearRect(0, 0, this.photo.width, this.photo.height);
     context.imageSmoothingEnabled = this.scale < 1;
     let step = 1;
     while (step * this.scale < 0.75 && step < 64) step *= 2;
@@ -115,7 +118,13 @@ export class View {
     }
     const tile = new Image();
     tile.addEventListener('load', () => this.draw());
-    tile.addEventListener('error', () => this.onError(`the picture could not be read (tile ${x}, ${y})`));
+    tile.addEventListener('error', () => {
+      this.onError('A part of the picture could not be read; it is asked for again.');
+      setTimeout(() => {
+        this.tiles.delete(name);
+        this.draw();
+      }, 3000);
+    });
     tile.src = `api/tile/${name}`;
     this.tiles.set(name, tile);
     if (this.tiles.size > KEPT_TILES) this.tiles.delete(this.tiles.keys().next().value);
@@ -125,7 +134,6 @@ export class View {
   drawMask() {
     const { overlay, scale, mask } = this;
     const context = overlay.getContext('2d');
-    context.clearRect(0, 0, overlay.width, overlay.height);
     if (mask && mask.width > 0 && this.mode !== 'hidden') this.paint(context, mask);
     if (this.box) {
       context.strokeStyle = '#ffc53d';

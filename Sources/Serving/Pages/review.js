@@ -1,7 +1,7 @@
 // The page: the queue of objects, the tools, and what is sent to the server. Every change is sent when it is made.
 
 import { View } from './canvas.js';
-import { get, post, Refused } from './api.js';
+import { connection, get, post, Refused } from './api.js';
 import { Mask } from './rle.js';
 import * as tools from './tools.js';
 
@@ -17,19 +17,56 @@ let mask = null;
 let tool = 'pan';
 let since = Date.now();
 let stage = 0;
+// The newest version of each object that an answer has told.
+const versions = new Map();
 
 const note = (text) => { $('note').textContent = text; };
 
-// Steps are sent one after the other, because each names the version that the one before made.
+// Steps are sent one after the other, because each names the version that the one before made. After a conflict the
+// ones that wait were made of a mask that is no longer there, and are given up.
 let chain = Promise.resolve();
+let waiting = 0;
+let conflicts = 0;
 function inTurn(work) {
-  chain = chain.then(work).catch(async (error) => {
-    note(error.message);
-    if (error instanceof Refused && error.status === 409) await reload();
-    if (!(error instanceof Refused)) note(`The server does not answer: ${error.message}. Nothing that it has taken is lost.`);
-  });
+  const known = conflicts;
+  waiting += 1;
+  chain = chain.then(() => {
+    if (known !== conflicts) return undefined;
+    return work();
+  }).catch(async (error) => {
+    if (error.status === 404 && error.message === 'there is no such page') {
+      note('mal review was started anew, with another address: open that one. '
+        + `${waiting === 1 ? 'The last change was' : `The last ${waiting} changes were`} not kept.`);
+    } else {
+      note(error.message);
+    }
+    if (!(error instanceof Refused)) console.error(error);
+    if (error.status !== 409) return;
+    if (waiting > 1) note(`${error.message}. What was done on this page since is not kept.`);
+    conflicts += 1;
+    await reload().catch((other) => note(other.message));
+  }).finally(() => { waiting -= 1; });
   return chain;
 }
+
+// Work that gives the object another mask: until it is done, the mask in sight can't be changed.
+let replacing = 0;
+function replace(work) {
+  if (!isFree()) return undefined;
+  replacing += 1;
+  return inTurn(work).finally(() => { replacing -= 1; });
+}
+
+function isFree() {
+  const isBusy = replacing > 0 || dragged?.kind === 'paint';
+  if (isBusy) note('One moment: the mask is still being changed.');
+  return !isBusy;
+}
+
+connection.onLost = () => note(`The server does not answer. ${waiting} ${waiting === 1 ? 'change waits' : 'changes wait'} `
+  + 'and will be sent when it does; keep this page open.');
+connection.onBack = () => note('The server answers again.');
+window.addEventListener('beforeunload', (event) => { if (waiting > 0) event.preventDefault(); });
 
 // MARK: The queue
 
@@ -64,19 +101,35 @@ function showProgress() {
 
 async function open(key) {
   const number = ++stage;
-  if (key === undefined) {
-    [current, mask] = [null, null];
-    $('title').textContent = 'No object';
-    $('facts').textContent = 'Nothing is left in this queue.';
-    view.show(0, null, null, null);
-    return;
+  if (key === undefined) return showNothing('Nothing is left in this queue.');
+  let found;
+  try {
+    found = await get(`object/${encodeURIComponent(key)}`);
+  } catch (error) {
+    if (number === stage) showNothing(`${key} can't be shown.`);
+    throw error;
   }
-  const found = await get(`object/${encodeURIComponent(key)}`);
-  if (number !== stage) return;
+  // A stroke that has begun ends on the object it was begun on.
+  while (dragged?.kind === 'paint') await new Promise((done) => { dragged.onEnd = done; });
+  if (number !== stage) return undefined;
   size = found.size;
+  versions.set(found.object.key, found.object.version);
   take(found.object);
+  showThreshold(0.5);
   since = Date.now();
-  view.fit(current.box);
+  return view.fit(current.box);
+}
+
+function showNothing(reason) {
+  [current, mask] = [null, null];
+  $('title').textContent = 'No object';
+  $('facts').textContent = reason;
+  view.show(0, null, null, null);
+}
+
+function showThreshold(value) {
+  $('threshold').value = value;
+  $('threshold-value').value = Number(value).toFixed(2);
 }
 
 function take(object) {
@@ -99,6 +152,7 @@ function describe() {
 function learn(answer) {
   heads = answer.heads;
   for (const object of answer.objects) {
+    versions.set(object.key, object.version);
     const known = entries.get(object.key);
     const short = [object.key, object.image, object.category, object.score, null, object.state, object.changed];
     if (known) {
@@ -127,6 +181,7 @@ function takeIndex(found) {
 
 async function reload() {
   const key = current?.key;
+  versions.clear();
   takeIndex(await get('index'));
   filter(key);
   showProgress();
@@ -137,9 +192,9 @@ async function reload() {
 // To the next object of the queue, or the one before; what no longer belongs there is left out.
 async function go(step) {
   const matches = matcher();
-  const isHere = queue[place] && queue[place][0] === current?.key;
+  const isHere = queue[place] && (current === null || queue[place][0] === current.key);
   if (isHere && !matches(queue[place])) queue.splice(place, 1);
-  const stays = isHere && queue[place]?.[0] === current.key;
+  const stays = isHere && (current === null || queue[place]?.[0] === current.key);
   let next = step < 0 ? place - 1 : stays ? place + 1 : place;
   while (queue[next] && !matches(queue[next])) {
     queue.splice(next, 1);
@@ -169,85 +224,122 @@ async function send(kind, changes) {
   return answer;
 }
 
-const own = (fields) => ({ key: current.key, version: current.version, ...fields });
-
-const verdict = (kind, state) => inTurn(async () => {
-  if (!current) return;
-  await send(kind, [own({ state })]);
-  await go(1);
+const change = (object, fields) => ({
+  key: object.key, version: versions.get(object.key) ?? object.version, ...fields,
 });
 
-const keepMask = () => {
-  const [key, counts] = [current.key, mask.encode()];
+// Shows an object's new mask, if the object is still in sight.
+function retake(answer, key) {
+  const object = answer.objects.find((known) => known.key === key);
+  if (current?.key === key) take(object);
+}
+
+let judged = null;
+const verdict = (kind, state) => {
+  const object = current;
+  // A key that is pressed again before the next object is there means this one.
+  if (!object || judged === object.key) return;
+  judged = object.key;
+  inTurn(async () => {
+    await send(kind, [change(object, { state })]);
+    if (current?.key === object.key) await go(1);
+  }).finally(() => { judged = null; });
+};
+
+const keepMask = (object, pixels) => {
+  const counts = pixels.encode();
   return inTurn(async () => {
-    if (current?.key !== key) return;
-    await send('mask', [own({ counts })]);
+    await send('mask', [change(object, { counts })]);
     // The mask stays as it is on the page: the next stroke may have begun.
-    if (current?.key === key) describe();
+    if (current?.key === object.key) describe();
   });
 };
 
-async function predict(box, threshold) {
-  const body = { image: current.image, box };
+function predict(object, box, threshold) {
+  const body = { image: object.image, box };
   if (threshold !== undefined) body.threshold = threshold;
   return post('predict', body);
 }
 
-const redraw = (box) => inTurn(async () => {
+const redraw = (object, box) => replace(async () => {
   note('The network labels the box…');
-  const found = await predict(box);
-  await send('box', [own({ box, counts: found.counts, score: found.score })]);
-  take(current);
-  $('threshold').value = 0.5;
+  const found = await predict(object, box);
+  const answer = await send('box', [change(object, { box, counts: found.counts, score: found.score })]);
+  retake(answer, object.key);
+  showThreshold(0.5);
 });
 
-const create = (box) => inTurn(async () => {
-  note('The network labels the box…');
-  const found = await predict(box);
-  const category = Number($('category').value || 0);
-  const answer = await send('new', [{
-    image: current.image, box, category, counts: found.counts, score: found.score,
-  }]);
-  place = queue.findIndex((object) => object[0] === answer.objects[0].key);
-  await open(answer.objects[0].key);
-});
-
-const click = (point, adds) => inTurn(async () => {
-  const found = await post('click', {
-    image: current.image, box: current.box, counts: mask.encode(),
-    x: Math.floor(point[0]), y: Math.floor(point[1]), adds,
-  });
-  await send('mask', [own({ counts: found.counts })]);
-  take(current);
-});
-
-const split = () => inTurn(async () => {
-  const parts = tools.split(mask);
-  if (parts.length < 2) return note('The mask is in one piece.');
-  const changes = parts.slice(0, 1000).map((part, number) => (number === 0
-    ? own({ counts: part.encode(), box: part.bounds() })
-    : { image: current.image, category: current.category ?? 0, counts: part.encode(), box: part.bounds() }));
-  await send('split', changes);
-  take(current);
-});
-
-const merge = (point) => inTurn(async () => {
-  const [x, y] = point.map(Math.floor);
-  const others = index.objects.filter((object) => object[1] === current.image && object[0] !== current.key
-    && object[5] !== 'deleted');
-  for (const other of others) {
-    const { object } = await get(`object/${other[0]}`);
-    const found = Mask.decode(size, object.counts);
-    if (!found.get(x, y)) continue;
-    tools.union(mask, found);
-    await send('merge', [own({ counts: mask.encode(), box: mask.bounds() }),
-      { key: object.key, version: object.version, state: 'deleted' }]);
-    return take(current);
+const create = (object, box) => {
+  const category = $('category').value;
+  if (category === '' && index.categories.length > 0) {
+    note('Choose a category first.');
+    return;
   }
-  note('No other object has a mask there.');
-});
+  replace(async () => {
+    note('The network labels the box…');
+    const found = await predict(object, box);
+    const added = { image: object.image, box, counts: found.counts, score: found.score };
+    if (category !== '') added.category = Number(category);
+    const { key } = (await send('new', [added])).objects[0];
+    place = queue.findIndex((entry) => entry[0] === key);
+    await open(key);
+  });
+};
 
-const turn = (name) => inTurn(async () => {
+const click = (point, adds) => {
+  const [object, counts] = [current, mask.encode()];
+  return replace(async () => {
+    const found = await post('click', {
+      image: object.image, box: object.box, counts, x: Math.floor(point[0]), y: Math.floor(point[1]), adds,
+    });
+    retake(await send('mask', [change(object, { counts: found.counts })]), object.key);
+  });
+};
+
+const split = () => {
+  if (!current || !isFree()) return;
+  const [object, parts] = [current, tools.split(mask)];
+  if (parts.length < 2) {
+    note('The mask is in one piece.');
+    return;
+  }
+  if (parts.length > 1000) {
+    note(`The mask is in ${parts.length} pieces; at most 1000 can be made objects. L keeps the largest.`);
+    return;
+  }
+  const changes = parts.map((part, number) => {
+    const fields = { counts: part.encode(), box: part.bounds() };
+    if (number === 0) return fields;
+    if (object.category !== null) fields.category = object.category;
+    return { ...fields, image: object.image };
+  });
+  replace(async () => {
+    const [first, ...others] = changes;
+    retake(await send('split', [change(object, first), ...others]), object.key);
+  });
+};
+
+const merge = (point) => {
+  const [object, whole] = [current, mask.copy()];
+  const [x, y] = point.map(Math.floor);
+  return replace(async () => {
+    const others = index.objects.filter((other) => other[1] === object.image && other[0] !== object.key
+      && other[5] !== 'deleted');
+    for (const [key] of others) {
+      const other = await get(`object/${key}`).catch(() => null);
+      const found = other && Mask.decode(other.size, other.object.counts);
+      if (!found?.get(x, y)) continue;
+      tools.union(whole, found);
+      const answer = await send('merge', [
+        change(object, { counts: whole.encode(), box: whole.bounds() }),
+        { key, version: other.object.version, state: 'deleted' }]);
+      return retake(answer, object.key);
+    }
+    return note('No other object has a mask there.');
+  });
+};
+
+const turn = (name) => replace(async () => {
   if (heads[name] === null) return;
   const answer = await post(name, { head: heads[name] });
   learn(answer);
@@ -257,10 +349,11 @@ const turn = (name) => inTurn(async () => {
   await open(shown ? shown.key : queue[place]?.[0]);
 });
 
-const edit = (change) => {
-  if (!current) return;
-  change(mask);
-  keepMask();
+const edit = (work) => {
+  if (!current || !isFree()) return;
+  work(mask);
+  view.draw();
+  keepMask(current, mask);
 };
 
 const save = () => inTurn(async () => note((await post('save', {})).message));
@@ -289,26 +382,50 @@ function boxOf(from, to) {
   return [x, y, right - x, bottom - y].map((value) => Math.round(value * 100) / 100);
 }
 
-function paint(from, to) {
-  tools.stroke(mask, from, to, Number($('brush').value), tool === 'brush' ? 1 : 0);
+function paint(stroke, to) {
+  tools.stroke(stroke.mask, stroke.last, to, Number($('brush').value), stroke.value);
+  stroke.last = to;
   view.draw();
 }
 
+// A second finger at once means a pinch, later it is the hand that rests on the screen.
+function isPinch(event) {
+  if (dragged?.kind !== 'paint') return true;
+  return event.pointerType === 'touch' && performance.now() - dragged.start < 250;
+}
+
+function giveUpStroke() {
+  const stroke = dragged;
+  dragged = null;
+  if (current?.key === stroke.object.key) {
+    mask = stroke.before;
+    view.mask = mask;
+  }
+  stroke.onEnd?.();
+}
+
 $('mask').addEventListener('pointerdown', (event) => {
-  if (!current) return;
+  if (!current || event.button > 1 || (pointers.size > 0 && !isPinch(event))) return;
   event.target.setPointerCapture(event.pointerId);
   const at = view.place(event);
   pointers.set(event.pointerId, at);
   const point = view.point(at);
   if (pointers.size === 2) {
+    if (dragged?.kind === 'paint') giveUpStroke();
+    view.draft = tool === 'polygon' ? view.draft : null;
     dragged = { kind: 'pinch' };
   } else if (tool === 'pan' || spaceIsDown || event.button === 1) {
     dragged = { kind: 'pan' };
+  } else if (!isFree()) {
+    dragged = null;
   } else if (tool === 'box' || tool === 'new') {
-    dragged = { kind: tool, from: point };
+    dragged = { kind: tool, from: point, object: current };
   } else if (tool === 'brush' || tool === 'eraser') {
-    dragged = { kind: 'paint', last: point };
-    paint(point, point);
+    dragged = {
+      kind: 'paint', last: point, object: current, mask, before: mask.copy(), start: performance.now(),
+      value: tool === 'brush' ? 1 : 0,
+    };
+    paint(dragged, point);
   } else if (tool === 'add' || tool === 'remove') {
     click(point, tool === 'add');
   } else if (tool === 'merge') {
@@ -331,8 +448,7 @@ $('mask').addEventListener('pointermove', (event) => {
     const distance = (a) => Math.hypot(a[0] - other[0], a[1] - other[1]);
     view.zoom(distance(at) / Math.max(1, distance(before)), other);
   } else if (dragged.kind === 'paint') {
-    paint(dragged.last, point);
-    dragged.last = point;
+    paint(dragged, point);
   } else if (dragged.from) {
     const [from, to] = [dragged.from, point];
     view.draft = [from, [to[0], from[1]], to, [from[0], to[1]]];
@@ -343,15 +459,17 @@ $('mask').addEventListener('pointermove', (event) => {
 
 function release(event) {
   if (!pointers.delete(event.pointerId) || !dragged) return;
-  const { kind, from } = dragged;
+  const done = dragged;
   dragged = null;
-  if (kind === 'paint') {
-    keepMask();
-  } else if (kind === 'box' || kind === 'new') {
+  if (done.kind === 'paint') {
+    keepMask(done.object, done.mask);
+    done.onEnd?.();
+  } else if (done.from) {
     view.draft = null;
-    const box = boxOf(from, view.point(view.place(event)));
-    if (box[2] >= 1 && box[3] >= 1) (kind === 'box' ? redraw : create)(box);
     view.draw();
+    const box = boxOf(done.from, view.point(view.place(event)));
+    if (event.type === 'pointercancel' || done.object.key !== current?.key || box[2] < 1 || box[3] < 1) return;
+    (done.kind === 'box' ? redraw : create)(done.object, box);
   }
 }
 $('mask').addEventListener('pointerup', release);
@@ -411,7 +529,10 @@ const keys = {
 };
 
 document.addEventListener('keydown', (event) => {
-  if (event.key === ' ' && event.target === $('mask')) spaceIsDown = true;
+  if (event.key === ' ' && event.target === $('mask')) {
+    spaceIsDown = true;
+    event.preventDefault();
+  }
   const isTyping = event.target.matches('input[type=search], select') || $('keys').open;
   if (isTyping || event.altKey) return;
   let name = event.key.length === 1 ? event.key.toLowerCase() : event.key;
@@ -421,11 +542,13 @@ document.addEventListener('keydown', (event) => {
   }
   if (event.key === 'Enter' && event.target.matches('button')) return;
   const action = keys[name];
-  if (!action) return;
+  // A key that is held down moves and resizes, it does not judge a hundred masks.
+  if (!action || (event.repeat && !'jkzy[]'.includes(name))) return;
   event.preventDefault();
   action[1]();
 });
 document.addEventListener('keyup', (event) => { if (event.key === ' ') spaceIsDown = false; });
+window.addEventListener('blur', () => { spaceIsDown = false; });
 
 for (const [id, name] of Object.entries({
   accept: 'a', reject: 'r', next: 'j', previous: 'k', undo: 'z', redo: 'y', fill: 'f', largest: 'l', split: 's',
@@ -440,11 +563,14 @@ $('view').addEventListener('change', () => {
   view.mode = $('view').value;
   view.draw();
 });
-$('category').addEventListener('change', () => inTurn(async () => {
-  if (!current || $('category').value === '') return;
-  await send('category', [own({ category: Number($('category').value) })]);
-  take(current);
-}));
+$('category').addEventListener('change', () => {
+  const [object, category] = [current, $('category').value];
+  if (!object || category === '') return;
+  inTurn(async () => {
+    await send('category', [change(object, { category: Number(category) })]);
+    if (current?.key === object.key) describe();
+  });
+});
 for (const id of ['state', 'only', 'text']) {
   $(id).addEventListener('input', () => inTurn(async () => {
     filter(undefined);
@@ -454,35 +580,44 @@ for (const id of ['state', 'only', 'text']) {
 $('filters').addEventListener('submit', (event) => event.preventDefault());
 
 // The slider shows each threshold as fast as the server answers; what it shows when it is let go is kept.
-let asking = false;
-let wanted = null;
-$('threshold').addEventListener('input', async () => {
+let slide = null;
+$('threshold').addEventListener('input', () => {
   const value = Number($('threshold').value);
   $('threshold-value').value = value.toFixed(2);
-  wanted = value;
-  if (asking || !current) return;
-  asking = true;
+  if (slide && slide.object.key !== current?.key) slide = null;
+  if (!slide) {
+    if (!current || !isFree()) return;
+    slide = { object: current, image: size, mask: null, wanted: null, busy: null };
+  }
+  slide.wanted = value;
+  slide.busy ??= follow(slide);
+});
+
+async function follow(sliding) {
+  replacing += 1;
   try {
-    while (wanted !== null) {
-      const [asked, key] = [wanted, current.key];
-      wanted = null;
-      const found = await predict(current.box, asked);
-      if (current?.key !== key) break;
-      mask = Mask.decode(size, found.counts);
+    while (sliding.wanted !== null) {
+      const asked = sliding.wanted;
+      sliding.wanted = null;
+      const found = await predict(sliding.object, sliding.object.box, asked);
+      sliding.mask = Mask.decode(sliding.image, found.counts);
+      if (current?.key !== sliding.object.key) break;
+      mask = sliding.mask;
       view.mask = mask;
       view.draw();
     }
   } catch (error) {
     note(error.message);
   }
-  asking = false;
-  thresholdIsShown?.();
-});
-let thresholdIsShown = null;
+  replacing -= 1;
+  sliding.busy = null;
+}
+
 $('threshold').addEventListener('change', async () => {
-  if (!current) return;
-  if (asking) await new Promise((done) => { thresholdIsShown = done; });
-  keepMask();
+  const sliding = slide;
+  slide = null;
+  await sliding?.busy;
+  if (sliding?.mask) keepMask(sliding.object, sliding.mask);
 });
 
 for (const [key, [text]] of Object.entries(keys)) {

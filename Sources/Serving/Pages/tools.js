@@ -1,5 +1,7 @@
 // What changes a mask. Each function takes pixels as they are: painted is what is kept.
 
+import { Mask } from './rle.js';
+
 // A disc of a diameter in pixels, moved from one point to another. Points are in image pixels; a pixel is painted when
 // its centre is within half the diameter of the line, and the pixel under the point always.
 export function stroke(mask, from, to, diameter, value) {
@@ -96,9 +98,17 @@ export function keepLargest(mask) {
 // A mask for each piece, the largest first.
 export function split(mask) {
   return pieces(mask, 1, true).sort((a, b) => b.length - a.length).map((piece) => {
-    const part = mask.copy();
-    part.pixels.fill(0);
-    for (const place of piece) part.pixels[place] = 1;
+    let [left, right, top, bottom] = [mask.width, 0, mask.height, 0];
+    for (const place of piece) {
+      left = Math.min(left, place % mask.width);
+      right = Math.max(right, place % mask.width + 1);
+      top = Math.min(top, Math.floor(place / mask.width));
+      bottom = Math.max(bottom, Math.floor(place / mask.width) + 1);
+    }
+    const part = new Mask(mask.image, mask.x + left, mask.y + top, right - left, bottom - top);
+    for (const place of piece) {
+      part.pixels[(Math.floor(place / mask.width) - top) * part.width + place % mask.width - left] = 1;
+    }
     return part;
   });
 }

@@ -6,20 +6,13 @@ import Synchronization
 
 /// The photographs under review: their sizes, and their pixels by tiles.
 final class ReviewImages: Sendable {
-    private struct Cache {
-        var sizes: [Int: Size] = [:]
-        /// The last one used is the last.
-        var images: [(place: Int, image: RGBImage)] = []
-    }
-
     private let records: [ImageRecord]
     private let folders: ImageFolders
     private let finder: ImageFinder
     private let options: DecodeOptions
-    private let cache = Mutex(Cache())
+    private let sizes = Mutex<[Int: Size]>([:])
+    private let decoded = DecodedImages()
 
-    /// Decoded pixels that are kept, when more than one image is.
-    private static let keptPixels = 64_000_000
     static let maxTileSide = 2_048
 
     init(_ file: AnnotationFile, directory: String, options: DecodeOptions) throws {
@@ -34,56 +27,49 @@ final class ReviewImages: Sendable {
     private func bytes(of place: Int) throws -> (bytes: [UInt8], name: String) {
         let name = try records[place].relativePath()
         let found = finder.find([name]) ?? name
-        return (try folders.read(found), found)
+        do {
+            return (try folders.read(found), found)
+        } catch {
+            guard finder.find([name]) != nil else { throw error }
+            throw Refusal.wrong(
+                "\(printable(found)): it is a link that leads out of --images, or can't be read")
+        }
     }
 
     /// As it will be decoded.
     func size(of place: Int) throws -> Size {
-        if let size = cache.withLock({ $0.sizes[place] }) { return size }
+        if let size = sizes.withLock({ $0[place] }) { return size }
         let (bytes, name) = try bytes(of: place)
         let header = try bytes.withUnsafeBytes { raw in
             Result { () throws(ImageError) in try ImageCodec.header(bytes: raw, name: name) }
         }.get()
         let size = options.applyEXIF ? header.orientedSize : header.size
-        cache.withLock { $0.sizes[place] = size }
+        sizes.withLock { $0[place] = size }
         return size
     }
 
-    func image(_ place: Int) throws -> RGBImage {
-        let kept = cache.withLock { cache -> RGBImage? in
-            guard let index = cache.images.firstIndex(where: { $0.place == place }) else {
-                return nil
-            }
-            let found = cache.images.remove(at: index)
-            cache.images.append(found)
-            return found.image
+    func image(_ place: Int) async throws -> RGBImage {
+        try await decoded.image(place) {
+            let (bytes, name) = try bytes(of: place)
+            return try ImageCodec.decode(bytes: bytes, name: name, options: options)
         }
-        if let kept { return kept }
-        let (bytes, name) = try bytes(of: place)
-        let image = try ImageCodec.decode(bytes: bytes, name: name, options: options)
-        cache.withLock { cache in
-            cache.sizes[place] = image.size
-            guard !cache.images.contains(where: { $0.place == place }) else { return }
-            cache.images.append((place, image))
-            func count() -> Int {
-                cache.images.reduce(0) { $0 + $1.image.size.width * $1.image.size.height }
-            }
-            while cache.images.count > 1, count() > Self.keptPixels { cache.images.removeFirst() }
-        }
-        return image
     }
 
     /// A rectangle of a photograph as a JPEG file, each pixel the mean of `scale` × `scale` pixels.
     ///
     /// - Throws: ``Refusal`` for a rectangle outside the image.
-    func tile(of place: Int, x: Int, y: Int, width: Int, height: Int, scale: Int) throws -> [UInt8]
-    {
-        let image = try image(place)
-        let size = image.size
+    func tile(
+        of place: Int, x: Int, y: Int, width: Int, height: Int, scale: Int
+    ) async throws -> [UInt8] {
+        let size = try size(of: place)
         guard (1...64).contains(scale), x >= 0, y >= 0, width > 0, height > 0, x < size.width,
             y < size.height, width <= Self.maxTileSide * scale, height <= Self.maxTileSide * scale
         else {
             throw Refusal.wrong("tile: expected a rectangle of the image, which is \(size)")
+        }
+        let image = try await image(place)
+        guard image.size == size else {
+            throw Refusal.wrong("the photograph has changed since the review began: start it anew")
         }
         let (right, bottom) = (min(x + width, size.width), min(y + height, size.height))
         let out = Size(
@@ -109,5 +95,25 @@ final class ReviewImages: Sendable {
             }
         }
         return try ImageCodec.jpeg(RGBImage(size: out, pixels: pixels), quality: 92)
+    }
+}
+
+/// The images that were used last. One is decoded at a time, and none twice for requests that come together.
+private actor DecodedImages {
+    /// The last one used is the last.
+    private var images: [(place: Int, image: RGBImage)] = []
+    /// Pixels that are kept, when more than one image is.
+    private static let keptPixels = 64_000_000
+
+    func image(_ place: Int, decode: @Sendable () throws -> RGBImage) throws -> RGBImage {
+        let known = images.firstIndex { $0.place == place }
+        let image = try known.map { images.remove(at: $0).image } ?? decode()
+        images.append((place, image))
+        while images.count > 1, pixelCount > Self.keptPixels { images.removeFirst() }
+        return image
+    }
+
+    private var pixelCount: Int {
+        images.reduce(0) { $0 + $1.image.size.width * $1.image.size.height }
     }
 }

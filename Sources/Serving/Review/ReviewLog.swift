@@ -7,7 +7,6 @@ import GRDB
 struct ReviewLog: Sendable {
     struct Step: Sendable {
         let id: Int64
-        let kind: String
         let before: [ReviewObject]
         let after: [ReviewObject]
     }
@@ -15,12 +14,23 @@ struct ReviewLog: Sendable {
     private let database: DatabaseQueue
     let path: String
 
-    /// Opens or begins the log.
+    /// Beside the masks, whatever name they were given by.
+    static func path(forMasks path: String) throws(FileError) -> String {
+        try OutputPlace(path).path + ".review.sqlite"
+    }
+
+    /// Opens the log.
     ///
-    /// - Parameter fingerprint: of the masks that are reviewed.
+    /// - Parameters:
+    ///   - fingerprint: of the masks that are reviewed.
+    ///   - begins: makes the log where there is none.
     /// - Throws: `FileError`; ``ServingError/wrongOption(_:)`` for a log of other masks.
-    init(path: String, fingerprint: String) throws {
+    init(path: String, fingerprint: String, begins: Bool) throws {
         self.path = path
+        guard begins || access(path, F_OK) == 0 else {
+            throw FileError.unreadable(
+                path: path, reason: "there is no such file: these masks have not been reviewed yet")
+        }
         var configuration = Configuration()
         configuration.busyMode = .timeout(5)
         configuration.prepareDatabase { database in
@@ -44,11 +54,11 @@ struct ReviewLog: Sendable {
                 try database.execute(
                     sql: "INSERT OR IGNORE INTO meta VALUES ('masks', ?)", arguments: [fingerprint])
             }
-        } catch let error as DatabaseError {
+        } catch {
             throw FileError.unreadable(
-                path: path, reason: "it can't be used as the review's log: \(error.message ?? "")")
+                path: path, reason: "it can't be used as the review's log: \(Self.words(error))")
         }
-        let known = try database.read {
+        let known = try reading {
             try String.fetchOne($0, sql: "SELECT value FROM meta WHERE key = 'masks'")
         }
         guard known == fingerprint else {
@@ -58,16 +68,40 @@ struct ReviewLog: Sendable {
         }
     }
 
+    private static func words(_ error: any Error) -> String {
+        switch error {
+        case let error as DatabaseError: error.message ?? "error \(error.resultCode.rawValue)"
+        case is DecodingError, is RowDecodingError: "a record in it is damaged"
+        default: "\(error)"
+        }
+    }
+
+    private func reading<Result>(_ body: (Database) throws -> Result) throws -> Result {
+        do {
+            return try database.read(body)
+        } catch {
+            throw FileError.unreadable(path: path, reason: Self.words(error))
+        }
+    }
+
+    private func writing(_ body: (Database) throws -> Void) throws {
+        do {
+            try database.write(body)
+        } catch {
+            throw FileError.unwritable(path: path, reason: Self.words(error))
+        }
+    }
+
     /// What has been touched, as it is now.
     func objects() throws -> [ReviewObject] {
-        try database.read {
+        try reading {
             try String.fetchAll($0, sql: "SELECT value FROM objects").map(Self.object)
         }
     }
 
     /// The numbers of the step that undo would take back and of the one that redo would repeat.
     func heads() throws -> (undo: Int64?, redo: Int64?) {
-        try database.read { try Self.heads($0) }
+        try reading { try Self.heads($0) }
     }
 
     private static func heads(_ database: Database) throws -> (undo: Int64?, redo: Int64?) {
@@ -80,7 +114,7 @@ struct ReviewLog: Sendable {
     func add(
         _ kind: String, author: String, before: [ReviewObject], after: [ReviewObject]
     ) throws {
-        try database.write { database in
+        try writing { database in
             // What was undone can't be repeated after something else.
             try database.execute(sql: "DELETE FROM steps WHERE undone = 1")
             try database.execute(
@@ -96,7 +130,7 @@ struct ReviewLog: Sendable {
 
     /// Marks a step as undone or repeated, with the objects as they are then.
     func mark(_ step: Int64, undone: Bool, objects: [ReviewObject]) throws {
-        try database.write { database in
+        try writing { database in
             try database.execute(
                 sql: "UPDATE steps SET undone = ? WHERE id = ?", arguments: [undone, step])
             try Self.store(objects, in: database)
@@ -104,15 +138,14 @@ struct ReviewLog: Sendable {
     }
 
     func step(_ id: Int64) throws -> Step? {
-        try database.read { database in
+        try reading { database in
             guard
                 let row = try Row.fetchOne(
-                    database, sql: "SELECT kind, before, after FROM steps WHERE id = ?",
-                    arguments: [id])
+                    database, sql: "SELECT before, after FROM steps WHERE id = ?", arguments: [id])
             else { return nil }
             return Step(
-                id: id, kind: row["kind"], before: try Self.objects(row["before"]),
-                after: try Self.objects(row["after"]))
+                id: id, before: try Self.objects(row.decode(forColumn: "before")),
+                after: try Self.objects(row.decode(forColumn: "after")))
         }
     }
 

@@ -26,7 +26,7 @@ actor ReviewModel {
 
     /// The mask of a box.
     func mask(image: Int, box: [Double]) async throws -> (mask: RLE, score: Double) {
-        let pixels = try images.image(image)
+        let pixels = try await images.image(image)
         let masks = try await labeler.masks(
             in: Image(pixels),
             boxes: [Box(x: box[0], y: box[1], width: box[2], height: box[3])])

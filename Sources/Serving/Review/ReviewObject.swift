@@ -15,10 +15,12 @@ struct ReviewObject: Codable, Sendable, Equatable {
     var category: Int?
     /// x, y, width, height.
     var box: [Double]
-    /// ``RLE/compressed`` of the image's size; nil without a mask.
+    /// The reviewer's mask, as ``RLE/compressedString`` of the image's size; nil where the file's stays.
     var counts: String?
     var score: Double?
     var state = State.pending
+    /// Who made the last step.
+    var author: String?
     /// What the reviewer has spent on it.
     var seconds = 0.0
     /// Whether its mask, box or category is another than the file's.
@@ -26,7 +28,11 @@ struct ReviewObject: Codable, Sendable, Equatable {
     /// The number of the step that made it so; 0 for what nobody has touched.
     var version = 0
 
-    var json: JSONValue {
+    /// The number of a new object; nil for one of the file.
+    var newNumber: Int? { key.hasPrefix("n") ? Int(key.dropFirst()) : nil }
+
+    /// - Parameter counts: of the mask that it has now, the reviewer's or the file's.
+    func json(counts: String?) -> JSONValue {
         [
             "key": .text(key), "image": JSONValue(image),
             "category": category.map { JSONValue($0) } ?? .null,

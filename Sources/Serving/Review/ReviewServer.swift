@@ -14,6 +14,8 @@ public struct ReviewOptions: Sendable {
     public var images: String
     /// Where "Save" writes.
     public var output: String
+    /// Replaces what stands there, whoever wrote it.
+    public var overwrites = false
     public var listen = "127.0.0.1:0"
     public var model = MaskLabeler.Model.default
     public var labeler = MaskLabeler.Options()
@@ -34,12 +36,12 @@ public struct ReviewOptions: Sendable {
 public final class ReviewServer: Sendable {
     private let options: ReviewOptions
     private let address: ListenAddress
-    private let store: ReviewStore
-    private let images: ReviewImages
+    private let review: Review
     private let model: ReviewModel
-    private let writer: ReviewWriter
     private let bodies = RequestBodies(limit: 64 << 20)
     private let onEvent: RunEventHandler
+    /// Keeps the log to this process.
+    private let lock: OutputLock
     /// In the page's address, so that nobody else on this machine finds it.
     private let token = (0..<4).map { _ in
         String(UInt32.random(in: .min ... .max) | 1 << 31, radix: 36)
@@ -47,7 +49,7 @@ public final class ReviewServer: Sendable {
 
     /// Reads the masks and the review's log, and loads the model.
     ///
-    /// - Throws: what reading annotations, ``ServingError``, `FileError` and `MaskLabeler` throw.
+    /// - Throws: what reading annotations, ``ServingError``, `FileError`, `LabelingError` and `MaskLabeler` throw.
     public init(_ options: ReviewOptions, onEvent: @escaping RunEventHandler = { _ in })
         async throws
     {
@@ -58,40 +60,27 @@ public final class ReviewServer: Sendable {
             throw ServingError.wrongOption(
                 "--listen \(options.listen): a review is for this machine's own browser only")
         }
-        let file = try AnnotationFile.read(path: options.masks)
-        images = try ReviewImages(
-            file, directory: options.images,
-            options: DecodeOptions(
-                maxPixels: options.maxPixels, applyEXIF: options.appliesEXIF))
-        store = try ReviewStore(file, images: images, author: options.author)
-        writer = ReviewWriter(file: file, author: options.author, images: images)
+        lock = try OutputLock(ReviewLog.path(forMasks: options.masks))
+        review = try Review(options, begins: true)
+        do {
+            try review.checkOutput()
+        } catch {
+            onEvent(.warning("Save will be refused: \(error)"))
+        }
         var labeling = options.labeler
         labeling.keepsProbabilities = true
         model = ReviewModel(
             try await MaskLabeler(model: options.model, options: labeling, onEvent: onEvent),
-            images: images)
+            images: review.images)
     }
 
-    /// Writes the reviewed masks; see ``ReviewOptions/output``.
+    /// Writes the reviewed masks; see ``ReviewOptions/output``. The page may be open meanwhile.
     ///
     /// - Returns: what was done, in words.
     public static func export(_ options: ReviewOptions) async throws -> String {
-        let file = try AnnotationFile.read(path: options.masks)
-        let images = try ReviewImages(
-            file, directory: options.images,
-            options: DecodeOptions(
-                maxPixels: options.maxPixels, applyEXIF: options.appliesEXIF))
-        let store = try ReviewStore(file, images: images, author: options.author)
-        let writer = ReviewWriter(file: file, author: options.author, images: images)
-        return try await save(store, writer, to: options.output)
-    }
-
-    private static func save(
-        _ store: ReviewStore, _ writer: ReviewWriter, to path: String
-    ) async throws -> String {
-        let summary = try writer.write(await store.changes, to: path)
-        return "\(path): \(summary.reviewed) reviewed, \(summary.changed) changed, "
-            + "\(summary.added) added, \(summary.deleted) deleted"
+        let review = try Review(options, begins: false)
+        try review.checkOutput()
+        return try await review.save()
     }
 
     /// Serves until Ctrl-C.
@@ -127,7 +116,7 @@ public final class ReviewServer: Sendable {
                 try Self.check(context, token)
                 var response = Response.bytes(page.bytes, type: page.type)
                 response.headers[.contentSecurityPolicy] =
-                    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
+                    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
                     + "connect-src 'self'; base-uri 'none'; form-action 'none'; "
                     + "frame-ancestors 'none'"
                 response.headers[values: .init("Referrer-Policy")!] = ["no-referrer"]
@@ -140,7 +129,7 @@ public final class ReviewServer: Sendable {
         ) {
             routes.get(.init("api/" + path)) { [token] request, context in
                 try Self.check(context, token)
-                return try await body(context, request)
+                return try await Self.inWords { try await body(context, request) }
             }
         }
         func post(
@@ -154,43 +143,51 @@ public final class ReviewServer: Sendable {
                 }
                 let json = try await bodies.withBytes(of: request) { try JSONValue(json: $0) }
                 return Response.json(
-                    try await context.limited(to: 60) { try await body(json) })
+                    try await context.limited(to: 60) {
+                        try await Self.inWords { try await body(json) }
+                    })
             }
         }
-        get("index") { [store] _, _ in .text(try await store.index(), type: "application/json") }
-        get("object/:key") { [store, images] context, _ in
+        let (store, images) = (review.store, review.images)
+        get("index") { _, _ in .text(try await store.index(), type: "application/json") }
+        get("object/:key") { context, _ in
             let object = try await store.object(context.parameters.get("key") ?? "")
             let size = try images.size(of: object.image)
-            return .json(["object": object.json, "size": size.json])
+            let counts = try await store.counts(of: object)
+            return .json(["object": object.json(counts: counts), "size": size.json])
         }
-        get("size/:image") { [images] context, _ in
-            .json(try images.size(of: Self.image(context.parameters.get("image"), images)).json)
-        }
-        get("tile/:image") { [images] context, request in
+        get("tile/:image") { context, request in
             let image = try Self.image(context.parameters.get("image"), images)
             let numbers = ["x", "y", "w", "h", "s"].map {
                 request.uri.queryParameters[Substring($0)].flatMap { Int($0) } ?? -1
             }
             var response = Response.bytes(
-                try images.tile(
+                try await images.tile(
                     of: image, x: numbers[0], y: numbers[1], width: numbers[2], height: numbers[3],
                     scale: numbers[4]), type: "image/jpeg")
             response.headers[.cacheControl] = "private, max-age=3600"
             return response
         }
-        post("step") { [store] json in
-            let objects = try await store.perform(ReviewStep(json))
-            return ["objects": .list(objects.map(\.json)), "heads": try await store.heads()]
+        @Sendable func answer(_ objects: [ReviewObject]) async throws -> JSONValue {
+            var list: [JSONValue] = []
+            for object in objects {
+                // The step is kept, also where the file's mask can't be read.
+                list.append(object.json(counts: try? await store.counts(of: object)))
+            }
+            return ["objects": .list(list), "heads": try await store.heads()]
         }
+        post("step") { json in try await answer(store.perform(ReviewStep(json))) }
         for (name, undo) in [("undo", true), ("redo", false)] {
-            post(name) { [store] json in
-                let objects = try await store.turn(undo: undo, head: json["head"]?.integer)
-                return ["objects": .list(objects.map(\.json)), "heads": try await store.heads()]
+            post(name) { json in
+                try await answer(store.turn(undo: undo, head: json["head"]?.integer))
             }
         }
-        post("predict") { [model, images] json in
+        post("predict") { [model] json in
             let (image, box) = try Self.place(json, images)
-            if let threshold = json["threshold"]?.number {
+            if let value = json["threshold"] {
+                guard let threshold = value.number, (0...1).contains(threshold) else {
+                    throw Refusal.wrong("threshold: expected 0 to 1, found \(value.snippet)")
+                }
                 let mask = try await model.mask(image: image, box: box, threshold: threshold)
                 return ["counts": .text(mask.compressedString), "area": JSONValue(mask.area)]
             }
@@ -200,7 +197,7 @@ public final class ReviewServer: Sendable {
                 "score": JSONValue(found.score),
             ]
         }
-        post("click") { [model, images] json in
+        post("click") { [model] json in
             let (image, box) = try Self.place(json, images)
             let size = try images.size(of: image)
             guard let x = json["x"]?.integer, let y = json["y"]?.integer,
@@ -217,10 +214,25 @@ public final class ReviewServer: Sendable {
                 image: image, box: box, mask: mask, x: x, y: y, adds: adds)
             return ["counts": .text(changed.compressedString), "area": JSONValue(changed.area)]
         }
-        post("save") { [store, writer, options] _ in
-            ["message": .text(try await Self.save(store, writer, to: options.output))]
+        post("save") { [review] _ in
+            try review.checkOutput()
+            return ["message": .text(try await review.save())]
         }
         return router
+    }
+
+    /// What is wrong with the masks, the log or the output is for the reviewer to read.
+    private static func inWords<Result: Sendable>(
+        _ body: @Sendable () async throws -> Result
+    ) async throws -> Result {
+        do {
+            return try await body()
+        } catch {
+            guard error is COCOError || error is FileError || error is LabelingError else {
+                throw error
+            }
+            throw Refusal.wrong("\(error)")
+        }
     }
 
     private static func check(_ context: ServingContext, _ token: String) throws {

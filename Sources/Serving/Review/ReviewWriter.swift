@@ -7,7 +7,6 @@ import Imaging
 /// at gets `review: {state, by, seconds}`; deleted objects are left out, new ones come last.
 struct ReviewWriter {
     let file: AnnotationFile
-    let author: String
     let images: ReviewImages
 
     struct Summary: Sendable, Equatable {
@@ -17,15 +16,17 @@ struct ReviewWriter {
         var added = 0
     }
 
-    func write(_ changes: [ReviewObject], to path: String) throws -> Summary {
+    /// - Parameters:
+    ///   - changes: what was looked at.
+    ///   - run: what makes it, for the folder's ``Manifest``.
+    func write(_ changes: [ReviewObject], to path: String, run: String) throws -> Summary {
         var summary = Summary()
-        let known = Dictionary(
-            uniqueKeysWithValues: changes.filter { $0.key.hasPrefix("a") }.map { ($0.key, $0) })
+        let known = Dictionary(changes.map { ($0.key, $0) }) { _, last in last }
         var values: [Int: [AnnotationWriter.Value]] = [:]
         for annotation in file.annotations {
-            guard let object = known["a\(annotation.index)"], object.state != .deleted else {
-                continue
-            }
+            guard let object = known["a\(annotation.index)"], object.state != .deleted,
+                object.state != .pending || object.isChanged
+            else { continue }
             values[annotation.index] = try self.values(object, of: annotation)
             if object.state != .pending { summary.reviewed += 1 }
             if object.isChanged { summary.changed += 1 }
@@ -33,7 +34,7 @@ struct ReviewWriter {
         let document = AnnotationWriter(file).document { values[$0] }
         let deleted = Set(
             file.annotations.indices.filter { known["a\($0)"]?.state == .deleted })
-        let added = changes.filter { $0.key.hasPrefix("n") && $0.state != .deleted }
+        let added = changes.filter { $0.newNumber != nil && $0.state != .deleted }
         (summary.deleted, summary.added) = (deleted.count, added.count)
         summary.reviewed += added.count { $0.state != .pending }
         var output = try OutputFile(path: path)
@@ -42,33 +43,31 @@ struct ReviewWriter {
         } else {
             try write(document, without: deleted, and: records(of: added), to: &output)
         }
-        try output.commit()
+        try output.commit(noting: !OutputFile.isStream(path), run: run)
         return summary
     }
 
+    /// - Parameter annotation: the file's; nil for a new object.
     private func values(
         _ object: ReviewObject, of annotation: AnnotationRecord?
     ) throws -> [AnnotationWriter.Value] {
         var values: [AnnotationWriter.Value] = []
-        if object.isChanged {
-            if let counts = object.counts {
-                let mask = try RLE(size: images.size(of: object.image), compressed: counts)
-                let result = AnnotationResult(mask)
-                values.append(("segmentation", result.segmentation(isSpaced: true)))
-                values.append(("area", Array("\(result.area)".utf8)))
-            }
-            let box = object.box
-            if annotation.map({ [$0.x, $0.y, $0.width, $0.height] }) != box {
-                var text = TextBuffer()
-                text.append(list: box)
-                values.append(("bbox", text.bytes))
-            }
-            if let category = object.category, annotation?.categoryIndex != category {
-                values.append(("category_id", json(file.categories[category].id)))
-            }
+        if let counts = object.counts {
+            let mask = try RLE(size: images.size(of: object.image), compressed: counts)
+            let result = AnnotationResult(mask)
+            values.append(("segmentation", result.segmentation(isSpaced: true)))
+            values.append(("area", Array("\(result.area)".utf8)))
+        }
+        if annotation.map({ [$0.x, $0.y, $0.width, $0.height] }) != object.box {
+            var text = TextBuffer()
+            text.append(list: object.box)
+            values.append(("bbox", text.bytes))
+        }
+        if let category = object.category, annotation?.categoryIndex != category {
+            values.append(("category_id", json(file.categories[category].id)))
         }
         let review: JSONValue = [
-            "state": .text(object.state.rawValue), "by": .text(author),
+            "state": .text(object.state.rawValue), "by": JSONValue(object.author),
             "seconds": JSONValue((object.seconds * 10).rounded() / 10),
         ]
         values.append(("review", Array(review.json.utf8)))
@@ -86,6 +85,10 @@ struct ReviewWriter {
         var id: Int64 = 0
         for annotation in file.annotations {
             if case .integer(let value) = annotation.id { id = max(id, value) }
+        }
+        guard id <= .max - Int64(objects.count) else {
+            throw FileError.unwritable(
+                path: file.path, reason: "annotation id \(id) leaves no number for new objects")
         }
         return try objects.map { object in
             id += 1
