@@ -14,11 +14,13 @@ struct Review: Sendable {
     private let paths: RunPaths
     /// Of a result of these masks, in the folder's ``Manifest``.
     private let run: String
+    /// Keeps the log to this process; nil for one that only looks.
+    private let lock: OutputLock?
 
-    /// - Parameter begins: makes the log where there is none.
+    /// - Parameter changes: keeps the log to this process, and begins it where there is none.
     /// - Throws: what reading annotations throws; ``ServingError``, `FileError`, and `LabelingError` for an output
     ///   that is an input.
-    init(_ options: ReviewOptions, begins: Bool) throws {
+    init(_ options: ReviewOptions, changes: Bool) throws {
         self.options = options
         let file = try AnnotationFile.read(path: options.masks)
         images = try ReviewImages(
@@ -33,10 +35,11 @@ struct Review: Sendable {
         if !OutputFile.isStream(options.output) { paths.writes("masks", options.output) }
         try paths.check()
         self.paths = paths
+        lock = changes ? try OutputLock(log) : nil
         let fingerprint = String(file.withContent { ContentHash.hash($0) }, radix: 16)
         run = "review " + fingerprint
         store = try ReviewStore(
-            file, log: ReviewLog(path: log, fingerprint: fingerprint, begins: begins),
+            file, log: ReviewLog(path: log, fingerprint: fingerprint, begins: changes),
             images: images, author: options.author)
         writer = ReviewWriter(file: file, images: images)
     }

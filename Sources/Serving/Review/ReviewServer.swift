@@ -40,8 +40,6 @@ public final class ReviewServer: Sendable {
     private let model: ReviewModel
     private let bodies = RequestBodies(limit: 64 << 20)
     private let onEvent: RunEventHandler
-    /// Keeps the log to this process.
-    private let lock: OutputLock
     /// In the page's address, so that nobody else on this machine finds it.
     private let token = (0..<4).map { _ in
         String(UInt32.random(in: .min ... .max) | 1 << 31, radix: 36)
@@ -60,8 +58,7 @@ public final class ReviewServer: Sendable {
             throw ServingError.wrongOption(
                 "--listen \(options.listen): a review is for this machine's own browser only")
         }
-        lock = try OutputLock(ReviewLog.path(forMasks: options.masks))
-        review = try Review(options, begins: true)
+        review = try Review(options, changes: true)
         do {
             try review.checkOutput()
         } catch {
@@ -78,7 +75,7 @@ public final class ReviewServer: Sendable {
     ///
     /// - Returns: what was done, in words.
     public static func export(_ options: ReviewOptions) async throws -> String {
-        let review = try Review(options, begins: false)
+        let review = try Review(options, changes: false)
         try review.checkOutput()
         return try await review.save()
     }
