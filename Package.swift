@@ -44,10 +44,21 @@ let argumentParser = Target.Dependency.product(
 let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
+let serverParts: [Target.Dependency] = [
+    ("GRDB", "GRDB.swift"), ("HTTPTypes", "swift-http-types"), ("Hummingbird", "hummingbird"),
+    ("HummingbirdCore", "hummingbird"), ("Logging", "swift-log"), ("NIOCore", "swift-nio"),
+    ("NIOHTTPTypes", "swift-nio-extras"), ("ServiceLifecycle", "swift-service-lifecycle"),
+    ("UnixSignals", "swift-service-lifecycle"),
+].map { .product(name: $0.0, package: $0.1) }
+let servedPages: [Resource] = [
+    "openapi.json", "review.html", "review.css", "review.js", "canvas.js", "tools.js", "rle.js",
+    "api.js",
+].map { .embedInCode("Pages/" + $0) }
+
 /// All modules that are written in Swift, from the lowest to the front door.
 let modules = [
     "Files", "Imaging", "Torch", "Annotations", "Formats", "MaskModel", "Specs", "Distributed",
-    "Inference", "Training", "Reporting", "Exporting", "MaskAutoLabeler",
+    "Inference", "Training", "Reporting", "Exporting", "MaskAutoLabeler", "Serving",
 ].map { Target.Dependency(stringLiteral: $0) }
 
 /// - Parameter embedded: files whose bytes become code.
@@ -72,9 +83,17 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-http-types.git", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log.git", from: "1.14.0"),
+        .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-nio-extras.git", from: "1.34.1"),
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+        .package(
+            url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.0.0"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ]
         + (Context.environment["MAL_DOCS"] == nil
@@ -133,7 +152,13 @@ let package = Package(
             ["Annotations", "Files", "Formats", "Imaging", "Inference", "MaskModel", "Specs"],
             embedded: ["Page/index.html", "Page/report.css", "Page/report.js"]),
         target("Exporting", ["Files", "MaskModel", "Torch", protobuf]),
-        target("MaskAutoLabeler", modules.dropLast()),
+        target("MaskAutoLabeler", modules.dropLast(2)),
+        .target(
+            name: "Serving",
+            dependencies: [
+                "Annotations", "Files", "Formats", "Imaging", "Inference", "MaskAutoLabeler", "Specs",
+            ] + serverParts,
+            resources: servedPages, swiftSettings: swiftSettings),
 
         .executableTarget(
             name: "mal",
@@ -157,6 +182,7 @@ let package = Package(
         test("COCO"),
         test("MaskModel"),
         test("Labeling"),
+        test("Serving"),
         .testTarget(
             name: "MalTests", dependencies: modules + ["mal", "TrainExample", "TestSupport"],
             swiftSettings: swiftSettings),

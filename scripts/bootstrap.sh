@@ -54,7 +54,7 @@ compiler=$swift_bin/clang
 [ -x "$compiler" ] || compiler=$(command -v clang || command -v cc || true)
 packages=()
 if [ -z "$compiler" ]; then
-    packages+=(gcc g++ libjpeg-dev libpng-dev libwebp-dev libtiff-dev libsimdjson-dev libxml2-dev zlib1g-dev)
+    packages+=(gcc g++ libjpeg-dev libpng-dev libwebp-dev libtiff-dev libsimdjson-dev libxml2-dev zlib1g-dev libsqlite3-dev)
 else
     while read -r package; do packages+=("$package"); done < <(
         while read -r name package; do
@@ -67,6 +67,7 @@ webp/decode.h libwebp-dev
 tiffio.h libtiff-dev
 zlib.h zlib1g-dev
 simdjson.h libsimdjson-dev
+sqlite3.h libsqlite3-dev
 libxml2/libxml/xmlversion.h libxml2-dev
 LIST
     )

@@ -1,10 +1,12 @@
 public import Foundation
-import Imaging
+package import Imaging
 import Specs
 
 /// A decoded photograph: rows of RGB pixels, 8 bits a channel.
 public struct Image: Sendable {
-    let pixels: RGBImage
+    package let pixels: RGBImage
+
+    package init(_ pixels: RGBImage) { self.pixels = pixels }
 
     /// In pixels.
     public var width: Int { pixels.size.width }

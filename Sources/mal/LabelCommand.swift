@@ -5,6 +5,7 @@ import Formats
 import Foundation
 import Inference
 import MaskAutoLabeler
+import Serving
 import Specs
 
 struct LabelCommand: AsyncParsableCommand {
@@ -71,6 +72,11 @@ struct LabelCommand: AsyncParsableCommand {
         help: "Map the range of 16-bit grey images; else values above 255 are white, as in TAO.")
     var scales16Bit = false
 
+    @Flag(
+        name: .customLong("review"),
+        help: "Then correct the masks in the browser (see `mal help review`).")
+    var reviews = false
+
     @OptionGroup var run: RunOptions
     @OptionGroup var output: OutputOptions
     @OptionGroup var export: ExportOptions
@@ -85,6 +91,9 @@ struct LabelCommand: AsyncParsableCommand {
             let fault = ModelFiles.fault(of: checkpoint)
         {
             throw ValidationError("--checkpoint \(fault)")
+        }
+        if reviews, output.shard != nil {
+            throw ValidationError("--review goes with the whole output, not with --shard")
         }
     }
 
@@ -121,6 +130,13 @@ struct LabelCommand: AsyncParsableCommand {
             specPath: nil, overrides: overrides, settings: settings, run: run, output: output,
             input: input.options, targets: others,
             export: export.settings(overwrites: output.overwrite, input))
+        guard reviews else { return }
+        var options = ReviewOptions(masks: primary, images: images)
+        options.model = MaskLabeler.Model(named: checkpoint)
+        options.labeler.threads = run.threads
+        options.appliesEXIF = appliesEXIF
+        if let maxPixels { options.maxPixels = maxPixels }
+        try await review(options, quiet: run.quiet)
     }
 }
 

@@ -2,6 +2,7 @@ import ArgumentParser
 import CProgram
 import Foundation
 import Inference
+import Serving
 import Specs
 
 @main
@@ -22,6 +23,7 @@ struct MAL: AsyncParsableCommand {
                     MergeCommand.self,
                 ]
             ),
+            ("Review and serve:", [ReviewCommand.self, ServeCommand.self]),
             (
                 "Check and convert:",
                 [
@@ -143,7 +145,7 @@ struct MAL: AsyncParsableCommand {
     /// What ArgumentParser can't know is wrong with an option; its own errors end with 64 by themselves.
     private static func isWrongUsage(_ error: any Error) -> Bool {
         switch error {
-        case LabelingError.wrongOption: true
+        case LabelingError.wrongOption, ServingError.wrongOption: true
         case let error as SpecError: error.problems.contains(where: \.isOfCommandLine)
         default: false
         }

@@ -37,7 +37,7 @@ struct ArchitectureTests {
     @Test("Modules import what their arrows lead to, and nothing else of ours")
     func imports() throws {
         let arrows = try arrows()
-        #expect(arrows.count == 14)
+        #expect(arrows.count == 15)
         let ours = Set(arrows.flatMap { [$0.from] + $0.to })
         // From below, so that what a module reaches is known when it is needed; a circle is not.
         var reached: [String: Set<String>] = [:]

@@ -1,0 +1,291 @@
+import Annotations
+import Foundation
+import Imaging
+import MaskAutoLabeler
+import Serving
+import Testing
+
+@Suite("mal serve")
+struct MaskServerTests {
+    private let box: [Double] = [120, 20, 200, 240]
+
+    @Test("JSON by path, Base64 and a multipart form give the masks of the library")
+    func threeForms() async throws {
+        let image = try Demo.bytes("chelsea.png")
+        var options = MaskLabeler.Options(device: .cpu)
+        options.threads = 1
+        let labeler = try await MaskLabeler(model: .tiny, options: options)
+        let expected = try await labeler.masks(
+            in: Image(data: image),
+            boxes: [Box(x: box[0], y: box[1], width: box[2], height: box[3])])[0]
+        try await withServer({ $0.imageFolders = [Demo.images] }) { client in
+            let boxes: [Any] = [["box": box, "id": 7, "category": "cat"] as [String: Any]]
+            let byPath = try await client.post(
+                "/v1/masks", ["image": ["path": "chelsea.png"], "boxes": boxes])
+            let byText = try await client.post(
+                "/v1/masks", ["image": ["base64": image.base64EncodedString()], "boxes": boxes])
+            var form = Data()
+            form += Data("--xx\r\nContent-Disposition: form-data; name=\"boxes\"\r\n\r\n".utf8)
+            form += try JSONSerialization.data(withJSONObject: boxes)
+            form += Data(
+                "\r\n--xx\r\nContent-Disposition: form-data; name=\"image\"; filename=\"a;b.png\"\r\n\r\n"
+                    .utf8)
+            form += image + Data("\r\n--xx--\r\n".utf8)
+            let byForm = try await client.request(
+                "POST", "/v1/masks",
+                fields: ["Content-Type": "multipart/form-data; boundary=xx"], body: form)
+            for answer in [byPath, byText, byForm] {
+                #expect(answer.status == 200, "\(answer.text)")
+                let mask = try #require((answer.json?["masks"] as? [[String: Any]])?.first)
+                let rle = try #require(mask["segmentation"] as? [String: Any])
+                #expect(rle["counts"] as? String == expected.rle.compressedString)
+                #expect(rle["size"] as? [Int] == [300, 451])
+                #expect(mask["area"] as? Int == expected.rle.area)
+                #expect(mask["score"] as? Double == expected.score)
+                #expect(mask["id"] as? Int == 7)
+                #expect(mask["category"] as? String == "cat")
+                let polygons = try expected.polygons()
+                #expect(mask["polygons"] as? [[Double]] == polygons)
+            }
+        }
+    }
+
+    @Test("A label picture holds each mask under its box's number")
+    func picture() async throws {
+        try await withServer({ $0.imageFolders = [Demo.images] }) { client in
+            let request: [String: Any] = [
+                "image": ["path": "coffee.png"],
+                "boxes": [[140, 80, 300, 260], [900, 0, 10, 10], [200, 120, 60, 60]],
+            ]
+            let json = try await client.post("/v1/masks", request)
+            let masks = try #require(json.json?["masks"] as? [[String: Any]])
+            #expect(
+                masks[1]["reason"] as? String
+                    == "expected a box with pixels of the image, which is 600×400, found x 900.0, y 0.0, "
+                    + "width 10.0, height 10.0")
+            #expect(masks[1]["segmentation"] is NSNull)
+            let picture = try await client.post(
+                "/v1/masks", request, fields: ["Accept": "image/png"])
+            let labels = try ImageCodec.decodeLabels(bytes: [UInt8](picture.body), name: "answer")
+            var expected = [UInt16](repeating: 0, count: 600 * 400)
+            for (place, mask) in masks.enumerated() {
+                guard let rle = mask["segmentation"] as? [String: Any] else { continue }
+                let size = Size(height: 400, width: 600)
+                let mask = try RLE(
+                    size: size, compressed: try #require(rle["counts"] as? String)
+                ).mask()
+                for pixel in mask.pixels.indices where mask.pixels[pixel] == 1 {
+                    expected[pixel] = UInt16(place + 1)
+                }
+            }
+            #expect(labels.values == expected)
+        }
+    }
+
+    @Test(
+        "What is wrong is named",
+        arguments: [
+            (#"{"#, 400, "the body: byte 1: expected a key in quotes of JSON, found the end"),
+            (#"[]"#, 422, "the body: expected an object, found []"),
+            (
+                #"{"boxes": []}"#, 422,
+                "image: expected {\"base64\": …} or {\"path\": …}, found nothing"
+            ),
+            (
+                #"{"image": {"path": "coffee.png"}}"#, 422,
+                "boxes: expected a list of boxes, found nothing"
+            ),
+            (
+                #"{"image": {"path": "coffee.png"}, "boxes": [[1, 2, 3]]}"#, 422,
+                "boxes[0]: expected four numbers [x, y, width, height], found a list of 3"
+            ),
+            (
+                #"{"image": {"path": "coffee.png"}, "boxes": [[1, 2, 3, 1e999]]}"#, 400,
+                "the body: byte 59: expected a number of double precision of JSON, found \"]]}\""
+            ),
+            (
+                #"{"image": {"path": "no.png"}, "boxes": []}"#, 404,
+                "no.png: no such image below --images"
+            ),
+            (
+                #"{"image": {"path": "../boxes.json"}, "boxes": []}"#, 404,
+                "../boxes.json: no such image below --images"
+            ),
+            (
+                #"{"image": {"path": "/etc/passwd"}, "boxes": []}"#, 404,
+                "/etc/passwd: no such image below --images"
+            ),
+            (
+                #"{"image": {"base64": "aGVsbG8gd29ybGQ="}, "boxes": []}"#, 422,
+                "image: expected a JPEG, PNG, WebP, TIFF or BMP image, found "
+                    + "68 65 6C 6C 6F 20 77 6F"
+            ),
+        ])
+    func faults(body: String, status: Int, message: String) async throws {
+        try await withServer({ $0.imageFolders = [Demo.images] }) { client in
+            let answer = try await client.request(
+                "POST", "/v1/masks", fields: ["Content-Type": "application/json"],
+                body: Data(body.utf8))
+            #expect(answer.status == status)
+            #expect(answer.message == message)
+        }
+    }
+
+    @Test("No symbolic link leads out of the image folders")
+    func links() async throws {
+        let folder = try TemporaryFolder()
+        let inside = folder.path + "/inside"
+        try FileManager.default.createDirectory(atPath: inside, withIntermediateDirectories: true)
+        try Demo.bytes("coins.png").write(to: URL(fileURLWithPath: folder.path + "/secret.png"))
+        try FileManager.default.createSymbolicLink(
+            atPath: inside + "/file.png", withDestinationPath: "../secret.png")
+        try FileManager.default.createSymbolicLink(
+            atPath: inside + "/up", withDestinationPath: "..")
+        try await withServer({ $0.imageFolders = [inside] }) { client in
+            for path in ["file.png", "up/secret.png", "up/inside/up/secret.png"] {
+                let answer = try await client.post(
+                    "/v1/masks", ["image": ["path": path], "boxes": [[1, 1, 9, 9]]])
+                #expect(answer.status == 404)
+                #expect(answer.message == "\(path): no such image below --images")
+            }
+        }
+    }
+
+    @Test("With a token, only who brings it is answered")
+    func token() async throws {
+        let folder = try TemporaryFolder()
+        let file = folder.path + "/token"
+        try Data("0123456789abcdef\n".utf8).write(to: URL(fileURLWithPath: file))
+        try await withServer({ $0.tokenFile = file }) { client in
+            let basic = Data("user:0123456789abcdef".utf8).base64EncodedString()
+            for (value, status) in [
+                ("Bearer 0123456789abcdef", 200), ("Token 0123456789abcdef", 200),
+                ("Basic \(basic)", 200), ("Bearer 0123456789abcde", 401), ("Bearer", 401),
+                ("Bearer 0123456789abcdefg", 401), ("", 401),
+            ] {
+                let answer = try await client.get("/metrics", fields: ["Authorization": value])
+                #expect(answer.status == status, "\(value)")
+            }
+            #expect(try await client.get("/health").status == 200)
+        }
+    }
+
+    @Test("Pages of other sites get no answer, by name or by origin")
+    func otherSites() async throws {
+        try await withServer { client in
+            #expect(try await client.get("/health", fields: ["Host": "evil.example"]).status == 421)
+            let answer = try await client.post(
+                "/v1/masks", [:], fields: ["Origin": "http://evil.example"])
+            #expect(answer.status == 403)
+            #expect(!answer.header.lowercased().contains("access-control"))
+        }
+    }
+
+    @Test("Limits: body, boxes, pixels, methods, paths")
+    func limits() async throws {
+        try await withServer({
+            $0.imageFolders = [Demo.images]
+            $0.maxBodyBytes = 4096
+            $0.maxBoxes = 2
+            $0.maxPixels = 200_000
+        }) { client in
+            let long = try await client.post(
+                "/v1/masks", ["image": ["base64": String(repeating: "A", count: 8000)]])
+            #expect(long.status == 413)
+            let many = try await client.post(
+                "/v1/masks",
+                [
+                    "image": ["path": "coins.png"],
+                    "boxes": [[1, 1, 9, 9], [1, 1, 9, 9], [1, 1, 9, 9]],
+                ])
+            #expect(many.message == "boxes: expected at most 2, found 3")
+            let large = try await client.post(
+                "/v1/masks", ["image": ["path": "coffee.png"], "boxes": [[1, 1, 9, 9]]])
+            #expect(large.status == 422)
+            #expect(
+                large.message
+                    == "coffee.png: the image is 600×400 pixels, at most 200000 pixels are allowed")
+            let method = try await client.get("/v1/masks")
+            #expect(method.status == 405)
+            #expect(method.header.lowercased().contains("allow: post"))
+            #expect(try await client.get("/nothing").status == 404)
+        }
+    }
+
+    @Test("A full queue is told with 429, and a slow request with 504")
+    func busy() async throws {
+        try await withServer({
+            $0.imageFolders = [Demo.images]
+            $0.maxQueue = 0
+            $0.maxPixels = 240_000
+            $0.timeout = 0.3
+        }) { client in
+            func ask() async throws -> HTTPClient.Answer {
+                try await client.post(
+                    "/v1/masks",
+                    [
+                        "image": ["path": "coffee.png"],
+                        "boxes": Array(repeating: [140, 80, 300, 260], count: 300),
+                    ])
+            }
+            async let first = ask()
+            try await Task.sleep(for: .milliseconds(100))
+            let second = try await ask()
+            #expect(second.status == 429)
+            #expect(second.header.lowercased().contains("retry-after: 1"))
+            #expect(try await first.status == 504)
+        }
+    }
+
+    @Test("What is no HTTP ends its connection, and the server goes on")
+    func noHTTP() async throws {
+        try await withServer { client in
+            for text in ["\0\0\0\0\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "\r\n"] {
+                let answer = try await client.raw(Data(text.utf8), halfCloses: true)
+                #expect([0, 400, 505].contains(answer.status))
+            }
+            let nested = String(repeating: "[", count: 100_000)
+            let deep = try await client.request(
+                "POST", "/v1/masks", fields: ["Content-Type": "application/json"],
+                body: Data(nested.utf8))
+            #expect(deep.status == 400)
+            let metrics = try await client.get("/metrics")
+            #expect(
+                metrics.text.contains("mal_requests_total{path=\"/v1/masks\",status=\"400\"} 1"))
+            #expect(try await client.get("/ready").status == 200)
+        }
+    }
+
+    @Test("The OpenAPI document names every path")
+    func openAPI() async throws {
+        try await withServer { client in
+            let document = try await client.get("/openapi.json")
+            #expect(document.json?["openapi"] as? String == "3.1.0")
+            let paths = try #require(document.json?["paths"] as? [String: Any])
+            for path in paths.keys {
+                let isPost = (paths[path] as? [String: Any])?["post"] != nil
+                let answer =
+                    isPost ? try await client.post(path, [:]) : try await client.get(path)
+                #expect(answer.status != 404 && answer.status != 405, "\(path)")
+            }
+        }
+    }
+
+    @Test(
+        "Options that can't be are refused",
+        arguments: [
+            ("0.0.0.0:80", "--listen 0.0.0.0:80 is open to other machines: give --token-file too"),
+            ("127.0.0.1", "--listen must be HOST:PORT with a port of 0 to 65535, is \"127.0.0.1\""),
+            (
+                "[::1]:99999",
+                "--listen must be HOST:PORT with a port of 0 to 65535, is \"[::1]:99999\""
+            ),
+        ])
+    func options(listen: String, message: String) async {
+        var options = ServerOptions()
+        options.listen = listen
+        await #expect(throws: ServingError.wrongOption(message)) {
+            _ = try await MaskServer(options)
+        }
+    }
+}
