@@ -63,3 +63,9 @@ void program_tune_malloc(void) {
     mallopt(M_ARENA_MAX, 1);
 #endif
 }
+
+void program_return_free_memory(void) {
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
+}

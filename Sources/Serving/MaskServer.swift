@@ -36,7 +36,7 @@ public final class MaskServer: Sendable {
             throw ServingError.wrongOption(
                 "--listen \(options.listen) is open to other machines: give --token-file too")
         }
-        bodies = RequestBodies(limit: options.maxBodyBytes)
+        bodies = RequestBodies(limit: options.maxBodyBytes, heldLimit: options.maxHeldBytes)
         let labeler = try await MaskLabeler(
             model: options.model, options: options.labeler, onEvent: onEvent)
         service = try MaskService(options, labeler: labeler, metrics: metrics)
@@ -82,9 +82,7 @@ public final class MaskServer: Sendable {
             Response.bytes(PackageResources.openapi_json, type: "application/json")
         }
         router.post("/v1/masks") { [self] request, context in
-            try await context.limited(to: options.timeout) { [self] in
-                try await masks(request)
-            }
+            try await limited(context) { [self] in try await masks(request, $0) }
         }
         addTools(to: router)
         return router
@@ -92,41 +90,61 @@ public final class MaskServer: Sendable {
 
     private func addTools(to router: Router<ServingContext>) {
         let version = JSONValue.text(LabelStudioBackend.version)
-        router.post("/setup") { _, _ in Response.json(["model_version": version]) }
+        // Label Studio tells what it knows and what its users do; nothing is learnt from it.
+        for (path, answer) in [
+            ("/setup", ["model_version": version]), ("/webhook", [:] as JSONValue),
+        ] {
+            router.post(.init(path)) { [self] request, context in
+                try await limited(context) { [self] in
+                    _ = try await bodies.bytes(of: request, $0)
+                    return .json(answer)
+                }
+            }
+        }
         router.get("/versions") { _, _ in Response.json(["versions": [version]]) }
-        // Label Studio tells what its users do; nothing is learnt from it.
-        router.post("/webhook") { _, _ in Response.json([:]) }
-        let studio = LabelStudioBackend(service: service, maxBoxes: options.maxBoxes)
+        let studio = LabelStudioBackend(
+            service: service, maxBoxes: options.maxBoxes, onEvent: onEvent)
         router.post("/predict") { [self] request, context in
-            try await context.limited(to: options.timeout) { [self] in
-                Response.json(try await studio.predict(json(of: request)))
+            try await limited(context) { [self] in
+                let json = try await JSONValue(json: bodies.bytes(of: request, $0))
+                let text = try await studio.predict(json, $0)
+                return .large(ByteBuffer(string: text), type: "application/json", $0)
             }
         }
         let cvat = CVATInteractor(service: service)
         router.post("/cvat") { [self] request, context in
-            try await context.limited(to: options.timeout) { [self] in
-                Response.text(try await cvat.mask(json(of: request)), type: "application/json")
+            try await limited(context) { [self] in
+                let json = try await JSONValue(json: bodies.bytes(of: request, $0))
+                let bytes = try await cvat.mask(json, $0)
+                return .large(ByteBuffer(bytes: bytes), type: "application/json", $0)
             }
         }
     }
 
-    private func json(of request: Request) async throws -> JSONValue {
-        try await bodies.withBytes(of: request) { try JSONValue(json: $0) }
+    /// Runs `work` as long as a request may take, and counts what it holds until its answer is written.
+    private func limited(
+        _ context: ServingContext,
+        _ work: @escaping @Sendable (MemoryBudget.Hold) async throws -> Response
+    ) async throws -> Response {
+        let hold = bodies.memory.makeHold()
+        return try await context.limited(to: options.timeout) { try await work(hold) }
     }
 
-    private func masks(_ request: Request) async throws -> Response {
+    private func masks(_ request: Request, _ hold: MemoryBudget.Hold) async throws -> Response {
         let wantsPicture = try Self.wantsPicture(request.headers[.accept])
-        let parsed = try await bodies.withBytes(of: request) { [options] bytes in
-            try MaskRequest(
-                body: bytes, contentType: request.headers[.contentType] ?? "",
-                maxBoxes: options.maxBoxes)
+        let parsed = try await MaskRequest(
+            body: bodies.bytes(of: request, hold),
+            contentType: request.headers[.contentType] ?? "", maxBoxes: options.maxBoxes)
+        return try await service.masks(in: parsed.image, hold) { _ in
+            parsed.items.map(\.box)
+        } answer: { answer in
+            if wantsPicture {
+                let picture = try answer.labelPicture(hold)
+                return .large(ByteBuffer(bytes: picture), type: "image/png", hold)
+            }
+            let text = try answer.json(parsed.items, tolerance: parsed.polygonTolerance, hold)
+            return .large(ByteBuffer(string: text), type: "application/json", hold)
         }
-        let boxes = parsed.items.map(\.box)
-        let answer = try await service.masks(in: parsed.image) { _ in boxes }
-        guard !wantsPicture else {
-            return .bytes(try answer.labelPicture(), type: "image/png")
-        }
-        return .json(try answer.json(parsed.items, tolerance: parsed.polygonTolerance))
     }
 
     /// JSON unless a picture is asked for before it.
@@ -153,6 +171,9 @@ struct HTTPRunner {
     let maxConnections: Int
     let timeout: Double
 
+    /// Seconds that a connection may be silent while the server waits for a request or its next part.
+    private static let idleLimit = 20.0
+
     func run(
         router: Router<ServingContext>, onListening: @escaping @Sendable (_ url: String) -> Void
     ) async throws {
@@ -163,7 +184,7 @@ struct HTTPRunner {
                 configuration: .init(
                     additionalChannelHandlers: [
                         ConnectionHandler(writeLimit: .milliseconds(Int64(timeout * 2000)))
-                    ], idleTimeout: .milliseconds(Int64(timeout * 1000)))),
+                    ], idleTimeout: .milliseconds(Int64(min(timeout, Self.idleLimit) * 1000)))),
             configuration: ApplicationConfiguration(
                 address: .hostname(address.host, port: address.port), serverName: "mal",
                 backlog: 1024,

@@ -9,12 +9,17 @@ public struct ServerOptions: Sendable {
     public var labeler = MaskLabeler.Options()
     /// Folders whose images a request may name.
     public var imageFolders: [String] = []
+    /// Hosts, as `HOST` or `HOST:PORT`, of which a request may name images by an `http` URL.
+    public var allowedHosts: [String] = []
     /// File whose first line is the token that every request must bring.
     public var tokenFile: String?
     /// The most requests that wait; one more is refused with 429.
     public var maxQueue = 64
     /// The most bytes of a request's body.
     public var maxBodyBytes = 64 << 20
+    /// The most bytes that the bodies, image files and answers of all requests take together, if that is more than
+    /// ``maxBodyBytes``.
+    public var maxHeldBytes = 512 << 20
     /// The most pixels of an image, and of all images that are decoded at the same time.
     public var maxPixels = 100_000_000
     /// The most boxes of a request.
@@ -37,7 +42,9 @@ public struct ServerOptions: Sendable {
         try check("max-queue", maxQueue, 0...100_000)
         try check("max-body", maxBodyBytes, 1_024...4 << 30)
         try check("max-pixels", maxPixels, 1...4_000_000_000)
-        try check("max-boxes", maxBoxes, 1...1_000_000)
+        try check("max-held", maxHeldBytes, 1_024...1 << 40)
+        // A label picture has no higher numbers.
+        try check("max-boxes", maxBoxes, 1...65_535)
         try check("max-connections", maxConnections, 1...65_536)
         guard timeout >= 0.1, timeout <= 86_400 else {
             throw .wrongOption("--timeout must be 0.1 to 86400 seconds, is \(timeout)")

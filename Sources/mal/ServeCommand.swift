@@ -1,4 +1,5 @@
 import ArgumentParser
+import CProgram
 import MaskAutoLabeler
 import Serving
 import Specs
@@ -26,6 +27,12 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(help: "Folder whose images requests may name; can be given several times.")
     var images: [String] = []
 
+    @Option(
+        help: ArgumentHelp(
+            "Host of which requests may name images by an http URL, as HOST or HOST:PORT; can be given several times.",
+            valueName: "host"))
+    var allowHost: [String] = []
+
     @Option(help: "File whose first line is the token that every request must bring.")
     var tokenFile: String?
 
@@ -34,6 +41,9 @@ struct ServeCommand: AsyncParsableCommand {
 
     @Option(help: "Most bytes of a request's body.")
     var maxBody = 64 << 20
+
+    @Option(help: "Most bytes that bodies, image files and answers take together.")
+    var maxHeld = 512 << 20
 
     @Option(help: "Most pixels of an image, and of all that are decoded at the same time.")
     var maxPixels = 100_000_000
@@ -59,14 +69,23 @@ struct ServeCommand: AsyncParsableCommand {
         options.model = model.model
         options.labeler = try model.labelerOptions()
         options.imageFolders = images
+        options.allowedHosts = allowHost
         options.tokenFile = tokenFile
         options.maxQueue = maxQueue
         options.maxBodyBytes = maxBody
+        options.maxHeldBytes = maxHeld
         options.maxPixels = maxPixels
         options.maxBoxes = maxBoxes
         options.maxConnections = maxConnections
         options.timeout = timeout
         let server = try await MaskServer(options, onEvent: console.handle)
+        let housekeeping = Task.detached {
+            while !Task.isCancelled {
+                program_return_free_memory()
+                try await Task.sleep(for: .seconds(30))
+            }
+        }
+        defer { housekeeping.cancel() }
         try await server.run { url in console.handle(.note("listening on \(url)")) }
     }
 }

@@ -46,14 +46,27 @@ struct HTTPClient: Sendable {
         return try await raw(bytes + Data("\r\n".utf8) + body)
     }
 
+    /// What a client does when it has sent its bytes.
+    enum Manner: Sendable {
+        case waits
+        /// Says that it sends nothing more.
+        case halfCloses
+        /// Sends a byte every 50 ms as long as the server lets it.
+        case drips
+        /// Does not wait for its answer.
+        case leaves
+    }
+
     /// Sends bytes and reads until the server closes.
-    func raw(_ bytes: Data, halfCloses: Bool = false) async throws -> Answer {
+    func raw(_ bytes: Data, _ manner: Manner = .waits) async throws -> Answer {
         let port = port
-        let answer = try await withCheckedThrowingContinuation { continuation in
+        var answer = try await withCheckedThrowingContinuation { continuation in
             Thread.detachNewThread {
-                continuation.resume(with: Result { try Self.exchange(bytes, port, halfCloses) })
+                continuation.resume(with: Result { try Self.exchange(bytes, port, manner) })
             }
         }
+        let goOn = Data("HTTP/1.1 100 Continue\r\n\r\n".utf8)
+        if answer.starts(with: goOn) { answer = Data(answer.dropFirst(goOn.count)) }
         let end = answer.range(of: Data("\r\n\r\n".utf8))
         let header = String(
             decoding: answer[..<(end?.lowerBound ?? answer.endIndex)], as: UTF8.self)
@@ -63,7 +76,7 @@ struct HTTPClient: Sendable {
             body: Data(answer[(end?.upperBound ?? answer.endIndex)...]))
     }
 
-    private static func exchange(_ bytes: Data, _ port: UInt16, _ halfCloses: Bool) throws -> Data {
+    private static func exchange(_ bytes: Data, _ port: UInt16, _ manner: Manner) throws -> Data {
         let socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         defer { close(socket) }
         var limit = timeval(tv_sec: 60, tv_usec: 0)
@@ -89,13 +102,56 @@ struct HTTPClient: Sendable {
                 sent += count
             }
         }
-        if halfCloses { shutdown(socket, Int32(SHUT_WR)) }
         var answer = Data()
         var buffer = [UInt8](repeating: 0, count: 1 << 16)
+        if manner == .leaves { return answer }
+        if manner == .halfCloses { shutdown(socket, Int32(SHUT_WR)) }
         while true {
+            if manner == .drips {
+                var poll = pollfd(fd: socket, events: Int16(POLLIN), revents: 0)
+                while Glibc.poll(&poll, 1, 50) == 0 { send(socket, "x", 1, Int32(MSG_NOSIGNAL)) }
+            }
             let count = recv(socket, &buffer, buffer.count, 0)
             guard count > 0 else { return answer }
             answer.append(contentsOf: buffer[..<count])
         }
+    }
+}
+
+/// Answers each connection's request with what `answer` makes of its path.
+final class WebServer: Sendable {
+    let port: UInt16
+    private let socket: Int32
+
+    init(_ answer: @escaping @Sendable (_ path: String) -> Data) throws {
+        let socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = inet_addr("127.0.0.1")
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let status = withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(socket, $0, length) + listen(socket, 16) + getsockname(socket, $0, &length)
+            }
+        }
+        guard status == 0 else { throw POSIXError(.EADDRINUSE) }
+        port = UInt16(bigEndian: address.sin_port)
+        self.socket = socket
+        Thread.detachNewThread {
+            var buffer = [UInt8](repeating: 0, count: 1 << 16)
+            while case let connection = accept(socket, nil, nil), connection >= 0 {
+                let count = max(0, recv(connection, &buffer, buffer.count, 0))
+                let words = String(decoding: buffer[..<count], as: UTF8.self).split(separator: " ")
+                answer(words.count > 1 ? String(words[1]) : "").withUnsafeBytes {
+                    _ = send(connection, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+                }
+                close(connection)
+            }
+        }
+    }
+
+    deinit {
+        shutdown(socket, Int32(SHUT_RDWR))
+        close(socket)
     }
 }

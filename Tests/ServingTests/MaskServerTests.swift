@@ -89,7 +89,7 @@ struct MaskServerTests {
             (#"[]"#, 422, "the body: expected an object, found []"),
             (
                 #"{"boxes": []}"#, 422,
-                "image: expected {\"base64\": …} or {\"path\": …}, found nothing"
+                "image: expected one of base64, path and url, found nothing"
             ),
             (
                 #"{"image": {"path": "coffee.png"}}"#, 422,
@@ -237,11 +237,150 @@ struct MaskServerTests {
         }
     }
 
+    @Test("A client that sends slowly what nobody reads, or nothing, is let go")
+    func slowClients() async throws {
+        try await withServer({ $0.timeout = 1 }) { client in
+            let host = "Host: 127.0.0.1\r\n"
+            let json = "Content-Type: application/json\r\n"
+            for (text, manner, status) in [
+                ("GET /health HTTP/1.1\r\n\(host)Content-Length: 999999\r\n\r\n", .drips, 200),
+                ("POST /nothing HTTP/1.1\r\n\(host)Content-Length: 999999\r\n\r\n", .drips, 404),
+                (
+                    "POST /v1/masks HTTP/1.1\r\n\(host)\(json)Content-Length: 999999\r\n\r\n",
+                    .drips, 504
+                ),
+                ("GET /health HTTP/1.1\r\n\(host)X: ", .drips, 0),
+                ("GET /health HTTP/1.1\r\n", .waits, 0), ("", .waits, 0),
+            ] as [(String, HTTPClient.Manner, Int)] {
+                let start = ContinuousClock.now
+                let answer = try await client.raw(Data(text.utf8), manner)
+                #expect(answer.status == status, "\(text)")
+                #expect(ContinuousClock.now - start < .seconds(10), "\(text)")
+                if status != 0 {
+                    #expect(answer.header.lowercased().contains("connection: close"))
+                }
+            }
+        }
+    }
+
+    private func request(boxes: Int, of port: UInt16) -> Data {
+        let boxes = Array(repeating: "[140, 80, 300, 260]", count: boxes).joined(separator: ",")
+        let body = "{\"image\": {\"path\": \"coffee.png\"}, \"boxes\": [\(boxes)]}"
+        return Data(
+            """
+            POST /v1/masks HTTP/1.1\r
+            Host: 127.0.0.1:\(port)\r
+            Content-Type: application/json\r
+            Content-Length: \(body.utf8.count)\r
+            \r
+            \(body)
+            """.utf8)
+    }
+
+    @Test("A client that sends nothing more gets its answer; one that has gone is given up")
+    func closedClients() async throws {
+        try await withServer({ $0.imageFolders = [Demo.images] }) { client in
+            let half = try await client.raw(request(boxes: 20, of: client.port), .halfCloses)
+            #expect(half.status == 200)
+            #expect((half.json?["masks"] as? [Any])?.count == 20)
+            _ = try await client.raw(request(boxes: 900, of: client.port), .leaves)
+            var text = ""
+            for _ in 0..<200 where !text.contains("status=\"499\"") {
+                try await Task.sleep(for: .milliseconds(50))
+                text = try await client.get("/metrics").text
+            }
+            #expect(text.contains("mal_requests_total{path=\"/v1/masks\",status=\"499\"} 1\n"))
+        }
+    }
+
+    @Test("What all requests hold is bounded, and given back")
+    func held() async throws {
+        try await withServer({
+            $0.maxBodyBytes = 3 << 20
+            $0.maxHeldBytes = 4 << 20
+        }) { client in
+            func post(_ count: Int, of length: Int, _ manner: HTTPClient.Manner) async throws -> Int
+            {
+                let head =
+                    "POST /v1/masks HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
+                    + "Content-Type: application/json\r\nContent-Length: \(length)\r\n\r\n"
+                return try await client.raw(
+                    Data((head + String(repeating: " ", count: count)).utf8), manner
+                ).status
+            }
+            let large = 3 << 20
+            async let first = post(large - 20, of: large, .drips)
+            try await Task.sleep(for: .milliseconds(500))
+            #expect(try await post(large, of: large, .waits) == 429)
+            // The dripping client's body comes to its end: spaces and letters, which are no JSON.
+            #expect(try await first == 400)
+            #expect(try await post(large, of: large, .waits) == 400)
+        }
+    }
+
+    @Test("JSON that would take much more memory than bytes is refused")
+    func bombs() async throws {
+        try await withServer { client in
+            for (part, count) in [
+                ("{}", 300_000), ("[]", 1_200_000), ("\"\"", 1_200_000), ("0", 4_200_000),
+            ] {
+                let body = "[" + String(repeating: part + ",", count: count) + "0]"
+                let answer = try await client.request(
+                    "POST", "/v1/masks", fields: ["Content-Type": "application/json"],
+                    body: Data(body.utf8))
+                #expect(answer.status == 400, "\(part)")
+                #expect(answer.message.contains("expected at most 4000000 values"), "\(part)")
+            }
+        }
+    }
+
+    @Test("Images come by URL from allowed hosts only, and no redirect is followed")
+    func remoteImages() async throws {
+        let image = try Demo.bytes("coffee.png")
+        let web = try WebServer { path in
+            switch path {
+            case "/a.png?b=%20":
+                return Data("HTTP/1.1 200 OK\r\nContent-Length: \(image.count)\r\n\r\n".utf8)
+                    + image
+            case "/moved":
+                return Data(
+                    "HTTP/1.1 302 Found\r\nLocation: /a.png\r\nContent-Length: 0\r\n\r\n".utf8)
+            case "/cut": return Data("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nabc".utf8)
+            default: return Data("what is no HTTP\r\n\r\n".utf8)
+            }
+        }
+        let host = "127.0.0.1:\(web.port)"
+        try await withServer({ $0.allowedHosts = [host] }) { client in
+            func ask(_ url: String) async throws -> HTTPClient.Answer {
+                try await client.post(
+                    "/v1/masks", ["image": ["url": url], "boxes": [[140, 80, 300, 260]]])
+            }
+            #expect(try await ask("http://\(host)/a.png?b=%20").status == 200)
+            let moved = try await ask("http://\(host)/moved")
+            #expect(moved.status == 422)
+            #expect(moved.message == "\"http://\(host)/moved\": expected the answer 200, found 302")
+            #expect(try await ask("http://\(host)/cut").status == 422)
+            #expect(try await ask("http://\(host)/noise").status == 422)
+            for url in [
+                "http://127.0.0.1:1/a.png", "http://localhost:\(web.port)/a.png",
+                "https://\(host)/a.png", "http://\(host)@192.0.2.1/a.png", "file:///etc/passwd",
+                "http://a@\(host)/a.png", "//\(host)/a.png", "", "http://[::1/",
+            ] {
+                let answer = try await ask(url)
+                #expect(answer.status == 422, "\(url)")
+                #expect(answer.message.contains("--allow-host"), "\(answer.message)")
+            }
+        }
+        await #expect(throws: ServingError.self) {
+            try await withServer({ $0.allowedHosts = ["http://x"] }) { _ in }
+        }
+    }
+
     @Test("What is no HTTP ends its connection, and the server goes on")
     func noHTTP() async throws {
         try await withServer { client in
             for text in ["\0\0\0\0\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "\r\n"] {
-                let answer = try await client.raw(Data(text.utf8), halfCloses: true)
+                let answer = try await client.raw(Data(text.utf8), .halfCloses)
                 #expect([0, 400, 505].contains(answer.status))
             }
             let nested = String(repeating: "[", count: 100_000)

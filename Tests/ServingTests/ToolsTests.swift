@@ -75,16 +75,34 @@ struct ToolsTests {
                 "data": ["photo": "http://192.0.2.1/x.png"],
                 "annotations": [["result": [rectangle([1, 1, 9, 9])]]],
             ]
+            let drawn = ["context": ["result": [rectangle([1, 1, 9, 9])]]]
             let elsewhere = try await client.post(
-                "/predict", ["tasks": [task], "label_config": config])
+                "/predict", ["tasks": [task], "label_config": config, "params": drawn])
             #expect(elsewhere.status == 422)
             #expect(
                 elsewhere.message
-                    == "tasks[0].data.photo: expected /data/local-files/?d=PATH or an uploaded file, "
-                    + "found \"http://192.0.2.1/x.png\"")
+                    == "\"http://192.0.2.1/x.png\": expected a URL http://HOST/… with a host of "
+                    + "--allow-host")
             #expect(try await client.post("/setup", ["project": "1"]).json?["model_version"] != nil)
             #expect(try await client.get("/versions").json?["versions"] != nil)
             #expect(try await client.post("/webhook", ["action": "x"]).status == 200)
+        }
+    }
+
+    @Test("Tasks whose picture is not to be had get no masks, the others theirs")
+    func missingPictures() async throws {
+        try await withServer({ $0.imageFolders = [Demo.images] }) { client in
+            let tasks = ["no.png", "chelsea.png", "../boxes.json"].map { name in
+                [
+                    "data": ["photo": "/data/local-files/?d=" + name],
+                    "annotations": [["result": [rectangle([120, 20, 200, 240])]]],
+                ] as [String: Any]
+            }
+            let answer = try await client.post(
+                "/predict", ["tasks": tasks, "label_config": config])
+            #expect(answer.status == 200, "\(answer.text)")
+            let results = try #require(answer.json?["results"] as? [[String: Any]])
+            #expect(results.map { ($0["result"] as? [Any])?.count } == [0, 1, 0])
         }
     }
 

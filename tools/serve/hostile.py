@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Hostile requests to a running `mal serve`: what is no HTTP, cut bodies, bombs, wrong types, odd paths. Counts what came
-back; a fault is a status of 500, or a server that does not answer /health afterwards.
+"""Hostile requests to a running `mal serve`: what is no HTTP, cut bodies, bombs, wrong types, odd paths, bodies that nobody
+reads. Counts what came back; a fault is a status of 500, or a server that does not answer /health afterwards.
 
 hostile.py URL [COUNT]
 """
@@ -63,7 +63,7 @@ def image(draw):
 
 def request(draw):
     """The name of what is sent, its bytes, and whether the client goes before the answer."""
-    kind = draw.choice(["noise", "head", "types", "image", "cut", "multipart", "paths", "deep", "tools", "chunks", "long"])
+    kind = draw.choice(["noise", "head", "types", "image", "cut", "multipart", "paths", "deep", "tools", "chunks", "long", "wide", "unread"])
     if kind == "noise":
         return kind, bytes(draw.randrange(256) for _ in range(draw.randint(1, 400))), False
     if kind == "head":
@@ -101,6 +101,12 @@ def request(draw):
         head = b"POST /v1/masks HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
         size = draw.choice([b"5", b"zz", b"FFFFFFFFFFFFFFFFFF", b"-1", b""])
         return kind, head + size + b"\r\n{}\r\n0\r\n\r\n", draw.random() < 0.5
+    if kind == "wide":
+        part = draw.choice(["{},", "[],", '"",', "0,", '{"a":{"a":0}},', '"' + "x" * 16 + '",', "[[[[0]]]],"])
+        return kind, http(draw, f'{{"image": [{part * draw.choice([10, 10000, 500000])}0]}}'.encode()), False
+    if kind == "unread":
+        path = draw.choice(["/health", "/nothing", "/setup", "/openapi.json", "/metrics"])
+        return kind, http(draw, b"x" * draw.choice([0, 1000, 1000000]), path=path, method="GET", length=2000000), draw.random() < 0.3
     return kind, http(draw, b"{}", length=draw.choice([10**12, -1, "x", 2**64])), True
 
 
@@ -118,6 +124,7 @@ def send(address, data, leaves):
             return "closed"
         except TimeoutError:
             return "no answer in 20 s"
+    answer = answer.removeprefix(b"HTTP/1.1 100 Continue\r\n\r\n")
     words = answer.split(b" ", 2)
     return words[1].decode() if len(words) > 2 else "closed"
 

@@ -81,7 +81,7 @@ def main():
              "--user-token", TOKEN], env=environment, stdout=open(folder + "/log", "w"), stderr=subprocess.STDOUT)]
     try:
         wait(backend + "/health", 60, servers[0])
-        wait(studio + "/health", 240, servers[1])
+        wait(studio + "/health", 600, servers[1])
         session = requests.Session()
         session.headers["Authorization"] = "Token " + TOKEN
 

@@ -25,6 +25,9 @@ void program_let_gpu_memory_grow(void);
 // a training step in page faults.
 void program_tune_malloc(void);
 
+// Gives freed memory back to the kernel. For a program that lives long, now and then.
+void program_return_free_memory(void);
+
 // For a program's first line: where code that can only trap, Swift's runtime or a library's thread, was refused
 // memory (ulimit -v, a container's limit), the program ends with a message and exit code 1. All other traps are as
 // they were.

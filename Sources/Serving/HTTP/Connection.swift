@@ -1,3 +1,4 @@
+import HTTPTypes
 import Hummingbird
 import NIOCore
 import NIOHTTPTypes
@@ -25,7 +26,7 @@ final class Connection: Sendable {
     }
 }
 
-/// Ends connections whose client has gone, does not take its answer, or was told that it will be closed.
+/// Ends connections whose client has gone, does not take its answer, or goes on sending what nobody reads.
 final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPRequestPart
     typealias InboundOut = HTTPRequestPart
@@ -35,12 +36,36 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     let connection = Connection()
     private let writeLimit: TimeAmount
     private var writing: Scheduled<Void>?
+    /// Requests that have begun to come and are not answered.
+    private var openCount = 0
+    /// Whether a request has not come to its end.
+    private var isReading = false
+    private var isWriting = false
     private var isLast = false
 
     init(writeLimit: TimeAmount) { self.writeLimit = writeLimit }
 
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        switch unwrapInboundIn(data) {
+        case .head(let head):
+            openCount += 1
+            isReading = true
+            isLast = isLast || head.headerFields[.connection]?.lowercased() == "close"
+            if head.headerFields[.expect]?.lowercased() == "100-continue" {
+                writeContinue(context)
+            }
+        case .body: break
+        case .end: isReading = false
+        }
+        context.fireChannelRead(data)
+    }
+
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if case ChannelEvent.inputClosed = event { connection.close() }
+        // A client that sends nothing more may wait for its answer, or have gone. What is sent to one that has
+        // gone comes back as an error, which closes the channel.
+        if case ChannelEvent.inputClosed = event, openCount > 0, !isReading {
+            writeContinue(context)
+        }
         context.fireUserInboundEventTriggered(event)
     }
 
@@ -50,24 +75,36 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
         context.fireChannelInactive()
     }
 
+    private func writeContinue(_ context: ChannelHandlerContext) {
+        guard !isWriting else { return }
+        context.writeAndFlush(
+            wrapOutboundOut(.head(HTTPResponse(status: .continue))), promise: nil)
+    }
+
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         switch unwrapOutboundIn(data) {
-        case .head(let head):
-            isLast = isLast || head.headerFields[.connection] == "close"
+        case .head(var head):
+            isWriting = true
+            // The rest of a body that nobody has read is not waited for.
+            isLast = isLast || isReading
+            if isLast { head.headerFields[.connection] = "close" }
+            isLast = head.headerFields[.connection] == "close"
             let channel = context.channel
             writing = context.eventLoop.scheduleTask(in: writeLimit) { channel.close(promise: nil) }
-            context.write(data, promise: promise)
+            context.write(wrapOutboundOut(.head(head)), promise: promise)
         case .body:
             context.write(data, promise: promise)
         case .end:
+            (isWriting, openCount) = (false, openCount - 1)
             let promise = promise ?? context.eventLoop.makePromise()
             let timer = writing
             let (channel, isLast) = (context.channel, isLast)
             promise.futureResult.whenComplete { _ in
                 timer?.cancel()
                 guard isLast else { return }
+                channel.close(mode: .output, promise: nil)
                 // The client may be sending still, and would lose the answer.
-                channel.eventLoop.scheduleTask(in: .seconds(1)) { channel.close(promise: nil) }
+                channel.eventLoop.scheduleTask(in: .seconds(5)) { channel.close(promise: nil) }
             }
             context.write(data, promise: promise)
         }

@@ -32,7 +32,7 @@ struct Gatekeeper: RouterMiddleware {
         } catch {
             response = self.response(to: error)
         }
-        response.headers[.cacheControl] = response.headers[.cacheControl] ?? "no-store"
+        if response.headers[.cacheControl] == nil { response.headers[.cacheControl] = "no-store" }
         response.headers[values: .xContentTypeOptions] = ["nosniff"]
         let seconds = (ContinuousClock.now - start) / .seconds(1)
         metrics.end(
@@ -166,5 +166,19 @@ extension Response {
         Response(
             status: .ok, headers: [.contentType: type],
             body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
+    }
+
+    /// A large answer, which counts as long as its client takes it.
+    static func large(_ buffer: ByteBuffer, type: String, _ hold: MemoryBudget.Hold) -> Response {
+        let body = ResponseBody(contentLength: buffer.readableBytes) { writer in
+            var rest = buffer
+            // A part waits until the ones before it have gone.
+            while let part = rest.readSlice(length: min(1 << 16, max(rest.readableBytes, 1))) {
+                try await writer.write(part)
+            }
+            try await writer.finish(nil)
+            withExtendedLifetime(hold) {}
+        }
+        return Response(status: .ok, headers: [.contentType: type], body: body)
     }
 }

@@ -1,59 +1,60 @@
 import HTTPTypes
 import Hummingbird
 import NIOCore
-import Synchronization
 
-/// Reads bodies, and bounds what all of them take together.
+/// Reads bodies, and bounds what they take.
 final class RequestBodies: Sendable {
+    let memory: MemoryBudget
     private let limit: Int
-    private let totalLimit: Int
-    private let taken = Mutex(0)
 
-    /// - Parameter limit: the most bytes of a body.
-    init(limit: Int) {
+    /// - Parameters:
+    ///   - limit: the most bytes of a body.
+    ///   - heldLimit: the most bytes of all that is held at the same time.
+    init(limit: Int, heldLimit: Int = 512 << 20) {
         self.limit = limit
-        totalLimit = max(512 << 20, 2 * limit)
+        memory = MemoryBudget(max(limit, heldLimit))
     }
 
-    /// Runs `use` on the bytes of a body.
+    /// Runs `use` on the bytes of a body, which count as long as it runs.
+    ///
+    /// - Throws: ``Refusal``, as ``bytes(of:_:)``.
+    func withBytes<Result>(
+        of request: Request, _ use: ([UInt8]) throws -> Result
+    ) async throws -> Result {
+        let hold = memory.makeHold()
+        let bytes = try await bytes(of: request, hold)
+        return try withExtendedLifetime(hold) { try use(bytes) }
+    }
+
+    /// The bytes of a body, which count as long as `hold` lives.
     ///
     /// - Throws: ``Refusal`` with 413, or 429 when there is no memory for it.
-    func withBytes<Result: Sendable>(
-        of request: Request, _ use: ([UInt8]) async throws -> Result
-    ) async throws -> Result {
-        if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > limit {
-            throw tooLarge("\(length)")
-        }
-        var count = 0
-        defer { taken.withLock { $0 -= count } }
+    func bytes(of request: Request, _ hold: MemoryBudget.Hold) async throws -> [UInt8] {
         var bytes: [UInt8] = []
+        let length = request.headers[.contentLength].flatMap { UInt($0) }.map {
+            Int(clamping: $0)
+        }
+        if let length {
+            guard length <= limit else { throw tooLarge("\(length)") }
+            // Who has room has it to the end: bodies that come at the same time don't starve each other.
+            try hold.add(length)
+            bytes.reserveCapacity(length)
+        }
         do {
             for try await part in request.body {
-                guard count + part.readableBytes <= limit else { throw tooLarge("more") }
-                let hasRoom = taken.withLock {
-                    guard $0 + part.readableBytes <= totalLimit else { return false }
-                    $0 += part.readableBytes
-                    return true
-                }
-                guard hasRoom else {
-                    throw Refusal.busy("too many large requests at the same time")
-                }
-                count += part.readableBytes
+                guard bytes.count + part.readableBytes <= limit else { throw tooLarge("more") }
+                if length == nil { try hold.add(part.readableBytes) }
                 bytes.append(contentsOf: part.readableBytesView)
             }
         } catch {
             guard !(error is Refusal), !Task.isCancelled else { throw error }
-            throw Refusal(
-                .badRequest, "the body: \(error)",
-                fields: [HTTPField(name: .connection, value: "close")])
+            throw Refusal(.badRequest, "the body: \(error)")
         }
-        return try await use(bytes)
+        return bytes
     }
 
-    /// The rest of the body is not waited for.
     private func tooLarge(_ found: String) -> Refusal {
         Refusal(
-            .contentTooLarge, "the body: expected at most \(limit) bytes, found \(found)",
-            fields: [HTTPField(name: .connection, value: "close")])
+            .contentTooLarge, "the body: expected at most \(limit) bytes, found \(found)")
     }
 }

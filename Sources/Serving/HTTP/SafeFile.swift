@@ -7,7 +7,7 @@ enum SafeFile {
     static func read(_ path: String, limit: Int) throws(FileError) -> [UInt8] {
         let descriptor = try open(path)
         defer { close(descriptor) }
-        return try read(descriptor, path, limit: limit)
+        return try read(descriptor, path, size: size(of: descriptor, path, limit: limit))
     }
 
     /// Does not wait for a pipe's other end.
@@ -20,9 +20,9 @@ enum SafeFile {
     }
 
     /// - Parameter name: what errors call the file.
-    static func read(
-        _ descriptor: Int32, _ name: String, limit: Int
-    ) throws(FileError) -> [UInt8] {
+    static func size(
+        of descriptor: Int32, _ name: String, limit: Int
+    ) throws(FileError) -> Int {
         // A folder can't be read, and a pipe has no end to seek.
         guard Glibc.read(descriptor, nil, 0) == 0, case let size = lseek(descriptor, 0, SEEK_END),
             size >= 0, lseek(descriptor, 0, SEEK_SET) == 0
@@ -31,6 +31,13 @@ enum SafeFile {
             throw .unreadable(
                 path: name, reason: "expected at most \(limit) bytes, found \(size)")
         }
+        return size
+    }
+
+    /// At most `size` bytes from the start.
+    static func read(
+        _ descriptor: Int32, _ name: String, size: Int
+    ) throws(FileError) -> [UInt8] {
         var code: Int32 = 0
         let bytes = [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
             while count < size {

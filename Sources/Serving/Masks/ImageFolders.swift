@@ -29,10 +29,10 @@ struct ImageFolders: Sendable {
 
     var isEmpty: Bool { roots.isEmpty }
 
-    /// The bytes of a file below one of the folders.
+    /// The bytes of a file below one of the folders, which count as long as `hold` lives.
     ///
     /// - Throws: ``Refusal``, with the same words for what is outside as for what is not there.
-    func read(_ path: String) throws -> [UInt8] {
+    func read(_ path: String, _ hold: MemoryBudget.Hold? = nil) throws -> [UInt8] {
         guard !path.utf8.contains(0), path.utf8.count < 4096 else {
             throw Refusal.wrong("image.path: expected a path below --images, found \(path.quoted)")
         }
@@ -43,9 +43,11 @@ struct ImageFolders: Sendable {
                 place.hasPrefix(root == "/" ? root : root + "/")
             else { continue }
             do {
-                return try SafeFile.read(descriptor, path, limit: Self.fileLimit)
+                let size = try SafeFile.size(of: descriptor, path, limit: Self.fileLimit)
+                try hold?.add(size)
+                return try SafeFile.read(descriptor, path, size: size)
             } catch {
-                throw Refusal.wrong("\(error)")
+                throw error as? Refusal ?? .wrong("\(error)")
             }
         }
         throw Refusal(.notFound, "\(printable(path)): no such image below --images")

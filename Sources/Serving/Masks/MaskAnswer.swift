@@ -1,14 +1,17 @@
 import Annotations
-import Hummingbird
 import Imaging
 import MaskAutoLabeler
 
 extension MaskService.Answer {
-    /// The answer of `POST /v1/masks`.
+    /// The answer of `POST /v1/masks`, as JSON.
     ///
-    /// - Parameter tolerance: of the polygons; nil leaves them out.
-    func json(_ items: [MaskRequest.Item], tolerance: Double?) throws -> JSONValue {
-        var masks: [JSONValue] = []
+    /// - Parameters:
+    ///   - tolerance: of the polygons; nil leaves them out.
+    ///   - hold: counts the answer.
+    func json(
+        _ items: [MaskRequest.Item], tolerance: Double?, _ hold: MemoryBudget.Hold
+    ) throws -> String {
+        var masks = ""
         for (item, result) in zip(items, results) {
             var entry: [String: JSONValue] = [
                 "box": .list(
@@ -26,14 +29,16 @@ extension MaskService.Answer {
                 let polygons = try result.mask?.polygons(tolerance: tolerance) ?? []
                 entry["polygons"] = .list(polygons.map { .list($0.map { JSONValue($0) }) })
             }
-            masks.append(.object(entry))
+            let text = JSONValue.object(entry).json
+            try hold.add(text.utf8.count)
+            masks += (masks.isEmpty ? "" : ",") + text
         }
-        return ["image": size.json, "masks": .list(masks)]
+        return "{\"image\":\(size.json.json),\"masks\":[\(masks)]}"
     }
 
     /// A picture of the image's size: 0 where there is no mask, else the place of the box, from 1; later boxes lie
     /// over earlier ones.
-    func labelPicture() throws(ImageError) -> [UInt8] {
+    func labelPicture(_ hold: MemoryBudget.Hold) throws -> [UInt8] {
         var labels = [UInt16](repeating: 0, count: size.width * size.height)
         for (place, result) in results.enumerated() {
             guard let mask = result.mask else { continue }
@@ -47,7 +52,9 @@ extension MaskService.Answer {
         let pixels =
             results.count < 256
             ? LabelPixels.bytes(labels.map { UInt8($0) }) : LabelPixels.words(labels)
-        return try ImageCodec.encodePNG(labels: pixels, size: size)
+        let picture = try ImageCodec.encodePNG(labels: pixels, size: size)
+        try hold.add(picture.count)
+        return picture
     }
 }
 

@@ -16,6 +16,7 @@ struct MaskRequest: Sendable {
         case bytes([UInt8])
         /// Below the image folders.
         case path(String)
+        case url(String)
     }
 
     let image: Source
@@ -55,18 +56,19 @@ struct MaskRequest: Sendable {
     }
 
     private static func image(_ value: JSONValue?) throws -> Source {
-        guard let value, value.isObject, (value["base64"] == nil) != (value["path"] == nil) else {
+        let kinds = ["base64", "path", "url"].filter { value?[$0] != nil }
+        guard kinds.count == 1, let value = value?[kinds[0]] else {
             throw Refusal.wrong(
-                "image: expected {\"base64\": …} or {\"path\": …}, found "
-                    + (value?.snippet ?? "nothing"))
+                "image: expected one of base64, path and url, found \(value?.snippet ?? "nothing")")
         }
-        if let path = value["path"] {
-            guard let path = path.text else {
-                throw Refusal.wrong("image.path: expected a text, found \(path.snippet)")
-            }
-            return .path(path)
+        guard let text = value.text else {
+            throw Refusal.wrong("image.\(kinds[0]): expected a text, found \(value.snippet)")
         }
-        return .bytes(try base64(value["base64"], "image.base64"))
+        switch kinds[0] {
+        case "path": return .path(text)
+        case "url": return .url(text)
+        default: return .bytes(try base64(value, "image.base64"))
+        }
     }
 
     static func base64(_ value: JSONValue?, _ name: String) throws -> [UInt8] {
@@ -115,10 +117,13 @@ struct MaskRequest: Sendable {
         switch value {
         case nil: return .null
         case .text(let text)? where text.utf8.count <= 1_000: return .text(text)
-        case .number(let number)? where Int(exactly: number) != nil: return .number(number)
+        // Whole numbers beyond are not kept exactly.
+        case .number(let number)? where Int(exactly: number).map { abs($0) < 1 << 53 } ?? false:
+            return .number(number)
         case let value?:
             throw Refusal.wrong(
-                "\(name): expected a whole number or a text of at most 1000 bytes, found "
+                "\(name): expected a whole number below 2^53 or a text of at most 1000 bytes, "
+                    + "found "
                     + value.snippet)
         }
     }

@@ -1,4 +1,5 @@
 import Annotations
+import Files
 import Foundation
 import Imaging
 import Inference
@@ -21,6 +22,7 @@ final class MaskService: Sendable {
     let labeler: MaskLabeler
     let folders: ImageFolders
     let queue: RequestQueue
+    private let remote: RemoteImages
     private let maxPixels: Int
     private let metrics: Metrics
 
@@ -28,19 +30,26 @@ final class MaskService: Sendable {
         self.labeler = labeler
         self.metrics = metrics
         folders = try ImageFolders(options.imageFolders)
+        remote = try RemoteImages(options.allowedHosts)
         maxPixels = options.maxPixels
         queue = RequestQueue(maxWaiting: options.maxQueue, pixels: options.maxPixels)
     }
 
-    /// - Parameter boxes: made of the image's size.
+    /// - Parameters:
+    ///   - hold: counts the image's file.
+    ///   - boxes: made of the image's size.
+    ///   - answer: what becomes of the masks; it has the image's room still.
     /// - Throws: `ImageError`, ``Refusal``, `LabelingError`, `CancellationError`.
-    func masks(
-        in source: MaskRequest.Source, boxes: @escaping @Sendable (Size) throws -> [Box]
-    ) async throws -> Answer {
+    func masks<Output: Sendable>(
+        in source: MaskRequest.Source, _ hold: MemoryBudget.Hold,
+        boxes: @Sendable (Size) throws -> [Box],
+        answer: @Sendable (Answer) throws -> Output
+    ) async throws -> Output {
         let (bytes, name) =
             switch source {
             case .bytes(let bytes): (bytes, "image")
-            case .path(let path): (try folders.read(path), path)
+            case .path(let path): (try folders.read(path, hold), printable(path))
+            case .url(let url): (try await remote.read(url, hold), printable(url))
             }
         let size = try bytes.withUnsafeBytes { raw in
             Swift.Result { () throws(ImageError) in
@@ -53,7 +62,7 @@ final class MaskService: Sendable {
         return try await queue.withRoom(for: count) { [self] in
             let pixels = try ImageCodec.decode(
                 bytes: bytes, name: name, options: DecodeOptions(maxPixels: maxPixels))
-            return try await label(Image(pixels), boxes(pixels.size))
+            return try await answer(label(Image(pixels), boxes(pixels.size)))
         }
     }
 

@@ -8,7 +8,7 @@ struct CVATInteractor: Sendable {
     let service: MaskService
 
     /// The mask as rows of 0 and 1, of the size of the whole picture, as CVAT expects it.
-    func mask(_ body: JSONValue) async throws -> String {
+    func mask(_ body: JSONValue, _ hold: MemoryBudget.Hold) async throws -> [UInt8] {
         let image = try MaskRequest.base64(body["image"], "image")
         let corners = body["obj_bbox"]?.list?.map { $0.numbers ?? [] } ?? []
         guard corners.count == 2, corners.allSatisfy({ $0.count == 2 }) else {
@@ -19,14 +19,19 @@ struct CVATInteractor: Sendable {
         let box = Box(
             minX: min(corners[0][0], corners[1][0]), minY: min(corners[0][1], corners[1][1]),
             maxX: max(corners[0][0], corners[1][0]), maxY: max(corners[0][1], corners[1][1]))
-        let answer = try await service.masks(in: .bytes(image)) { _ in [box] }
-        guard let result = answer.results.first, let mask = result.mask, mask.rle.area > 0 else {
-            throw Refusal.wrong("obj_bbox: " + (answer.results.first?.reason ?? "there is no mask"))
+        return try await service.masks(in: .bytes(image), hold) { _ in
+            [box]
+        } answer: { answer in
+            let result = answer.results.first
+            guard let mask = result?.mask, mask.rle.area > 0 else {
+                throw Refusal.wrong("obj_bbox: " + (result?.reason ?? "there is no mask"))
+            }
+            try hold.add(2 * answer.size.width * answer.size.height)
+            return Self.rows(of: mask.pixels)
         }
-        return Self.rows(of: mask.pixels)
     }
 
-    private static func rows(of mask: Mask) -> String {
+    private static func rows(of mask: Mask) -> [UInt8] {
         var text = Array("{\"mask\": [".utf8)
         text.reserveCapacity(2 * mask.pixels.count + 4 * mask.size.height)
         for row in 0..<mask.size.height {
@@ -37,6 +42,6 @@ struct CVATInteractor: Sendable {
             }
             text.append(UInt8(ascii: "]"))
         }
-        return String(decoding: text, as: UTF8.self) + "]}"
+        return text + Array("]}".utf8)
     }
 }

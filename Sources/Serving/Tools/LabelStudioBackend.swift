@@ -11,6 +11,7 @@ import Specs
 struct LabelStudioBackend: Sendable {
     let service: MaskService
     let maxBoxes: Int
+    let onEvent: RunEventHandler
 
     static let version = "mal " + Product.version
 
@@ -42,8 +43,9 @@ struct LabelStudioBackend: Sendable {
         }
     }
 
-    /// The answer of `POST /predict`.
-    func predict(_ body: JSONValue) async throws -> JSONValue {
+    /// The answer of `POST /predict`, as JSON. A task whose picture is not to be had gets an empty result; when a
+    /// person waits for a mask, they are told why there is none.
+    func predict(_ body: JSONValue, _ hold: MemoryBudget.Hold) async throws -> String {
         guard let tasks = body["tasks"]?.list else {
             throw Refusal.wrong(
                 "tasks: expected a list of tasks, found \(body["tasks"]?.snippet ?? "nothing")")
@@ -51,7 +53,7 @@ struct LabelStudioBackend: Sendable {
         let config = LabelConfig(body["label_config"]?.text ?? "")
         let drawn = body["params"]?["context"]?["result"]?.list
         var boxCount = 0
-        var results: [JSONValue] = []
+        var results: [String] = []
         for (place, task) in tasks.enumerated() {
             let rectangles = Self.rectangles(of: task, drawn: drawn)
             boxCount += rectangles.count
@@ -60,14 +62,37 @@ struct LabelStudioBackend: Sendable {
                     .contentTooLarge, "tasks: expected at most \(maxBoxes) rectangles, found more")
             }
             guard !rectangles.isEmpty else {
-                results.append(["result": [], "score": 0, "model_version": .text(Self.version)])
+                results.append(Self.result([], score: 0))
                 continue
             }
             let name = "tasks[\(place)].data.\(config.dataKey)"
-            let source = try Self.source(task["data"]?[config.dataKey], name)
-            results.append(try await prediction(source, rectangles, config))
+            do {
+                let source = try Self.source(task["data"]?[config.dataKey], name)
+                results.append(try await prediction(source, hold, rectangles, config))
+            } catch {
+                guard drawn == nil, let reason = Self.fault(error) else { throw error }
+                onEvent(.warning("/predict: \(name): " + printable(reason, limit: 500)))
+                results.append(Self.result([], score: 0))
+            }
         }
-        return ["results": .list(results), "model_version": .text(Self.version)]
+        return "{\"model_version\":\(jsonText(Self.version)),\"results\":["
+            + results.joined(separator: ",") + "]}"
+    }
+
+    private static func result(_ shapes: [String], score: Double) -> String {
+        "{\"model_version\":\(jsonText(version)),\"result\":[" + shapes.joined(separator: ",")
+            + "],\"score\":\(JSONValue(score).json)}"
+    }
+
+    /// Why a picture is not to be had; nil for what is the server's trouble.
+    private static func fault(_ error: any Error) -> String? {
+        switch error {
+        case let error as ImageError: "\(error)"
+        case let error as Refusal
+        where error.status == .notFound || error.status == .unprocessableContent:
+            error.message
+        default: nil
+        }
     }
 
     /// What was just drawn; without that what the task's annotations and predictions hold.
@@ -83,18 +108,27 @@ struct LabelStudioBackend: Sendable {
     }
 
     private func prediction(
-        _ source: MaskRequest.Source, _ rectangles: [Rectangle], _ config: LabelConfig
-    ) async throws -> JSONValue {
-        let answer = try await service.masks(in: source) { size in
+        _ source: MaskRequest.Source, _ hold: MemoryBudget.Hold, _ rectangles: [Rectangle],
+        _ config: LabelConfig
+    ) async throws -> String {
+        try await service.masks(in: source, hold) { size in
             rectangles.map { $0.box(in: size) }
+        } answer: { answer in
+            try Self.result(answer, hold, rectangles, config)
         }
-        var shapes: [JSONValue] = []
+    }
+
+    private static func result(
+        _ answer: MaskService.Answer, _ hold: MemoryBudget.Hold, _ rectangles: [Rectangle],
+        _ config: LabelConfig
+    ) throws -> String {
+        var shapes: [String] = []
         var scores: [Double] = []
         for (rectangle, result) in zip(rectangles, answer.results) {
             guard let mask = result.mask, mask.rle.area > 0 else { continue }
             let bytes = LabelStudioRLE.encode(mask.rle)
             scores.append(mask.score)
-            shapes.append([
+            let shape: JSONValue = [
                 "id": .text(String(UUID().uuidString.prefix(10))),
                 "from_name": .text(config.brush), "to_name": .text(config.picture),
                 "type": "brushlabels", "origin": "manual", "image_rotation": 0,
@@ -105,13 +139,12 @@ struct LabelStudioBackend: Sendable {
                     "format": "rle", "rle": .list(bytes.map { JSONValue(Int($0)) }),
                     "brushlabels": .list(rectangle.labels),
                 ],
-            ])
+            ]
+            shapes.append(shape.json)
+            try hold.add(shapes[shapes.count - 1].utf8.count)
         }
         // A task is as good as its worst mask: sorted by score, doubtful tasks come first.
-        return [
-            "result": .list(shapes), "score": JSONValue(scores.min() ?? 0),
-            "model_version": .text(Self.version),
-        ]
+        return result(shapes, score: scores.min() ?? 0)
     }
 
     /// Where a task's picture is below the image folders.
@@ -131,7 +164,11 @@ struct LabelStudioBackend: Sendable {
         if parts?.host == nil, let path = parts?.path, path.hasPrefix("/data/upload/") {
             return .path(String(path.dropFirst("/data/".count)))
         }
-        throw Refusal.wrong(
-            "\(name): expected /data/local-files/?d=PATH or an uploaded file, found \(text.quoted)")
+        guard parts?.host != nil else {
+            throw Refusal.wrong(
+                "\(name): expected /data/local-files/?d=PATH, an uploaded file or a URL, found "
+                    + text.quoted)
+        }
+        return .url(text)
     }
 }
