@@ -49,7 +49,7 @@ struct CommandLineTests {
         #expect(result.errors.isEmpty)
         for command in [
             "label", "train", "evaluate", "inference", "auto-label", "launch", "merge", "convert",
-            "semantic", "report", "validate", "checkpoint", "export", "spec",
+            "semantic", "report", "validate", "checkpoint", "export", "spec", "adapt",
         ] {
             #expect(result.output.contains("\n  \(command) "), "\(command)")
         }
