@@ -39,7 +39,20 @@ public struct TrainJob {
     public init(
         specPath: String?, overrides: [String] = [], settings: [SpecSetting] = [],
         threads: Int? = nil, resume: Bool = false, profiles: Bool = false,
-        rank: RankEnvironment? = nil, onEvent all: @escaping TrainEventHandler
+        rank: RankEnvironment? = nil, onEvent: @escaping TrainEventHandler
+    ) throws {
+        try self.init(
+            specPath: specPath, overrides: overrides, settings: settings, boxes: nil,
+            threads: threads, resume: resume, profiles: profiles, rank: rank, onEvent: onEvent)
+    }
+
+    /// - Parameter boxes: annotations that were read before, and the positions of those to learn from; nil
+    ///   reads what the spec names.
+    init(
+        specPath: String?, overrides: [String], settings: [SpecSetting],
+        boxes: (file: AnnotationFile, given: Set<Int>)?, threads: Int?, resume: Bool = false,
+        profiles: Bool = false, rank: RankEnvironment? = nil,
+        onEvent all: @escaping TrainEventHandler
     ) throws {
         let onEvent = rank?.isQuiet == true ? warningsOnly(all) : all
         let (spec, warnings) = try Spec.read(
@@ -67,17 +80,19 @@ public struct TrainJob {
         let path = spec.dataset.trainAnnotationPath ?? ""
         let imagesDirectory = spec.dataset.trainImageDir ?? ""
         try checkFolder(imagesDirectory, "dataset.train_img_dir")
-        let file = try readAnnotations(
-            AnnotationSource(
-                path: path, imagesDirectory: imagesDirectory,
-                appliesEXIF: spec.dataset.appliesEXIF)
-        ) { onEvent(.run($0)) }
+        let file =
+            try boxes?.file
+            ?? readAnnotations(
+                AnnotationSource(
+                    path: path, imagesDirectory: imagesDirectory,
+                    appliesEXIF: spec.dataset.appliesEXIF)
+            ) { onEvent(.run($0)) }
         annotationHash = String(FNV1a.hash(file), radix: 16)
         set = try TrainingSet(
             file: file, imagesDirectory: imagesDirectory,
             filter: TAOFilter(
                 minArea: spec.dataset.minObjectSize, maxArea: spec.dataset.maxObjectSize),
-            decoding: spec.dataset.decoding)
+            decoding: spec.dataset.decoding, given: boxes?.given)
         guard set.count > 0 else {
             throw LabelingError.wrongUse(
                 file.annotations.isEmpty

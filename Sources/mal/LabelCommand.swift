@@ -1,6 +1,7 @@
 import Annotations
 import ArgumentParser
 import Distributed
+import Files
 import Formats
 import Foundation
 import Inference
@@ -37,6 +38,7 @@ struct LabelCommand: AsyncParsableCommand {
               mal label yolo/images/val --boxes yolo/data.yaml --out masks.json
               mal label photos --boxes boxes.json --out masks.json --overlays look train.mask_thres=[0.5]
               mal label photos --boxes boxes.json --out masks.json --report look
+              mal label photos --boxes boxes.json --out masks.json --adapt auto
               mal label photos --boxes boxes.json --out masks.json --out yolo-seg:dataset
             """)
 
@@ -77,6 +79,7 @@ struct LabelCommand: AsyncParsableCommand {
         help: "Then correct the masks in the browser (see `mal help review`).")
     var reviews = false
 
+    @OptionGroup var adaptation: AdaptationOptions
     @OptionGroup var run: RunOptions
     @OptionGroup var output: OutputOptions
     @OptionGroup var export: ExportOptions
@@ -100,11 +103,16 @@ struct LabelCommand: AsyncParsableCommand {
     @MainActor
     func run() async throws {
         let (primary, others) = try OutputTarget.split(out)
+        guard output.shard == nil || adaptation.adapt == nil else {
+            throw ValidationError(
+                "--shard takes a finished model: run `mal adapt` first, then label with its model")
+        }
         guard output.shard == nil || others.isEmpty else {
             throw ValidationError(
                 "--shard writes a journal: give one COCO file as --out, and `mal convert` what "
                     + "`mal merge` makes of all parts")
         }
+        let checkpoint = try await adaptedCheckpoint(besides: primary)
         var settings = run.settings("inference")
         settings += [
             SpecSetting("IMAGES", "inference.img_dir", .text(images)),
@@ -114,17 +122,9 @@ struct LabelCommand: AsyncParsableCommand {
             SpecSetting("--out", "results_dir", .text(".")),
             SpecSetting("--out", "inference.results_dir", .text(".")),
         ]
-        if appliesEXIF {
-            settings.append(SpecSetting("--apply-exif", "dataset.apply_exif", .flag(true)))
-        }
-        if scales16Bit {
-            settings.append(SpecSetting("--scale-16bit", "dataset.scale_16bit", .flag(true)))
-        }
+        settings += decodingSettings
         if let quality {
             settings.append(SpecSetting("--quality", "inference.quality", .text(quality)))
-        }
-        if let maxPixels {
-            settings.append(SpecSetting("--max-pixels", "dataset.max_pixels", .integer(maxPixels)))
         }
         try await label(
             specPath: nil, overrides: overrides, settings: settings, run: run, output: output,
@@ -137,6 +137,44 @@ struct LabelCommand: AsyncParsableCommand {
         options.appliesEXIF = appliesEXIF
         if let maxPixels { options.maxPixels = maxPixels }
         try await review(options, quiet: run.quiet)
+    }
+
+    private var decodingSettings: [SpecSetting] {
+        var settings: [SpecSetting] = []
+        if appliesEXIF {
+            settings.append(SpecSetting("--apply-exif", "dataset.apply_exif", .flag(true)))
+        }
+        if scales16Bit {
+            settings.append(SpecSetting("--scale-16bit", "dataset.scale_16bit", .flag(true)))
+        }
+        if let maxPixels {
+            settings.append(SpecSetting("--max-pixels", "dataset.max_pixels", .integer(maxPixels)))
+        }
+        return settings
+    }
+
+    /// The model that --adapt makes of --checkpoint, or --checkpoint itself.
+    @MainActor
+    private func adaptedCheckpoint(besides output: String) async throws -> String {
+        guard let amount = adaptation.adapt else { return checkpoint }
+        guard !OutputFile.isStream(output) else {
+            throw ValidationError("--adapt keeps its work beside the output: give a file as --out")
+        }
+        var options = ModelAdapter.Options()
+        options.amount = amount
+        options.checkpoint = checkpoint
+        options.threads = run.threads
+        options.settings =
+            run.settings("train").filter { ["device", "train.precision"].contains($0.key) }
+            + decodingSettings
+        options.input = input.options
+        ThisProcess.prepare(idleThreadsSleep: false)
+        StopSignal.install()
+        let found = try await adapt(
+            images: images, boxes: boxes, workspace: output + ".adapt", options: options,
+            output: adaptation.adaptedModel, overwrites: self.output.overwrite, quiet: run.quiet)
+        ConsoleProgress(quiet: run.quiet).handle(.note(found.text))
+        return found.model
     }
 }
 

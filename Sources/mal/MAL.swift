@@ -34,8 +34,9 @@ struct MAL: AsyncParsableCommand {
             (
                 "Train and evaluate:",
                 [
-                    TrainCommand.self, EvaluateCommand.self, LaunchCommand.self,
-                    CheckpointCommand.self, ExportCommand.self, SpecCommand.self,
+                    TrainCommand.self, AdaptCommand.self, EvaluateCommand.self,
+                    LaunchCommand.self, CheckpointCommand.self, ExportCommand.self,
+                    SpecCommand.self,
                 ]
             ),
         ]
@@ -47,7 +48,7 @@ struct MAL: AsyncParsableCommand {
             "Turns bounding boxes into instance masks. The three most common calls:",
             "  mal label photos --boxes boxes.json --out masks.json",
             "  mal report masks.json --images photos --out look",
-            "  mal train -e spec.yaml", "",
+            "  mal train -e spec.yaml",
         ]
         for (name, commands) in tasks {
             lines.append(name)

@@ -50,6 +50,7 @@ struct CommandLineTests {
         for command in [
             "label", "train", "evaluate", "inference", "auto-label", "launch", "merge", "convert",
             "semantic", "report", "review", "serve", "validate", "checkpoint", "export", "spec",
+            "adapt",
         ] {
             #expect(result.output.contains("\n  \(command) "), "\(command)")
         }

@@ -24,6 +24,20 @@ extension CommandLineTests {
                 "override dataset.crop_size=225: must be a multiple of 16"
             ),
             (["label", "dataset.crop_size"], "override dataset.crop_size: must be key=value"),
+            (
+                ["label", "--adapt", "0"],
+                "The value '0' is invalid for '--adapt <adapt>': must be auto, steps (300) or a time"
+            ),
+            (
+                ["label", "--adapt", "soon"],
+                "The value 'soon' is invalid for '--adapt <adapt>': must be auto, steps (300) or"
+            ),
+            (
+                ["label", "--adapted-model", "m.safetensors"], "--adapted-model needs --adapt"
+            ),
+            (["label", "--adapt", "1", "--shard", "1/2"], "--shard takes a finished model: "),
+            (["adapt", "--steps", "0"], "--steps must be 1 to 1000000, is 0"),
+            (["adapt", "--time", "300"], "--time must be a time such as 90s, 10m or 2h, is 300"),
             (["label", "--out", "voc:"], "--out voc: has no path after the colon"),
             (["label", "--tolerance", "5000"], "--tolerance must be 0 to 1000 pixels, is 5000.0"),
             (["convert", "--to", "tiff"], "--to tiff: expected one of coco, coco-rle, "),
@@ -67,6 +81,7 @@ extension CommandLineTests {
             case "semantic": [boxes, "--out", "x"]
             case "report": [boxes, "--images", images, "--out", "x"]
             case "validate": [boxes]
+            case "adapt": ["--images", images, "--boxes", boxes, "--out", "x.safetensors"]
             default: [String]()
             }
         let result = try mal([given[0]] + rest + given.dropFirst(), in: folder)

@@ -149,6 +149,11 @@ package struct BoxPlan: Sendable {
     /// Leaves out all boxes but the first `count`.
     package mutating func keepFirst(_ count: Int) { boxes = Array(boxes.prefix(count)) }
 
+    /// Leaves out all boxes but those of some annotations.
+    package mutating func keepOnly(_ annotations: Set<Int>) {
+        boxes.removeAll { !annotations.contains($0.annotation) }
+    }
+
     private mutating func append(
         _ box: Box, annotation: Int, image: Int, to byImage: inout [[PlannedBox]],
         slots: inout [Int?]

@@ -12,6 +12,8 @@ package struct TrainingSet: Sendable {
     /// Why an annotation is not trained on; the first that applies counts.
     package enum DropReason: Int, Sendable, CaseIterable, CustomStringConvertible {
         case unknownImage
+        /// Not among those that the run was given.
+        case heldOut
         /// The annotation file does not give the image's size and its header cannot be read.
         case unusableImage
         case reachesOutsideImage
@@ -22,6 +24,7 @@ package struct TrainingSet: Sendable {
         package var description: String {
             switch self {
             case .unknownImage: "no image with this image_id"
+            case .heldOut: "held out"
             case .unusableImage: "the image cannot be used"
             case .reachesOutsideImage: "the box reaches over the image's edge"
             case .sideTooShort: "a side of the box is 2 pixels or less"
@@ -48,12 +51,15 @@ package struct TrainingSet: Sendable {
     /// Images with boxes that cannot be used, by place in `file.images`.
     package private(set) var unusableImages: [(image: Int, reason: String)] = []
     private var imageSizes: [Int: Size] = [:]
+    private let given: Set<Int>?
 
     /// Only images whose size the file does not give are opened.
     ///
+    /// - Parameter given: positions of the annotations that may be learned from; nil for all.
     /// - Throws: ``LabelingError/fileSystem(path:action:errno:)`` if the images folder is not there.
     package init(
-        file: AnnotationFile, imagesDirectory: String, filter: TAOFilter, decoding: DecodeOptions
+        file: AnnotationFile, imagesDirectory: String, filter: TAOFilter, decoding: DecodeOptions,
+        given: Set<Int>? = nil
     ) throws {
         var isDirectory: ObjCBool = false
         let exists = FileManager.default.fileExists(
@@ -67,6 +73,7 @@ package struct TrainingSet: Sendable {
         self.imagesDirectory = imagesDirectory
         self.filter = filter
         self.decoding = decoding
+        self.given = given
         categoryCounts = [Int](repeating: 0, count: file.categories.count)
         addSamples()
     }
@@ -141,6 +148,7 @@ package struct TrainingSet: Sendable {
         of annotation: AnnotationRecord, unusable: inout [Int: String]
     ) -> DropReason? {
         guard let image = annotation.imageIndex else { return .unknownImage }
+        guard given?.contains(annotation.index) ?? true else { return .heldOut }
         guard unusable[image] == nil else { return .unusableImage }
         let size: Size
         do {

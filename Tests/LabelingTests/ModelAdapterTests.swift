@@ -1,0 +1,123 @@
+import Foundation
+import MaskAutoLabeler
+import Specs
+import TestSupport
+import Testing
+import Training
+
+/// What `mal adapt` and `mal label --adapt` do.
+@Suite("Adaptation")
+struct ModelAdapterTests {
+    let folder: TemporaryFolder
+    let scenes: SyntheticScenes
+
+    init() throws {
+        folder = try TemporaryFolder()
+        scenes = try SyntheticScenes(in: folder, count: 20)
+    }
+
+    /// A micro model with heads.
+    func model() async throws -> String {
+        let spec = try folder.file("spec.yaml", scenes.spec(results: folder.path + "/first"))
+        _ = try await TrainJob(
+            specPath: spec, overrides: ["dataset.val_ann_path=null", "train.max_steps=2"],
+            threads: 1, onEvent: { _ in }
+        ).run()
+        return folder.path + "/first/train/model_latest"
+    }
+
+    func adapter(
+        _ model: String, amount: AdaptationAmount = .steps(6), _ overrides: [String] = [],
+        output: String? = nil, overwrites: Bool = false, log: TrainingLog = TrainingLog()
+    ) throws -> ModelAdapter {
+        var options = ModelAdapter.Options()
+        options.checkpoint = model
+        options.amount = amount
+        options.threads = 1
+        options.overrides = ["dataset.crop_size=32", "train.checkpoint_interval=2"] + overrides
+        return try ModelAdapter(
+            images: scenes.images, boxes: scenes.boxes, workspace: folder.path + "/work",
+            output: output, overwrites: overwrites, options: options, onEvent: log.record)
+    }
+
+    func bytes(_ path: String) throws -> Data { try Data(contentsOf: URL(fileURLWithPath: path)) }
+
+    @Test("A stopped run goes on, a finished one is used at once, and other settings begin anew")
+    func resumesAndCaches() async throws {
+        let model = try await model()
+        let log = TrainingLog()
+        let stopped = try adapter(model, log: log)
+        await #expect(throws: LabelingError.self) {
+            _ = try await stopped.run(shouldStop: { log.steps.last?.step == 3 })
+        }
+        let later = TrainingLog()
+        let first = try await adapter(model, log: later).run(shouldStop: { false })
+        #expect(later.steps.map(\.step) == [4, 5, 6])
+        #expect(!first.wasDone)
+        #expect(first.text.contains("6 steps on 30 boxes"))
+        #expect(first.text.contains("on 10 boxes held out"))
+
+        let again = TrainingLog()
+        let second = try await adapter(model, log: again).run(shouldStop: { false })
+        #expect(second.wasDone)
+        #expect(again.steps.isEmpty)
+        #expect(second.model == first.model)
+        #expect(second.text == "adapted before: " + first.text)
+
+        let other = TrainingLog()
+        _ = try await adapter(model, amount: .steps(2), log: other).run(shouldStop: { false })
+        #expect(other.steps.map(\.step) == [1, 2])
+    }
+
+    @Test("A model that got worse is not kept, and the output is the model before")
+    func discards() async throws {
+        let model = try await model()
+        let output = folder.path + "/out.safetensors"
+        let found = try await adapter(model, ["train.lr=10"], output: output)
+            .run(shouldStop: { false })
+        #expect(!found.isKept)
+        #expect(found.text.contains("is not kept: "))
+        #expect(found.model == output)
+        // The same again is done; another command does not replace the file.
+        #expect(
+            try await adapter(model, ["train.lr=10"], output: output).run(shouldStop: { false })
+                .wasDone)
+        #expect(throws: LabelingError.self) { try adapter(model, output: output) }
+        _ = try adapter(model, output: output, overwrites: true)
+    }
+
+    @Test("A time ends the training")
+    func time() async throws {
+        let log = TrainingLog()
+        let found = try await adapter(try await model(), amount: .seconds(1), log: log)
+            .run(shouldStop: { false })
+        #expect(!log.steps.isEmpty)
+        #expect(found.text.contains("\(log.steps.last?.step ?? 0) steps on 30 boxes"))
+    }
+
+    @Test("With few boxes the model stays as it is")
+    func fewBoxes() async throws {
+        let few = try SyntheticScenes(in: folder, count: 3, name: "few")
+        var options = ModelAdapter.Options()
+        options.checkpoint = try await model()
+        options.overrides = ["dataset.crop_size=32"]
+        let found = try await ModelAdapter(
+            images: few.images, boxes: few.boxes, workspace: folder.path + "/work",
+            options: options, onEvent: { _ in }
+        ).run(shouldStop: { false })
+        #expect(!found.isKept)
+        #expect(found.model == options.checkpoint)
+        #expect(found.text.contains("6 boxes can be learned from, 24 are needed"))
+    }
+
+    @Test(
+        "Amounts",
+        arguments: [
+            ("auto", AdaptationAmount.automatic), ("300", .steps(300)), ("90s", .seconds(90)),
+            ("10m", .seconds(600)), ("2h", .seconds(7200)), ("0", nil), ("soon", nil), ("0m", nil),
+            ("-3", nil), ("m", nil), ("", nil), ("1000001", nil), ("99999999999999999999h", nil),
+        ] as [(String, AdaptationAmount?)])
+    func amounts(_ text: String, _ expected: AdaptationAmount?) {
+        #expect(AdaptationAmount(text) == expected)
+    }
+}
