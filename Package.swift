@@ -181,9 +181,9 @@ let package = Package(
             swiftSettings: swiftSettings),
         test("Torch"),
         test("Imaging"),
-        test("COCO"),
+        test("Annotations"),
         test("MaskModel"),
-        test("Labeling"),
+        test("Job"),
         test("Serving"),
         .testTarget(
             name: "MalTests", dependencies: modules + ["mal", "TrainExample", "TestSupport"],

@@ -12,11 +12,11 @@ package struct ImageRecord: Sendable {
 
     /// The file name, if it stays inside the images folder.
     ///
-    /// - Throws: ``COCOError/unsafeFileName(_:reason:)`` for an empty or absolute name, one with a
+    /// - Throws: ``AnnotationError/unsafeFileName(_:reason:)`` for an empty or absolute name, one with a
     ///   `..` component, or one that holds a NUL.
     package func relativePath() throws -> String {
         if let reason = Self.fault(in: fileName) {
-            throw COCOError.unsafeFileName(fileName, reason: reason)
+            throw AnnotationError.unsafeFileName(fileName, reason: reason)
         }
         return fileName
     }

@@ -22,7 +22,7 @@ package struct Labeler {
     /// - Parameters:
     ///   - file: the annotations, already validated.
     ///   - shouldStop: asked between batches; true ends the run with `.interrupted`.
-    /// - Throws: `LabelingError`, `COCOError`.
+    /// - Throws: `LabelingError`, `AnnotationError`.
     package func run(
         file: AnnotationFile, isolation: isolated (any Actor)? = #isolation,
         shouldStop: () -> Bool

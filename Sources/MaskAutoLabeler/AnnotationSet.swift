@@ -74,7 +74,7 @@ public struct AnnotationSet: Sendable, Equatable {
     ///   - path: a file, or the folder of a format that has one.
     ///   - images: the folder of images, for sizes that the annotations do not give.
     ///   - onEvent: hears what is odd about the annotations.
-    /// - Throws: `COCOError` and `FileError` that name the file, the record and the field.
+    /// - Throws: `AnnotationError` and `FileError` that name the file, the record and the field.
     public static func read(
         _ path: String, images: String? = nil, appliesEXIF: Bool = false,
         options: InputOptions = InputOptions(), onEvent: RunEventHandler = { _ in }
@@ -110,7 +110,7 @@ public struct AnnotationSet: Sendable, Equatable {
     ///   - path: a file, or a folder where the format is one; what is there stays unless
     ///     ``ExportSettings/overwrites`` says otherwise.
     ///   - images: the folder of images, for formats that copy or link them.
-    /// - Throws: `COCOError` that names the object and the field, for a box that can't be, for instance;
+    /// - Throws: `AnnotationError` that names the object and the field, for a box that can't be, for instance;
     ///   `FileError`.
     @discardableResult
     public func write(

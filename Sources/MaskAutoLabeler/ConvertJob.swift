@@ -16,7 +16,7 @@ public struct ConvertJob: Sendable {
     ///   - format: nil takes it from the output's name: `.json` is COCO JSON, `.csv` a table.
     ///   - imagesDirectory: the folder of images, for sizes that the annotations do not give.
     ///   - reading: how the annotations are read.
-    /// - Throws: `COCOError`, `LabelingError`, before anything is written.
+    /// - Throws: `AnnotationError`, `LabelingError`, before anything is written.
     public init(
         input: String, output: String, format: String?,
         imagesDirectory: String? = nil, appliesEXIF: Bool = false,

@@ -48,7 +48,7 @@ public struct EvaluateJob {
         try requireSegmentations(
             file, selection: .tao(.validation), key: "mal evaluate")
         let broken = file.checkSegmentations()
-        guard broken.errorCount == 0 else { throw COCOError.invalid(broken) }
+        guard broken.errorCount == 0 else { throw AnnotationError.invalid(broken) }
         let runtime = try Runtime(
             spec: spec, command: .evaluate, isFromFile: specPath != nil,
             rank: rank, onEvent: onEvent)

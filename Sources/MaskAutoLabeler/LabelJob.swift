@@ -58,7 +58,7 @@ public struct LabelJob {
 
     /// - Parameter specPath: a spec file; nil for `mal label`, where the model file's own crop size and
     ///   thresholds stand in for those that are not set.
-    /// - Throws: `SpecError`, `COCOError`, `CheckpointError`, `TorchError`, `LabelingError`: what is
+    /// - Throws: `SpecError`, `AnnotationError`, `CheckpointError`, `TorchError`, `LabelingError`: what is
     ///   wrong with the inputs, before any network time.
     public init(
         specPath: String?, overrides: [String] = [], settings: [SpecSetting] = [],

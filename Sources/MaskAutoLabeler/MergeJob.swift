@@ -21,7 +21,7 @@ public struct MergeJob {
     ///   - writesScores: whether masks get their score; only where the run measured for it.
     ///   - overwrites: whether a finished file of something else may be replaced.
     ///   - input: how the boxes are read, as for the run.
-    /// - Throws: `COCOError`, `LabelingError`: journals of other inputs, of different runs, or not all.
+    /// - Throws: `AnnotationError`, `LabelingError`: journals of other inputs, of different runs, or not all.
     public init(
         imagesDirectory: String, boxesPath: String, outputPath: String, journalPaths: [String],
         writesScores: Bool, overlaysDirectory: String?, overwrites: Bool = false,

@@ -54,7 +54,7 @@ public struct ModelAdapter {
     ///   - boxes: file or folder with the boxes, in any format that mal reads.
     ///   - workspace: a folder for what is kept between runs; others' files in it stay.
     ///   - output: a .safetensors file for the chosen model, the adapted one or the one before; nil for none.
-    /// - Throws: `SpecError`, `COCOError`, `CheckpointError`, `LabelingError`: what is wrong with the inputs.
+    /// - Throws: `SpecError`, `AnnotationError`, `CheckpointError`, `LabelingError`: what is wrong with the inputs.
     public init(
         images: String, boxes: String, workspace: String, output: String? = nil,
         overwrites: Bool = false, options: Options = Options(), onEvent: @escaping TrainEventHandler

@@ -17,7 +17,7 @@ public struct PredictionJob {
     /// - Parameters:
     ///   - scoreKey: the key of a prediction's score.
     ///   - jsonPath: the file that the numbers will be written to.
-    /// - Throws: `COCOError`: what is wrong with the files.
+    /// - Throws: `AnnotationError`: what is wrong with the files.
     public init(
         predictionsPath: String, truthPath: String, scoreKey: String = "score",
         jsonPath: String? = nil,

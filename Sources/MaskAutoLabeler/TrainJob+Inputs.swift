@@ -51,7 +51,7 @@ extension TrainJob {
         }
         try requireSegmentations(file, selection: .tao(.validation), key: "validation")
         let masks = file.checkSegmentations()
-        guard masks.errorCount == 0 else { throw COCOError.invalid(masks) }
+        guard masks.errorCount == 0 else { throw AnnotationError.invalid(masks) }
         guard file.annotations.contains(where: { TAOFilter.validation.keeps($0, in: file) }) else {
             throw LabelingError.wrongUse(
                 "\(path): no box to validate on; TAO's filter keeps boxes inside their image with "

@@ -34,7 +34,7 @@ public struct TrainJob {
     ///   - resume: go on in a run folder even if the spec has changed since.
     ///   - profiles: tell at the end where the steps' time went.
     ///   - rank: which of the run's processes this is; nil when it is alone.
-    /// - Throws: `SpecError`, `COCOError`, `CheckpointError`, `MaskModelError`, `TorchError`,
+    /// - Throws: `SpecError`, `AnnotationError`, `CheckpointError`, `MaskModelError`, `TorchError`,
     ///   `LabelingError`: what is wrong with the inputs, before any training.
     public init(
         specPath: String?, overrides: [String] = [], settings: [SpecSetting] = [],

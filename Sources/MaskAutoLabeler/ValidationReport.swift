@@ -12,7 +12,7 @@ public struct ValidationReport: Sendable {
     /// - Parameters:
     ///   - imagesDirectory: nil leaves the images alone.
     ///   - limit: how many findings the text holds.
-    /// - Throws: `COCOError` when the file cannot be read at all or breaks its format.
+    /// - Throws: `AnnotationError` when the file cannot be read at all or breaks its format.
     public init(
         boxesPath: String, imagesDirectory: String?, maxPixels: Int, appliesEXIF: Bool, limit: Int,
         input: InputOptions = InputOptions(), onEvent: RunEventHandler

@@ -55,7 +55,7 @@ package struct ReportJob: Sendable {
     ///   - truthPath: true masks under the same annotation ids; nil for none.
     ///   - outputDirectory: a new folder, or an earlier report, which is replaced.
     ///   - viewCount: how many boxes, from the worst on, open at the photograph's own pixels.
-    /// - Throws: `COCOError`, `LabelingError`, before anything is written.
+    /// - Throws: `AnnotationError`, `LabelingError`, before anything is written.
     package init(
         masksPath: String, imagesDirectory: String, truthPath: String?, outputDirectory: String,
         maxPixels: Int = 200_000_000, appliesEXIF: Bool = false,

@@ -48,7 +48,7 @@ struct Worker {
     }
 
     private static func isOurs(_ error: any Error) -> Bool {
-        error is COCOError || error is FileError || error is ImageError
+        error is AnnotationError || error is FileError || error is ImageError
             || error is CheckpointError || error is SpecError || error is MaskModelError
             || error is TorchError
     }

@@ -24,7 +24,7 @@ package struct DetectionEvaluation: Sendable {
     private static let imagesPerTask = 32
 
     /// - Parameter onProgress: images done.
-    /// - Throws: ``COCOError`` that names the entry whose mask is wrong; `CancellationError`.
+    /// - Throws: ``AnnotationError`` that names the entry whose mask is wrong; `CancellationError`.
     package func run(onProgress: (Int) -> Void = { _ in }) async throws -> Results {
         let areas = try truthAreas()
         let evaluator = ImageEvaluator(

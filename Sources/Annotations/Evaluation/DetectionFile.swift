@@ -19,14 +19,16 @@ package struct DetectionFile: Sendable {
     /// - Parameters:
     ///   - truth: gives the images and categories that entries name.
     ///   - scoreKey: the key of the score. When no entry has it, all scores are 1.
-    /// - Throws: ``COCOError`` with all errors of the file together.
+    /// - Throws: ``AnnotationError`` with all errors of the file together.
     package static func read(
         path: String, truth: AnnotationFile, scoreKey: String = "score"
     ) throws -> DetectionFile {
         let bytes = try FileBytes(path: path)
         let reader = PredictionReader(path: path, bytes: bytes, truth: truth, scoreKey: scoreKey)
         try reader.read()
-        guard reader.problems.errorCount == 0 else { throw COCOError.invalid(reader.problems) }
+        guard reader.problems.errorCount == 0 else {
+            throw AnnotationError.invalid(reader.problems)
+        }
         return DetectionFile(
             path: path, detections: reader.detections, problems: reader.problems,
             hasBoxes: reader.hasBoxes, bytes: bytes)
@@ -35,7 +37,7 @@ package struct DetectionFile: Sendable {
     /// The mask of a detection; its box where there is none.
     ///
     /// - Parameter size: of the image; nil takes an RLE's own.
-    /// - Throws: ``COCOError/problem(_:)`` that names the entry.
+    /// - Throws: ``AnnotationError/problem(_:)`` that names the entry.
     func mask(of place: Int, imageSize size: Size?) throws -> RLE {
         let detection = detections[place]
         do {
@@ -43,7 +45,7 @@ package struct DetectionFile: Sendable {
             case .rle(let mask):
                 guard size == nil || mask.size == size else {
                     let size = size ?? mask.size
-                    throw COCOError.segmentation(
+                    throw AnnotationError.segmentation(
                         "size is [\(mask.size.height), \(mask.size.width)] where its image has "
                             + "[\(size.height), \(size.width)]")
                 }
@@ -54,12 +56,12 @@ package struct DetectionFile: Sendable {
             case .none:
                 guard let size else { throw Self.lacksSize }
                 guard let box = detection.box else {
-                    throw COCOError.segmentation("list of polygons is empty")
+                    throw AnnotationError.segmentation("list of polygons is empty")
                 }
                 return try RLE(polygon: box.polygon, size: size)
             }
-        } catch COCOError.segmentation(let message) {
-            throw COCOError.problem(
+        } catch AnnotationError.segmentation(let message) {
+            throw AnnotationError.problem(
                 Problem(
                     .error, file: path, .annotation(index: place, id: detection.id),
                     field: "segmentation", expected: "a COCO mask",
@@ -67,7 +69,7 @@ package struct DetectionFile: Sendable {
         }
     }
 
-    private static let lacksSize = COCOError.segmentation(
+    private static let lacksSize = AnnotationError.segmentation(
         "image has neither width nor height in the truth")
 
     /// Whether a detection has a mask of its own.

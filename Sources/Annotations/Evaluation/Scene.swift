@@ -104,7 +104,7 @@ extension AnnotationFile {
             mask = nil
         }
         if let mask { return mask }
-        throw COCOError.problem(
+        throw AnnotationError.problem(
             problem(
                 .error, annotation, field: "segmentation", expected: "a mask",
                 found: "nothing, or polygons in an image without width and height"))

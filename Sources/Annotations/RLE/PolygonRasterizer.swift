@@ -9,7 +9,7 @@ extension RLE {
     /// The mask of one polygon.
     ///
     /// - Parameter polygon: x and y of each corner in pixels, in turn.
-    /// - Throws: ``COCOError/segmentation(_:)`` for an odd count, fewer than three corners, a
+    /// - Throws: ``AnnotationError/segmentation(_:)`` for an odd count, fewer than three corners, a
     ///   coordinate beyond ±10⁸ or not finite, or a shape that crosses over four million columns.
     package init(polygon: [Double], size: Size) throws {
         var budget = Crossings.limit
@@ -20,11 +20,12 @@ extension RLE {
     private init(polygon: [Double], size: Size, budget: inout Int) throws {
         let total = try Self.pixelCount(of: size)
         guard polygon.count >= 6, polygon.count.isMultiple(of: 2) else {
-            throw COCOError.segmentation(
+            throw AnnotationError.segmentation(
                 "a polygon needs an even count of at least 6 numbers, has \(polygon.count)")
         }
         if let wrong = polygon.first(where: { !(abs($0) <= 1e8) }) {
-            throw COCOError.segmentation("a polygon's coordinate is \(wrong), outside ±100000000")
+            throw AnnotationError.segmentation(
+                "a polygon's coordinate is \(wrong), outside ±100000000")
         }
         var crossings = Crossings(size: size, budget: budget)
         let corners = polygon.count / 2
@@ -54,7 +55,7 @@ extension RLE {
             unions.append((count, mask))
         }
         guard let union = RLE.union(unions.reversed().map(\.mask)) else {
-            throw COCOError.segmentation("there is no polygon")
+            throw AnnotationError.segmentation("there is no polygon")
         }
         self = union
     }
@@ -141,7 +142,7 @@ private struct Crossings {
         let end = min(size.width, high < 3 ? 0 : (high - 3) / 5 + 1)
         guard first < end else { return 0..<0 }
         guard end - first <= budget else {
-            throw COCOError.segmentation("polygons cross more than \(Self.limit) columns")
+            throw AnnotationError.segmentation("polygons cross more than \(Self.limit) columns")
         }
         budget -= end - first
         return first..<end

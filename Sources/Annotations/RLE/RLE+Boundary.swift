@@ -6,10 +6,10 @@ package import Imaging
 extension RLE {
     /// The pixels of the mask that are at most `distance` rows or columns from one outside it.
     ///
-    /// - Throws: ``COCOError/segmentation(_:)`` for an image of more than four million columns.
+    /// - Throws: ``AnnotationError/segmentation(_:)`` for an image of more than four million columns.
     package func boundary(distance: Int) throws -> RLE {
         guard size.width <= 4_000_000 else {
-            throw COCOError.segmentation("width is \(size.width), too much for a boundary")
+            throw AnnotationError.segmentation("width is \(size.width), too much for a boundary")
         }
         return without(eroded(by: distance))
     }

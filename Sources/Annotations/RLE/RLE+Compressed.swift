@@ -27,7 +27,7 @@ extension RLE {
 
     /// Reads what pycocotools writes in `counts`.
     ///
-    /// - Throws: ``COCOError/segmentation(_:)`` for another character, an unfinished number, a run
+    /// - Throws: ``AnnotationError/segmentation(_:)`` for another character, an unfinished number, a run
     ///   that is negative or beyond 32 bits, or runs that do not fill the size.
     package init(size: Size, compressed text: some Sequence<UInt8>) throws {
         _ = try Self.pixelCount(of: size)
@@ -36,7 +36,7 @@ extension RLE {
         var shift: Int64 = 0
         for character in text {
             guard (48..<112).contains(character) else {
-                throw COCOError.segmentation(
+                throw AnnotationError.segmentation(
                     "counts hold the byte \(character), which no RLE string has")
             }
             let bits = Int64(character) - 48
@@ -44,21 +44,21 @@ extension RLE {
             shift += 5
             if bits & 0x20 != 0 {
                 guard shift < 40 else {
-                    throw COCOError.segmentation("run \(counts.count) is too long")
+                    throw AnnotationError.segmentation("run \(counts.count) is too long")
                 }
                 continue
             }
             if bits & 0x10 != 0 { value |= -1 << shift }
             if counts.count > 2 { value += Int64(counts[counts.count - 2]) }
             guard let count = UInt32(exactly: value) else {
-                throw COCOError.segmentation(
+                throw AnnotationError.segmentation(
                     "run \(counts.count) is \(value), outside 0…\(UInt32.max)")
             }
             counts.append(count)
             value = 0
             shift = 0
         }
-        guard shift == 0 else { throw COCOError.segmentation("counts end inside a number") }
+        guard shift == 0 else { throw AnnotationError.segmentation("counts end inside a number") }
         try self.init(size: size, counts: counts)
     }
 

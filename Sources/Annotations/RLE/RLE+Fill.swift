@@ -15,7 +15,7 @@ extension RLE {
     ///
     /// - Parameter polygon: x and y of corners in turn, in pixels counted from the middle of the
     ///   first; what is after the decimal point counts as nothing, as there.
-    /// - Throws: ``COCOError/segmentation(_:)`` for a size beyond ``pixelLimit``.
+    /// - Throws: ``AnnotationError/segmentation(_:)`` for a size beyond ``pixelLimit``.
     package init(filling polygon: [Double], size: Size) throws {
         _ = try Self.pixelCount(of: size)
         let limit = Double(1 << 24)

@@ -55,10 +55,10 @@ extension RLE {
 
     /// The mask, pixel by pixel.
     ///
-    /// - Throws: ``COCOError/segmentation(_:)`` for a mask of more than `maxPixels`.
+    /// - Throws: ``AnnotationError/segmentation(_:)`` for a mask of more than `maxPixels`.
     package func mask(maxPixels: Int = 200_000_000) throws -> Mask {
         guard let count = size.pixelCount, count <= maxPixels else {
-            throw COCOError.segmentation(
+            throw AnnotationError.segmentation(
                 "a mask of \(size) pixels is above the limit of \(maxPixels)")
         }
         var pixels = [UInt8](repeating: 0, count: count)

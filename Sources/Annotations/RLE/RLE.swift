@@ -12,13 +12,13 @@ public struct RLE: Sendable, Hashable {
     /// The most pixels a mask can have.
     public static let pixelLimit = Int(UInt32.max)
 
-    /// - Throws: ``COCOError/segmentation(_:)`` unless the runs fill the size exactly.
+    /// - Throws: ``AnnotationError/segmentation(_:)`` unless the runs fill the size exactly.
     public init(size: Size, counts: [UInt32]) throws {
         let pixels = try Self.pixelCount(of: size)
         var sum = 0
         for count in counts { sum &+= Int(count) }
         guard sum == pixels else {
-            throw COCOError.segmentation(
+            throw AnnotationError.segmentation(
                 "run counts sum to \(sum), size [\(size.height), \(size.width)] needs \(pixels)")
         }
         self.init(size, counts)
@@ -31,7 +31,7 @@ public struct RLE: Sendable, Hashable {
 
     package static func pixelCount(of size: Size) throws -> Int {
         guard let count = size.pixelCount, count <= pixelLimit else {
-            throw COCOError.segmentation(
+            throw AnnotationError.segmentation(
                 "size [\(size.height), \(size.width)] is negative or above \(pixelLimit) pixels")
         }
         return count

@@ -21,9 +21,9 @@ package struct AnnotationFile: Sendable {
     ///
     /// Masks are not looked at: ``segmentation(of:)`` and ``checkSegmentations()`` do that.
     ///
-    /// - Throws: ``COCOError/unreadable(path:reason:)``,
-    ///   ``COCOError/syntax(path:line:column:message:)`` or, with all errors together,
-    ///   ``COCOError/invalid(_:)``.
+    /// - Throws: ``AnnotationError/unreadable(path:reason:)``,
+    ///   ``AnnotationError/syntax(path:line:column:message:)`` or, with all errors together,
+    ///   ``AnnotationError/invalid(_:)``.
     package static func read(path: String) throws -> AnnotationFile {
         try AnnotationFile(
             AnnotationReader(path: path, bytes: FileBytes(path: path)), path: path)
@@ -35,7 +35,9 @@ package struct AnnotationFile: Sendable {
         video: VideoFile? = nil
     ) throws {
         try reader.read()
-        guard reader.problems.errorCount == 0 else { throw COCOError.invalid(reader.problems) }
+        guard reader.problems.errorCount == 0 else {
+            throw AnnotationError.invalid(reader.problems)
+        }
         self.path = path
         self.format = format ?? reader.format
         images = reader.images

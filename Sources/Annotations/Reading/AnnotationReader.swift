@@ -84,7 +84,7 @@ package final class AnnotationReader {
             report(
                 .error, .file, expected: "an object with \"images\" and \"annotations\"",
                 found: bytes.snippet(0..<bytes.count))
-            throw COCOError.invalid(problems)
+            throw AnnotationError.invalid(problems)
         }
     }
 

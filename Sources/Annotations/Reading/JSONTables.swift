@@ -34,7 +34,7 @@ extension FileBytes {
     /// Checks a whole JSON document without an index of it, which for long lists of small numbers
     /// would be larger than the document.
     ///
-    /// - Throws: ``COCOError/syntax(path:line:column:message:)``.
+    /// - Throws: ``AnnotationError/syntax(path:line:column:message:)``.
     package func checkJSON(path: String) throws {
         var error = cj_error()
         let isValid = withBytes { cj_diagnose($0.baseAddress, $0.count, &error) == 0 }
@@ -42,7 +42,7 @@ extension FileBytes {
         throw syntaxError(error, path: path)
     }
 
-    private func syntaxError(_ error: cj_error, path: String) -> COCOError {
+    private func syntaxError(_ error: cj_error, path: String) -> AnnotationError {
         let place = place(of: error.offset)
         let message = withUnsafeBytes(of: error.message) { text in
             String(decoding: text.prefix { $0 != 0 }, as: UTF8.self)
@@ -53,8 +53,8 @@ extension FileBytes {
     /// Checks a whole JSON document and hands out the rows of some tables.
     ///
     /// - Returns: false when the document is valid, but neither an object nor a wanted array.
-    /// - Throws: ``COCOError/syntax(path:line:column:message:)``,
-    ///   ``COCOError/unreadable(path:reason:)``.
+    /// - Throws: ``AnnotationError/syntax(path:line:column:message:)``,
+    ///   ``AnnotationError/unreadable(path:reason:)``.
     package func readTables(
         _ tables: [JSONTable], path: String, visitor: JSONTableVisitor
     ) throws -> Bool {

@@ -14,7 +14,8 @@ extension Segmentation {
             self = polygons.isEmpty ? .none : .polygons(polygons)
         case UInt8(ascii: "{"): self = .rle(try Self.rle(&scanner))
         default:
-            throw COCOError.segmentation("value is neither a list of polygons nor an RLE object")
+            throw AnnotationError.segmentation(
+                "value is neither a list of polygons nor an RLE object")
         }
     }
 
@@ -23,14 +24,15 @@ extension Segmentation {
         _ = scanner.take("[")
         while !scanner.take("]") {
             guard scanner.peek() == UInt8(ascii: "[") else {
-                throw COCOError.segmentation("polygon \(polygons.count) is not a list of numbers")
+                throw AnnotationError.segmentation(
+                    "polygon \(polygons.count) is not a list of numbers")
             }
             guard let numbers = numbers(&scanner) else {
-                throw COCOError.segmentation(
+                throw AnnotationError.segmentation(
                     "polygon \(polygons.count) holds something that is no number")
             }
             guard numbers.count >= 2, numbers.count.isMultiple(of: 2) else {
-                throw COCOError.segmentation(
+                throw AnnotationError.segmentation(
                     "polygon \(polygons.count) has \(numbers.count) numbers, not an even count from 6"
                 )
             }
@@ -67,12 +69,13 @@ extension Segmentation {
             }
         }
         guard let sizeRange, let countsRange else {
-            throw COCOError.segmentation("object lacks \(sizeRange == nil ? "size" : "counts")")
+            throw AnnotationError.segmentation(
+                "object lacks \(sizeRange == nil ? "size" : "counts")")
         }
         var inner = JSONScanner(outer.bytes, sizeRange)
         guard let sides = numbers(&inner), sides.count == 2,
             let height = Int(exactly: sides[0]), let width = Int(exactly: sides[1])
-        else { throw COCOError.segmentation("size is not [height, width] in whole pixels") }
+        else { throw AnnotationError.segmentation("size is not [height, width] in whole pixels") }
         let size = Size(height: height, width: width)
         inner = JSONScanner(outer.bytes, countsRange)
         if inner.peek() == UInt8(ascii: "\"") {
@@ -85,13 +88,13 @@ extension Segmentation {
             return try RLE(size: size, compressed: units.map { $0 < 256 ? UInt8($0) : 255 })
         }
         guard let lengths = numbers(&inner) else {
-            throw COCOError.segmentation("counts are neither a string nor a list of numbers")
+            throw AnnotationError.segmentation("counts are neither a string nor a list of numbers")
         }
         var counts: [UInt32] = []
         counts.reserveCapacity(lengths.count)
         for length in lengths {
             guard let count = UInt32(exactly: length) else {
-                throw COCOError.segmentation(
+                throw AnnotationError.segmentation(
                     "run \(counts.count) is \(length), outside 0…\(UInt32.max)")
             }
             counts.append(count)

@@ -15,7 +15,7 @@ extension FileBytes {
     /// - Throws: for a segmentation that can't be read, and for one without a pixel.
     func boxOfMask(_ record: AnnotationRecord, size: Size?) throws -> Box {
         guard let range = record.segmentationRange else {
-            throw COCOError.segmentation("value is missing")
+            throw AnnotationError.segmentation("value is missing")
         }
         switch try withBytes({ try Segmentation(JSONScanner($0, range)) }) {
         case .rle(let mask) where mask.area > 0: return mask.boundingBox
@@ -27,9 +27,9 @@ extension FileBytes {
             let x = corners.enumerated().filter { $0.offset.isMultiple(of: 2) }.map(\.element)
             let y = corners.enumerated().filter { !$0.offset.isMultiple(of: 2) }.map(\.element)
             guard let left = x.min(), let right = x.max(), let top = y.min(), let bottom = y.max()
-            else { throw COCOError.segmentation("polygons have no corner") }
+            else { throw AnnotationError.segmentation("polygons have no corner") }
             return Box(minX: left, minY: top, maxX: right, maxY: bottom)
-        default: throw COCOError.segmentation("mask has no pixel")
+        default: throw AnnotationError.segmentation("mask has no pixel")
         }
     }
 }
@@ -37,22 +37,22 @@ extension FileBytes {
 extension AnnotationFile {
     /// Decodes the `segmentation` of an annotation (SPEC §2.3).
     ///
-    /// - Throws: ``COCOError/problem(_:)`` that names the annotation.
+    /// - Throws: ``AnnotationError/problem(_:)`` that names the annotation.
     package func segmentation(of annotation: AnnotationRecord) throws -> Segmentation {
         guard let range = annotation.segmentationRange else { return .none }
         do {
             return try bytes.withBytes { content in
                 try Segmentation(JSONScanner(content, range))
             }
-        } catch COCOError.segmentation(let message) {
-            throw COCOError.problem(wrongMask(annotation, message))
+        } catch AnnotationError.segmentation(let message) {
+            throw AnnotationError.problem(wrongMask(annotation, message))
         }
     }
 
     /// The mask that an annotation gives for its image; nil if it gives none.
     ///
     /// - Parameter size: the size of the image, which the mask must have.
-    /// - Throws: ``COCOError/problem(_:)`` that names the annotation.
+    /// - Throws: ``AnnotationError/problem(_:)`` that names the annotation.
     package func truth(
         of annotation: AnnotationRecord, imageSize size: Size
     ) throws -> RLE? {
@@ -60,7 +60,7 @@ extension AnnotationFile {
         case .none: return nil
         case .rle(let rle):
             guard rle.size == size else {
-                throw COCOError.problem(
+                throw AnnotationError.problem(
                     problem(
                         .error, annotation, field: "segmentation",
                         expected: "the size of its image, [\(size.height), \(size.width)]",
@@ -70,8 +70,8 @@ extension AnnotationFile {
         case .polygons(let polygons):
             do {
                 return try RLE(polygons: polygons, size: size)
-            } catch COCOError.segmentation(let message) {
-                throw COCOError.problem(wrongMask(annotation, message))
+            } catch AnnotationError.segmentation(let message) {
+                throw AnnotationError.problem(wrongMask(annotation, message))
             }
         }
     }
@@ -96,7 +96,7 @@ extension AnnotationFile {
                 problems.add(
                     .error, at: place(of: annotation), subject, field: "segmentation",
                     expected: "a mask", found: "nothing")
-            } catch COCOError.problem(let problem) {
+            } catch AnnotationError.problem(let problem) {
                 problems.add(
                     .error, at: problem.file, subject, field: problem.field,
                     expected: problem.expected, found: problem.found)

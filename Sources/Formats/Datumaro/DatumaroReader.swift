@@ -160,7 +160,7 @@ struct DatumaroReader {
             let mask: RLE
             do {
                 guard case .rle(let found) = try rle.segmentation() else {
-                    throw COCOError.segmentation("value is no run lengths")
+                    throw AnnotationError.segmentation("value is no run lengths")
                 }
                 mask = found
             } catch {

@@ -25,7 +25,9 @@ enum DetectionReader {
         } else {
             tables = try self.tables(rows, source, file, &records)
         }
-        guard records.problems.errorCount == 0 else { throw COCOError.invalid(records.problems) }
+        guard records.problems.errorCount == 0 else {
+            throw AnnotationError.invalid(records.problems)
+        }
         var places = ImportPlaces()
         places.unit = "detection"
         _ = places.addFile(source.path)
@@ -95,14 +97,14 @@ enum DetectionReader {
         do {
             _ = try wrapped.readTables([table], path: path, visitor: visitor)
         } catch {
-            guard case COCOError.syntax(_, let line, let column, let message) = error else {
+            guard case AnnotationError.syntax(_, let line, let column, let message) = error else {
                 throw error
             }
-            throw COCOError.syntax(
+            throw AnnotationError.syntax(
                 path: path, line: line, column: line == 1 ? column - opening.count : column,
                 message: message)
         }
-        guard problems.errorCount == 0 else { throw COCOError.invalid(problems) }
+        guard problems.errorCount == 0 else { throw AnnotationError.invalid(problems) }
         return rows
     }
 

@@ -22,13 +22,13 @@ enum InstancePNGReader {
                 masks.append(try mask(of: annotation, file, folder).map { AnnotationResult($0) })
             } catch {
                 masks.append(nil)
-                guard case COCOError.problem(let problem) = error else { throw error }
+                guard case AnnotationError.problem(let problem) = error else { throw error }
                 problems.add(
                     .error, at: problem.file, problem.subject, field: problem.field,
                     expected: problem.expected, found: problem.found)
             }
         }
-        guard problems.errorCount == 0 else { throw COCOError.invalid(problems) }
+        guard problems.errorCount == 0 else { throw AnnotationError.invalid(problems) }
         let document = AnnotationWriter(file).document { place in
             masks[place].map {
                 [
@@ -47,7 +47,7 @@ enum InstancePNGReader {
     private static func mask(
         of annotation: AnnotationRecord, _ file: AnnotationFile, _ folder: String
     ) throws -> RLE? {
-        func problem(_ expected: String, _ found: String) -> COCOError {
+        func problem(_ expected: String, _ found: String) -> AnnotationError {
             .problem(
                 file.problem(
                     .error, annotation, field: "mask_file", expected: expected, found: found))

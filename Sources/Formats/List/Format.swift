@@ -22,7 +22,7 @@ protocol Format: Sendable {
     /// Whether a folder is, by the names in it.
     func recognizes(_ folder: FolderProbe) -> Bool
 
-    /// - Throws: ``COCOError`` with all problems at once, `FileError`.
+    /// - Throws: ``AnnotationError`` with all problems at once, `FileError`.
     func read(_ source: AnnotationSource) throws -> AnnotationFile
 
     /// What writes the format; nil for one that is read only.
@@ -62,7 +62,9 @@ extension RecordFormat {
     func read(_ source: AnnotationSource) throws -> AnnotationFile {
         var records = ImportedRecords(path: source.path)
         try read(source, into: &records)
-        guard records.problems.errorCount == 0 else { throw COCOError.invalid(records.problems) }
+        guard records.problems.errorCount == 0 else {
+            throw AnnotationError.invalid(records.problems)
+        }
         let bytes = try FileBytes(
             records.document(sortsCategories: sortsCategories), path: source.path)
         return try AnnotationFile(

@@ -20,7 +20,7 @@ struct MOTSFrameTable {
     private var entries: [MOTSFrame: Entry] = [:]
     private var order: [MOTSFrame] = []
 
-    /// - Throws: ``COCOError/problem(_:)`` that names the table's line.
+    /// - Throws: ``AnnotationError/problem(_:)`` that names the table's line.
     init(in folders: [String]) throws {
         let table = try SideTable(
             LabelledImages.fileName, in: folders,

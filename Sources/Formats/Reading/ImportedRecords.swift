@@ -131,7 +131,7 @@ struct ImportedRecords {
             } else {
                 problems.add(.error, at: path, .file, expected: "a readable file", found: reason)
             }
-        case COCOError.syntax(_, let line, let column, let message):
+        case AnnotationError.syntax(_, let line, let column, let message):
             problems.add(
                 .error, at: "\(path) line \(line) column \(column)", .file,
                 expected: "strict JSON", found: message)

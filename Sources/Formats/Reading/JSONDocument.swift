@@ -6,7 +6,7 @@ import Files
 struct JSONDocument {
     let root: JSONValue
 
-    /// - Throws: ``COCOError/syntax(path:line:column:message:)``, `FileError`.
+    /// - Throws: ``AnnotationError/syntax(path:line:column:message:)``, `FileError`.
     init(path: String) throws {
         try self.init(FileBytes(path: path), path: path)
     }

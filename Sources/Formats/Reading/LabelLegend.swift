@@ -18,7 +18,7 @@ struct LabelLegend {
     /// - Parameters:
     ///   - folders: where the table may lie.
     ///   - customary: the names that numbers have where there is none.
-    /// - Throws: ``COCOError/problem(_:)`` that names the table's line.
+    /// - Throws: ``AnnotationError/problem(_:)`` that names the table's line.
     init(in folders: [String], customary: [Int: String] = [:]) throws {
         self.customary = customary
         void = 255

@@ -14,7 +14,7 @@ struct LabelledImages {
         "\(CSVText.field(image.stem)),\(CSVText.field(image.record.fileName))\n"
     }
 
-    /// - Throws: ``COCOError/problem(_:)`` that names the table's line.
+    /// - Throws: ``AnnotationError/problem(_:)`` that names the table's line.
     init(in folders: [String]) throws {
         let table = try SideTable(Self.fileName, in: folders, columns: ["label", "image"])
         path = table?.path

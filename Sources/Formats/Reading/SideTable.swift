@@ -10,7 +10,7 @@ struct SideTable {
     private static let byteLimit = 1 << 30
 
     /// - Returns: nil if none of the folders has the file.
-    /// - Throws: ``COCOError/problem(_:)`` that names the line.
+    /// - Throws: ``AnnotationError/problem(_:)`` that names the line.
     init?(_ name: String, in folders: [String], columns: [String]) throws {
         let paths = folders.map { LabelFiles.join($0, name) }
         guard let path = paths.first(where: FolderListing.isFile) else { return nil }
@@ -37,13 +37,13 @@ struct SideTable {
     /// What is wrong with a row.
     func problem(
         _ line: Int, field: String? = nil, expected: String, found: String
-    ) -> COCOError {
+    ) -> AnnotationError {
         Self.problem(path, line, field: field, expected: expected, found: found)
     }
 
     private static func problem(
         _ path: String, _ line: Int, field: String? = nil, expected: String, found: String
-    ) -> COCOError {
+    ) -> AnnotationError {
         .problem(
             Problem(
                 .error, file: "\(path) line \(line)", .file, field: field, expected: expected,

@@ -129,7 +129,7 @@ struct SuperviselyReader {
                 var mask = try RLE(polygon: outside, size: size)
                 for hole in holes {
                     guard let hole, hole.count >= 6 else {
-                        throw COCOError.segmentation("hole has less than 3 points")
+                        throw AnnotationError.segmentation("hole has less than 3 points")
                     }
                     mask = mask.without(try RLE(polygon: hole, size: size))
                 }

@@ -13,7 +13,7 @@ struct ColorLegend {
     private static let lineLimit = 65_000
 
     /// - Returns: nil if the folder has no such file.
-    /// - Throws: ``COCOError/problem(_:)`` that names the line.
+    /// - Throws: ``AnnotationError/problem(_:)`` that names the line.
     init?(in folder: String) throws {
         let path = LabelFiles.join(folder, Self.fileName)
         guard FolderListing.isFile(path) else { return nil }
@@ -61,7 +61,7 @@ struct ColorLegend {
             numbers[color] = UInt16(number)
             categories.append((number, name, .integer(Int64(number))))
         }
-        if let problem { throw COCOError.problem(problem) }
+        if let problem { throw AnnotationError.problem(problem) }
         self.numbers = numbers
         legend = LabelLegend(categories, path: path)
     }

@@ -12,7 +12,7 @@ package struct AnnotationExport: Sendable {
 
     /// The ``Manifest`` that folders written by mal have; only such folders are ever replaced.
 
-    /// - Throws: ``COCOError/unwritable(path:reason:)`` for an output that is there already, unless
+    /// - Throws: ``AnnotationError/unwritable(path:reason:)`` for an output that is there already, unless
     ///   it may be overwritten.
     package init(
         format: AnnotationFormat, path: String, options: ExportOptions

@@ -135,7 +135,7 @@ package struct ExportSource {
     package func size(of record: ImageRecord) throws -> Size {
         if let size = record.size { return size }
         guard let directory = options.imagesDirectory else {
-            throw COCOError.problem(
+            throw AnnotationError.problem(
                 Problem(
                     .error, file: file.path, .image(index: record.index, id: record.id),
                     field: "width, height",
@@ -146,7 +146,7 @@ package struct ExportSource {
             let header = try ImageCodec.header(path: directory + "/" + record.relativePath())
             return options.appliesEXIF ? header.orientedSize : header.size
         } catch let error as ImageError {
-            throw COCOError.problem(
+            throw AnnotationError.problem(
                 Problem(
                     .error, file: file.path, .image(index: record.index, id: record.id),
                     field: "width, height", expected: "an image that tells its size",

@@ -16,7 +16,8 @@ struct LabelMap {
     /// - Parameter order: places in `masks`, from the bottom to the top.
     init(_ masks: [RLE?], order: [Int], size: Size) throws {
         guard let count = size.pixelCount, count <= Self.pixelLimit else {
-            throw COCOError.segmentation("an image of \(size) is above \(Self.pixelLimit) pixels")
+            throw AnnotationError.segmentation(
+                "an image of \(size) is above \(Self.pixelLimit) pixels")
         }
         precondition(masks.count < 65535, "an instance needs a number of its own")
         self.size = size

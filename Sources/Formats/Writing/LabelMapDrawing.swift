@@ -13,7 +13,7 @@ extension ExportImage {
     ) throws -> LabelMap {
         let limit = 65_000
         guard instances.count <= limit else {
-            throw COCOError.segmentation(
+            throw AnnotationError.segmentation(
                 "image \(record.id) has \(instances.count) masks, more than \(limit)")
         }
         let order = LabelMap.order(instances, by: options.overlap, where: isIncluded)

@@ -48,7 +48,7 @@ struct MaskOutline {
         case pixels
     }
 
-    /// - Throws: ``COCOError/segmentation(_:)`` for an outline beyond the limits.
+    /// - Throws: ``AnnotationError/segmentation(_:)`` for an outline beyond the limits.
     init(_ mask: RLE, _ course: Course = .corners) throws {
         let box = mask.boundingBox
         // A margin of one pixel all round spares every look at the edge of the image.
@@ -58,7 +58,7 @@ struct MaskOutline {
         guard let count = window.size.pixelCount, count <= Self.pixelLimit,
             max(box.maxX, box.maxY) < 5e8
         else {
-            throw COCOError.segmentation(
+            throw AnnotationError.segmentation(
                 "outline lies in \(window.size) pixels, more than \(Self.pixelLimit)")
         }
         var tracer = Tracer(pixels: mask.pixels(in: window), stride: window.width)
@@ -159,7 +159,7 @@ private struct Tracer {
                 doubleArea += row
             }
             guard stepCount + points.count <= MaskOutline.stepLimit else {
-                throw COCOError.segmentation(
+                throw AnnotationError.segmentation(
                     "outline is longer than \(MaskOutline.stepLimit) pixels")
             }
             corner += steps[heading]

@@ -27,7 +27,7 @@ package struct PolygonMask: Sendable, Equatable {
     /// Traces a mask. Parts and holes of the result are those of the mask: where the tolerance
     /// would lose or join some, or spoil a small mask, it is halved for this mask until it does not.
     ///
-    /// - Throws: ``COCOError/segmentation(_:)`` for an outline beyond the tracer's limits.
+    /// - Throws: ``AnnotationError/segmentation(_:)`` for an outline beyond the tracer's limits.
     package init(_ mask: RLE, _ options: OutlineOptions = OutlineOptions()) throws {
         let outline = try MaskOutline(
             mask, options.fill == .centres ? .pixels : options.isSubpixel ? .edgeMiddles : .corners)

@@ -65,7 +65,7 @@ struct YOLOClasses {
         try self.init(path: path, checked: names)
     }
 
-    /// - Throws: ``COCOError`` when the file has no list or table `names`.
+    /// - Throws: ``AnnotationError`` when the file has no list or table `names`.
     init(yaml path: String) throws {
         let text = try FileBytes.text(path: path, kind: "YAML file", limit: Self.byteLimit)
         guard let content = String(validating: text, as: UTF8.self) else {
@@ -130,7 +130,7 @@ struct YOLOClasses {
             }
             return text
         }
-        func tooMany(_ found: String) -> COCOError {
+        func tooMany(_ found: String) -> AnnotationError {
             problem(
                 path, line: node.mark?.line, field: "names",
                 expected: "at most \(limit) classes", found: found)
@@ -162,7 +162,7 @@ struct YOLOClasses {
 
     private static func problem(
         _ path: String, line: Int? = nil, field: String? = nil, expected: String, found: String
-    ) -> COCOError {
+    ) -> AnnotationError {
         .problem(
             Problem(
                 .error, file: line.map { "\(path) line \($0)" } ?? path, .file, field: field,

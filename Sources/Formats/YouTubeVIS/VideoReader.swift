@@ -11,7 +11,7 @@ enum VideoReader {
         var conversion = VideoConversion(bytes: bytes, path: source.path)
         bytes.withBytes { conversion.run(tables, $0) }
         guard conversion.problems.errorCount == 0 else {
-            throw COCOError.invalid(conversion.problems)
+            throw AnnotationError.invalid(conversion.problems)
         }
         let document = try FileBytes(conversion.document, path: source.path)
         return try AnnotationFile(

@@ -225,7 +225,7 @@ public final class ReviewServer: Sendable {
         do {
             return try await body()
         } catch {
-            guard error is COCOError || error is FileError || error is LabelingError else {
+            guard error is AnnotationError || error is FileError || error is LabelingError else {
                 throw error
             }
             throw Refusal.wrong("\(error)")

@@ -95,7 +95,7 @@ actor ReviewStore {
 
     /// The mask that an object has now; nil without one.
     ///
-    /// - Throws: `COCOError` for a mask of the file that can't be read or has another size.
+    /// - Throws: `AnnotationError` for a mask of the file that can't be read or has another size.
     func counts(of object: ReviewObject) throws -> String? {
         try object.counts ?? originalCounts(of: object)
     }
@@ -228,7 +228,7 @@ actor ReviewStore {
             do {
                 mask = try RLE(size: images.size(of: object.image), compressed: text)
             } catch {
-                guard error is COCOError else { throw error }
+                guard error is AnnotationError else { throw error }
                 throw Refusal.wrong("\(name).counts: \(error)")
             }
             // Spelled anew, so that equal masks are equal. What is the file's again keeps its spelling there.

@@ -114,7 +114,7 @@ package struct TrainingSet: Sendable {
     /// The size by which the filter judged the boxes of an image.
     package func size(ofImage image: Int) -> Size? { file.images[image].size ?? imageSizes[image] }
 
-    /// - Throws: ``COCOError/unsafeFileName(_:reason:)``.
+    /// - Throws: ``AnnotationError/unsafeFileName(_:reason:)``.
     package func path(ofImage image: Int) throws -> String {
         imagesDirectory + "/" + (try file.images[image].relativePath())
     }

@@ -18,7 +18,7 @@ extension Reader {
             case 7: numbers = [Int](repeating: three, count: 40_000_000)
             case 8: while numbers[0] != 4 { numbers[1] &+= numbers[0] }
             case 9: throw WrongUse("of no kind that readers throw")
-            case 10: throw COCOError.segmentation(String(repeating: "x", count: 1 << 17))
+            case 10: throw AnnotationError.segmentation(String(repeating: "x", count: 1 << 17))
             default: cf_plant_leak()
             }
             require(numbers.count > numbers[0] % 2, "")

@@ -123,7 +123,7 @@ extension Reader {
             Int(String(decoding: $0, as: UTF8.self))
         }
         guard sides.count == 2, let height = sides[0], let width = sides[1] else {
-            throw COCOError.segmentation("no size")
+            throw AnnotationError.segmentation("no size")
         }
         return Size(height: height, width: width)
     }

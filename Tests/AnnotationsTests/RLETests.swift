@@ -119,22 +119,22 @@ import Testing
     func wrongCounts() {
         let size = Size(height: 2, width: 3)
         #expect(
-            throws: COCOError.segmentation("run counts sum to 5, size [2, 3] needs 6")
+            throws: AnnotationError.segmentation("run counts sum to 5, size [2, 3] needs 6")
         ) { try RLE(size: size, counts: [5]) }
         #expect(
-            throws: COCOError.segmentation(
+            throws: AnnotationError.segmentation(
                 "size [1000000000, 1000000000] is negative or above 4294967295 pixels")
         ) { try RLE(size: Size(square: 1_000_000_000), compressed: "0") }
         #expect(
-            throws: COCOError.segmentation("counts hold the byte 33, which no RLE string has")
+            throws: AnnotationError.segmentation("counts hold the byte 33, which no RLE string has")
         ) { try RLE(size: size, compressed: "1!") }
-        #expect(throws: COCOError.segmentation("counts end inside a number")) {
+        #expect(throws: AnnotationError.segmentation("counts end inside a number")) {
             try RLE(size: size, compressed: "1P")
         }
-        #expect(throws: COCOError.segmentation("run 0 is too long")) {
+        #expect(throws: AnnotationError.segmentation("run 0 is too long")) {
             try RLE(size: size, compressed: "PPPPPPPPPPPP")
         }
-        #expect(throws: COCOError.segmentation("run 0 is -1, outside 0…4294967295")) {
+        #expect(throws: AnnotationError.segmentation("run 0 is -1, outside 0…4294967295")) {
             try RLE(size: size, compressed: "O")
         }
     }
@@ -143,7 +143,7 @@ import Testing
     func maskLimit() throws {
         let rle = try RLE(size: Size(square: 60000), counts: [3_600_000_000])
         #expect(
-            throws: COCOError.segmentation(
+            throws: AnnotationError.segmentation(
                 "a mask of 60000×60000 pixels is above the limit of 200000000")
         ) { try rle.mask() }
     }
@@ -155,7 +155,7 @@ import Testing
         #expect(far.area == 600)
         #expect(try RLE(polygon: [5, 5, 5, 5, 5, 5], size: size).area == 0)
         #expect(
-            throws: COCOError.segmentation("polygons cross more than 4000000 columns")
+            throws: AnnotationError.segmentation("polygons cross more than 4000000 columns")
         ) {
             try RLE(
                 polygon: [0, 0, 1e8, 0, 1e8, 9], size: Size(height: 2, width: 2_000_000_000))
@@ -163,20 +163,20 @@ import Testing
         // The limit is one for all polygons of a mask.
         let wide = [0, 0, 1.5e6, 0, 1.5e6, 9]
         #expect(
-            throws: COCOError.segmentation("polygons cross more than 4000000 columns")
+            throws: AnnotationError.segmentation("polygons cross more than 4000000 columns")
         ) {
             try RLE(polygons: [wide, wide], size: Size(height: 2, width: 2_000_000_000))
         }
         #expect(
-            throws: COCOError.segmentation(
+            throws: AnnotationError.segmentation(
                 "a polygon's coordinate is 1e+300, outside ±100000000")
         ) { try RLE(polygon: [0, 0, 1e300, 0, 5, 5], size: size) }
         #expect(
-            throws: COCOError.segmentation(
+            throws: AnnotationError.segmentation(
                 "a polygon's coordinate is nan, outside ±100000000")
         ) { try RLE(polygon: [0, 0, .nan, 0, 5, 5], size: size) }
         #expect(
-            throws: COCOError.segmentation(
+            throws: AnnotationError.segmentation(
                 "a polygon needs an even count of at least 6 numbers, has 4")
         ) { try RLE(polygon: [0, 0, 1, 1], size: size) }
     }

@@ -181,7 +181,7 @@ import Testing
             for x in 0..<side { pixels[y * side + x] = UInt8((x + y) % 2) }
         }
         let checkers = RLE(Mask(size: Size(square: side), pixels: pixels))
-        #expect(throws: COCOError.segmentation("outline is longer than 4000000 pixels")) {
+        #expect(throws: AnnotationError.segmentation("outline is longer than 4000000 pixels")) {
             try PolygonMask(checkers)
         }
     }

@@ -18,7 +18,7 @@ import TestSupport
         let file = try folder.read(text)
         let path = folder.path + "/masks.json"
         try AnnotationWriter(file).write(to: path, results: results)
-        return try COCOTests.text(of: path)
+        return try AnnotationsTests.text(of: path)
     }
 
     @Test("without results the output is the input, byte for byte")

@@ -154,7 +154,7 @@ import TestSupport
         let folder = try TestFolder()
         let truth = try folder.read(Self.truth)
         let path = try folder.write("[\(entry)]", to: "found.json")
-        let error = #expect(throws: COCOError.self) {
+        let error = #expect(throws: AnnotationError.self) {
             try DetectionFile.read(path: path, truth: truth)
         }
         let expected = message.replacingOccurrences(of: "TRUTH", with: truth.path)
@@ -167,14 +167,14 @@ import TestSupport
         let truth = try folder.read(Self.truth)
         for (text, found) in [("{\"results\": []}", "{\"results\": []}"), ("7", "7")] {
             let path = try folder.write(text, to: "found.json")
-            let error = #expect(throws: COCOError.self) {
+            let error = #expect(throws: AnnotationError.self) {
                 try DetectionFile.read(path: path, truth: truth)
             }
             let wanted = #"expected a list of detections, or an object with "annotations""#
             #expect(error?.description == "\(path): \(wanted), found \(found)")
         }
         let cut = try folder.write("[{\"image_id\": 1,\n \"score\": ", to: "found.json")
-        let error = #expect(throws: COCOError.self) {
+        let error = #expect(throws: AnnotationError.self) {
             try DetectionFile.read(path: cut, truth: truth)
         }
         #expect(error?.description.hasPrefix("\(cut) line 2 column ") == true)
@@ -199,7 +199,7 @@ import TestSupport
             let path = try folder.write(
                 "[\(start)\"segmentation\": \(mask)}]", to: "found.json")
             let detections = try DetectionFile.read(path: path, truth: truth)
-            let error = await #expect(throws: COCOError.self) {
+            let error = await #expect(throws: AnnotationError.self) {
                 try await DetectionEvaluation(
                     truth: truth, detections: detections, kinds: [.segm]
                 ).run()
@@ -263,7 +263,7 @@ import TestSupport
             #"[{"image_id": 1, "category_id": 3, "bbox": [1, 1, 4, 4], "score": 1}]"#,
             to: "found.json")
         let detections = try DetectionFile.read(path: path, truth: truth)
-        let error = await #expect(throws: COCOError.self) {
+        let error = await #expect(throws: AnnotationError.self) {
             try await DetectionEvaluation(truth: truth, detections: detections, kinds: [.segm])
                 .run()
         }

@@ -1,7 +1,7 @@
 import Files
 
 /// What can go wrong with an annotation file.
-public enum COCOError: Error, Equatable, Sendable {
+public enum AnnotationError: Error, Equatable, Sendable {
     /// The file is not strict JSON in UTF-8. Line and column start at 1, the column counts bytes.
     case syntax(path: String, line: Int, column: Int, message: String)
     /// The file is JSON, but not a COCO annotation file.
@@ -14,7 +14,7 @@ public enum COCOError: Error, Equatable, Sendable {
     case unsafeFileName(String, reason: String)
 }
 
-extension COCOError: CustomStringConvertible {
+extension AnnotationError: CustomStringConvertible {
     public var description: String {
         switch self {
         case .syntax(let path, let line, let column, let message):

@@ -57,7 +57,7 @@ struct AnnotationSetTests {
         #expect(throws: (any Error).self) { try set.write(to: path) }
         let other = folder.path + "/other.json"
         set.objects[0].box.maxX = .infinity
-        let error = #expect(throws: COCOError.self) { try set.write(to: other) }
+        let error = #expect(throws: AnnotationError.self) { try set.write(to: other) }
         let message = "\(try #require(error))"
         #expect(message.contains("the annotation set") && message.contains("bbox"))
         #expect(throws: (any Error).self) { try AnnotationSet.read(other) }

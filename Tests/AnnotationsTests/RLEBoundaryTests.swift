@@ -79,7 +79,7 @@ import Testing
         let wide = try RLE(
             size: Size(height: 1, width: 4_000_000_000), counts: [0, 4_000_000_000])
         #expect(
-            throws: COCOError.segmentation("width is 4000000000, too much for a boundary")
+            throws: AnnotationError.segmentation("width is 4000000000, too much for a boundary")
         ) { try wide.boundary(distance: 3) }
     }
 }

@@ -109,7 +109,7 @@ import TestSupport
         let broken = (0..<3000).map { #"{"id": \#($0), "image_id": 1, "bbox": [1, 2, 3]}"# }
         let text = document(annotations: broken.joined(separator: ","))
         let path = try folder.write(text)
-        let error = #expect(throws: COCOError.self) { try AnnotationFile.read(path: path) }
+        let error = #expect(throws: AnnotationError.self) { try AnnotationFile.read(path: path) }
         guard case .invalid(let problems) = error else {
             Issue.record("another error: \(String(describing: error))")
             return

@@ -138,8 +138,8 @@ struct OutputFolderTests {
             + #"{"path": "images/a.jpg", "size": 5, "hash": "0"}"# + "\n[1,2\n{\"path\": 7}\n")
             .write(toFile: manifest, atomically: true, encoding: .utf8)
         try export(try small())
-        #expect(try COCOTests.text(of: victim) == "precious")
-        #expect(try COCOTests.text(of: out + "/images/a.jpg") == "photo")
+        #expect(try AnnotationsTests.text(of: victim) == "precious")
+        #expect(try AnnotationsTests.text(of: out + "/images/a.jpg") == "photo")
     }
 
     @Test("an output that is a link writes to the link's target, and the link stays")

@@ -476,10 +476,10 @@ import TestSupport
     func sizes() throws {
         let file = try folder.read(
             document(annotations: "", images: #"{"id": 1, "file_name": "a.png"}"#))
-        #expect(throws: COCOError.self) { try export(file, .semantic) }
+        #expect(throws: AnnotationError.self) { try export(file, .semantic) }
         do {
             _ = try export(file, .semantic)
-        } catch let error as COCOError {
+        } catch let error as AnnotationError {
             #expect(
                 error.description == "\(file.path): image 1: width, height: expected the image's "
                     + "size (or the folder of images: --images), found nothing")
@@ -502,7 +502,7 @@ import TestSupport
                     """#))
         let boxes: [AnnotationFormat] = [.voc, .yolo, .kitti, .csv]
         for format in AnnotationFormat.allCases where format.isWritten && !boxes.contains(format) {
-            #expect(throws: COCOError.self, "\(format)") { try export(file, format) }
+            #expect(throws: AnnotationError.self, "\(format)") { try export(file, format) }
         }
         #expect(try folder.names == ["boxes.json"])
     }
