@@ -20,15 +20,14 @@ struct MAL: AsyncParsableCommand {
                 "Label boxes:",
                 [
                     LabelCommand.self, InferenceCommand.self, AutoLabelCommand.self,
-                    MergeCommand.self,
+                    MergeCommand.self, ServeCommand.self,
                 ]
             ),
-            ("Review and serve:", [ReviewCommand.self, ServeCommand.self]),
             (
-                "Check and convert:",
+                "Check, correct and convert:",
                 [
-                    ValidateCommand.self, ReportCommand.self, ConvertCommand.self,
-                    SemanticCommand.self,
+                    ValidateCommand.self, ReportCommand.self, ReviewCommand.self,
+                    ConvertCommand.self, SemanticCommand.self,
                 ]
             ),
             (
@@ -44,10 +43,9 @@ struct MAL: AsyncParsableCommand {
     /// `mal --help`: fits a screen of 24 lines.
     private static var help: String {
         var lines = [
-            "Turns bounding boxes into instance masks. The three most common calls:",
+            "Turns bounding boxes into instance masks. The two most common calls:",
             "  mal label photos --boxes boxes.json --out masks.json",
-            "  mal report masks.json --images photos --out look",
-            "  mal train -e spec.yaml", "",
+            "  mal train -e spec.yaml",
         ]
         for (name, commands) in tasks {
             lines.append(name)

@@ -32,7 +32,7 @@ struct Gatekeeper: RouterMiddleware {
         } catch {
             response = self.response(to: error)
         }
-        response.headers[.cacheControl] = response.headers[.cacheControl] ?? "no-store"
+        if response.headers[.cacheControl] == nil { response.headers[.cacheControl] = "no-store" }
         response.headers[values: .xContentTypeOptions] = ["nosniff"]
         let seconds = (ContinuousClock.now - start) / .seconds(1)
         metrics.end(
