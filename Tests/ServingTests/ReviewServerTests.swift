@@ -191,6 +191,9 @@ struct ReviewServerTests {
             #expect(file.number("area", of: record) == Double(painted.area))
         }
         #expect(file.annotations[2].box == Box(cocoX: 5, y: 6, width: 7, height: 8))
+        let results = try await PredictionJob(predictionsPath: masks, truthPath: path) { _ in }
+            .run()
+        #expect(results.text.contains("\n3 predictions, 3 true objects, 1 images; "))
     }
 
     @Test("The network labels a drawn box; thresholds and clicks change its mask")

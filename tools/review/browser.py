@@ -31,7 +31,7 @@ STROKES = int(sys.argv[5]) if len(sys.argv) > 5 else 200
 class Server:
     def __init__(self, masks):
         self.process = subprocess.Popen(
-            [MAL, "review", masks, "--images", IMAGES, "--checkpoint", "tiny", "--by", "browser"],
+            [MAL, "review", masks, "--images", IMAGES, "--checkpoint", "tiny", "--quiet", "--by", "browser"],
             stdout=subprocess.PIPE, text=True)
         for line in self.process.stdout:
             if found := re.search(r"http://\S+", line):
