@@ -181,7 +181,7 @@ struct LabelCommand: AsyncParsableCommand {
 struct InferenceCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "inference",
-        abstract: "Labels boxes as a TAO spec says.",
+        abstract: "Labels boxes as a TAO spec says (also: auto-label).",
         discussion: """
             Reads inference.ann_path, inference.img_dir and inference.checkpoint, and writes \
             inference.label_dump_path and status.json in the results folder.

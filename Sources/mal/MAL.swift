@@ -20,15 +20,14 @@ struct MAL: AsyncParsableCommand {
                 "Label boxes:",
                 [
                     LabelCommand.self, InferenceCommand.self, AutoLabelCommand.self,
-                    MergeCommand.self,
+                    MergeCommand.self, ServeCommand.self,
                 ]
             ),
-            ("Review and serve:", [ReviewCommand.self, ServeCommand.self]),
             (
-                "Check and convert:",
+                "Check, correct and convert:",
                 [
-                    ValidateCommand.self, ReportCommand.self, ConvertCommand.self,
-                    SemanticCommand.self,
+                    ValidateCommand.self, ReportCommand.self, ReviewCommand.self,
+                    ConvertCommand.self, SemanticCommand.self,
                 ]
             ),
             (
@@ -47,19 +46,19 @@ struct MAL: AsyncParsableCommand {
         var lines = [
             "Turns bounding boxes into instance masks. The three most common calls:",
             "  mal label photos --boxes boxes.json --out masks.json",
-            "  mal report masks.json --images photos --out look",
+            "  mal review masks.json --images photos",
             "  mal train -e spec.yaml",
         ]
         for (name, commands) in tasks {
             lines.append(name)
-            for command in commands {
+            // auto-label is another name of inference, whose line names it.
+            for command in commands where command != AutoLabelCommand.self {
                 let column = command._commandName.padding(toLength: 12, withPad: " ", startingAt: 0)
                 lines.append("  \(column) \(command.configuration.abstract)")
             }
         }
         lines += [
-            "Exit codes: 0 done, 1 failed, 64 wrong usage, 130 stopped by Ctrl-C.",
-            "mal help COMMAND tells more; mal --version names versions and devices.",
+            "mal help COMMAND tells more. Exit codes: 0 done, 1 failed, 64 usage, 130 Ctrl-C."
         ]
         return lines.joined(separator: "\n")
     }

@@ -48,7 +48,7 @@ struct CommandLineTests {
         #expect(result.code == 0)
         #expect(result.errors.isEmpty)
         for command in [
-            "label", "train", "evaluate", "inference", "auto-label", "launch", "merge", "convert",
+            "label", "train", "evaluate", "inference", "launch", "merge", "convert",
             "semantic", "report", "review", "serve", "validate", "checkpoint", "export", "spec",
             "adapt",
         ] {

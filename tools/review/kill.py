@@ -23,7 +23,7 @@ ROUNDS = int(sys.argv[5]) if len(sys.argv) > 5 else 20
 
 def start(masks):
     process = subprocess.Popen(
-        [MAL, "review", masks, "--images", IMAGES, "--checkpoint", "tiny"], stdout=subprocess.PIPE, text=True)
+        [MAL, "review", masks, "--images", IMAGES, "--checkpoint", "tiny", "--quiet"], stdout=subprocess.PIPE, text=True)
     for line in process.stdout:
         if found := re.search(r"http://\S+", line):
             return process, found.group() + "api/"

@@ -59,7 +59,7 @@ def write(path, photographs, count):
 
 def serve(masks, images):
     process = subprocess.Popen(
-        [MAL, "review", masks, "--images", images, "--checkpoint", "tiny"], stdout=subprocess.PIPE, text=True)
+        [MAL, "review", masks, "--images", images, "--checkpoint", "tiny", "--quiet"], stdout=subprocess.PIPE, text=True)
     atexit.register(process.kill)
     for line in process.stdout:
         if found := re.search(r"http://\S+", line):
