@@ -137,7 +137,10 @@ public struct ModelAdapter {
             try await train(job, shouldStop: shouldStop)
             (verdict.stepCount, verdict.seconds) = progress
             try convert()
-            guard let found = try await comparison(job, spec, shouldStop: shouldStop) else {
+            guard
+                let found = try await comparison(
+                    with: modelPath, spec, job.runtime, shouldStop: shouldStop)
+            else {
                 throw LabelingError.interrupted(done: 0, total: heldOut.count)
             }
             verdict.judge(found)
@@ -150,6 +153,24 @@ public struct ModelAdapter {
         try? FileManager.default.removeItem(atPath: folder + "/train")
         if !verdict.isKept { try? FileManager.default.removeItem(atPath: modelPath) }
         return Adaptation(model: try chosen(verdict), wasDone: false, verdict: verdict)
+    }
+
+    /// Compares the model with another one on the boxes that an adaptation would hold out.
+    ///
+    /// - Returns: what the two are like; nil when `shouldStop` ended it.
+    public func compare(
+        with other: String, isolation: isolated (any Actor)? = #isolation, shouldStop: () -> Bool
+    ) async throws -> String? {
+        let spec = try Self.spec(
+            recipe, options, images: images, boxes: boxesPath, results: folder)
+        let runtime = try Runtime(
+            spec: spec, command: .train, isFromFile: false,
+            onEvent: { [onEvent] in onEvent(.run($0)) })
+        let found = try await comparison(with: other, spec, runtime, shouldStop: shouldStop)
+        return found.map { found in
+            (found.lines + [found.fault.map { "  the second is worse: \($0)" } ?? ""])
+                .joined(separator: "\n")
+        }
     }
 
     // MARK: Files
@@ -236,22 +257,22 @@ public struct ModelAdapter {
     }
 
     private func comparison(
-        _ job: TrainJob, _ spec: Spec, isolation: isolated (any Actor)? = #isolation,
-        shouldStop: () -> Bool
+        with other: String, _ spec: Spec, _ runtime: Runtime,
+        isolation: isolated (any Actor)? = #isolation, shouldStop: () -> Bool
     ) async throws -> ModelComparison? {
         var plan = plan
         plan.keepOnly(heldOut)
         let settings = CropSettings(
             cropSize: spec.dataset.cropSize, marginRate: spec.train.testMarginRate, batchSize: 8,
             decoding: spec.dataset.decoding)
-        let networks = try [options.checkpoint, modelPath].map { path in
+        let networks = try [options.checkpoint, other].map { path in
             try LabelingModel(checkpoint: path, spec: spec.model, onEvent: { _ in })
-                .network(.student, job.runtime)
+                .network(.student, runtime)
         }
         return try await Libtorch.withThreads(options.threads) {
             try await ModelComparison(
                 networks[0], networks[1], plan: plan, settings: settings,
-                device: job.runtime.device, arithmetic: job.runtime.arithmetic,
+                device: runtime.device, arithmetic: runtime.arithmetic,
                 shouldStop: shouldStop, onEvent: { [onEvent] in onEvent(.run($0)) })
         }
     }

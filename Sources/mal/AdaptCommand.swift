@@ -39,6 +39,12 @@ struct AdaptCommand: AsyncParsableCommand {
     @Flag(help: "Replace a file that is there.")
     var overwrite = false
 
+    @Option(
+        help: ArgumentHelp(
+            "Only compare the model with this one, on the boxes that would be held out.",
+            visibility: .hidden))
+    var compare: String?
+
     @OptionGroup var input: InputFormatOptions
     @OptionGroup var run: RunOptions
 
@@ -71,6 +77,16 @@ struct AdaptCommand: AsyncParsableCommand {
         options.input = input.options
         ThisProcess.prepare(idleThreadsSleep: false)
         StopSignal.install()
+        if let compare {
+            let adapter = try ModelAdapter(
+                images: images, boxes: boxes, workspace: out + ".adapt", options: options,
+                onEvent: TrainConsole(quiet: run.quiet).handle)
+            let found = try await adapter.compare(
+                with: compare, shouldStop: { StopSignal.isRequested })
+            guard let found else { throw ExitCode(130) }
+            try StandardStreams.show(found)
+            return
+        }
         let found = try await adapt(
             images: images, boxes: boxes, workspace: out + ".adapt", options: options,
             output: out, overwrites: overwrite, quiet: run.quiet)
