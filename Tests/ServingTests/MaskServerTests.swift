@@ -239,7 +239,7 @@ struct MaskServerTests {
 
     @Test("A client that sends slowly what nobody reads, or nothing, is let go")
     func slowClients() async throws {
-        try await withServer({ $0.timeout = 1 }) { client in
+        try await withServer({ $0.timeout = 3 }) { client in
             let host = "Host: 127.0.0.1\r\n"
             let json = "Content-Type: application/json\r\n"
             for (text, manner, status) in [
@@ -255,7 +255,7 @@ struct MaskServerTests {
                 let start = ContinuousClock.now
                 let answer = try await client.raw(Data(text.utf8), manner)
                 #expect(answer.status == status, "\(text)")
-                #expect(ContinuousClock.now - start < .seconds(10), "\(text)")
+                #expect(ContinuousClock.now - start < .seconds(30), "\(text)")
                 if status != 0 {
                     #expect(answer.header.lowercased().contains("connection: close"))
                 }
