@@ -77,7 +77,7 @@ let [total, done] = [0, 0];
 function matcher() {
   const [state, only] = [$('state').value, $('only').value];
   const text = $('text').value.trim().toLowerCase();
-  return (object) => object[5] !== 'deleted' && (state === '' || object[5] === state)
+  return (object) => object[4] !== 'deleted' && (state === '' || object[4] === state)
     && (only === '' || String(object[2]) === only)
     && (text === '' || object[0] === text || index.images[object[1]].toLowerCase().includes(text));
 }
@@ -154,7 +154,7 @@ function learn(answer) {
   for (const object of answer.objects) {
     versions.set(object.key, object.version);
     const known = entries.get(object.key);
-    const short = [object.key, object.image, object.category, object.score, null, object.state, object.changed];
+    const short = [object.key, object.image, object.category, object.score, object.state, object.changed];
     if (known) {
       count(known, -1);
       known.splice(0, known.length, ...short);
@@ -169,8 +169,8 @@ function learn(answer) {
 }
 
 function count(object, sign) {
-  if (object[5] !== 'deleted') total += sign;
-  if (object[5] === 'accepted' || object[5] === 'rejected') done += sign;
+  if (object[4] !== 'deleted') total += sign;
+  if (object[4] === 'accepted' || object[4] === 'rejected') done += sign;
 }
 
 function takeIndex(found) {
@@ -185,7 +185,7 @@ async function reload() {
   takeIndex(await get('index'));
   filter(key);
   showProgress();
-  const isThere = key && entries.has(key) && entries.get(key)[5] !== 'deleted';
+  const isThere = key && entries.has(key) && entries.get(key)[4] !== 'deleted';
   await open(isThere ? key : queue[place]?.[0]);
 }
 
@@ -324,7 +324,7 @@ const merge = (point) => {
   const [x, y] = point.map(Math.floor);
   return replace(async () => {
     const others = index.objects.filter((other) => other[1] === object.image && other[0] !== object.key
-      && other[5] !== 'deleted');
+      && other[4] !== 'deleted');
     for (const [key] of others) {
       const other = await get(`object/${key}`).catch(() => null);
       const found = other && Mask.decode(other.size, other.object.counts);

@@ -13,7 +13,8 @@ actor ReviewStore {
     private var changed: [String: ReviewObject] = [:]
     private var version = 0
     private var newCount = 0
-    private let scoreKey: String
+    /// Of each annotation; looked up once, because the index needs all of them.
+    private let scores: [Double?]
 
     /// Greater numbers in the log are not this program's.
     private static let maxNumber = 1 << 48
@@ -23,7 +24,8 @@ actor ReviewStore {
         self.log = log
         self.images = images
         self.author = author
-        scoreKey = file.anyAnnotationHas("mask_score") ? "mask_score" : "score"
+        let scoreKey = file.anyAnnotationHas("mask_score") ? "mask_score" : "score"
+        scores = file.annotations.map { file.number(scoreKey, of: $0) }
         for object in try log.objects() {
             try Self.check(object, file, log)
             changed[object.key] = object
@@ -54,26 +56,25 @@ actor ReviewStore {
     // MARK: Looking
 
     /// All objects in short, as the page sorts and filters them:
-    /// `[key, image, category, score, area, state, is changed]`.
+    /// `[key, image, category, score, state, is changed]`.
     func index() throws -> String {
         var text = TextBuffer()
         text.append("{\"objects\":[")
         var isFirst = true
-        func add(_ object: ReviewObject, area: Double?) {
+        func add(_ object: ReviewObject) {
             text.append(isFirst ? "[" : ",\n[")
             isFirst = false
             text.append(json: object.key)
             text.append(",\(object.image),")
             text.append(object.category.map { "\($0)" } ?? "null")
             text.append("," + (object.score.map { jsonNumber($0) } ?? "null"))
-            text.append("," + (area.map { jsonNumber($0) } ?? "null"))
             text.append(",\"\(object.state.rawValue)\",\(object.isChanged)]")
         }
         for annotation in file.annotations where annotation.imageIndex != nil {
             let original = original(annotation)
-            add(changed[original.key] ?? original, area: file.area(of: annotation))
+            add(changed[original.key] ?? original)
         }
-        for object in changes where object.newNumber != nil { add(object, area: nil) }
+        for object in changes where object.newNumber != nil { add(object) }
         text.append("],")
         let names = file.categories.map { jsonText($0.name ?? "\($0.id)") }
         text.append("\"categories\":[\(names.joined(separator: ","))],")
@@ -122,7 +123,7 @@ actor ReviewStore {
             key: "a\(annotation.index)", image: annotation.imageIndex ?? 0,
             category: annotation.categoryIndex,
             box: [annotation.x, annotation.y, annotation.width, annotation.height],
-            score: file.number(scoreKey, of: annotation))
+            score: scores[annotation.index])
     }
 
     func heads() throws -> JSONValue {
