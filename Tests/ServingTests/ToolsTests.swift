@@ -5,7 +5,7 @@ import Imaging
 import Serving
 import Testing
 
-@Suite("Label Studio and CVAT")
+@Suite("Label Studio and CVAT", .serialized)
 struct ToolsTests {
     private let config = """
         <View><Image name="picture" value="$photo"/>

@@ -71,7 +71,8 @@ def main():
     environment = {
         **os.environ, "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED": "true",
         "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT": root, "LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN": "true",
-        "COLLECT_ANALYTICS": "false", "LATEST_VERSION_CHECK": "false", "DEBUG": "false"}
+        "ML_BLOCK_LOCAL_IP": "false", "COLLECT_ANALYTICS": "false",
+        "LATEST_VERSION_CHECK": "false", "DEBUG": "false"}
     servers = [
         subprocess.Popen(
             [mal, "serve", "--listen", backend[7:], "--images", root, "--checkpoint", "tiny"]),

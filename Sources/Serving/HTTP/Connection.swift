@@ -124,7 +124,7 @@ struct ServingContext: RequestContext {
         channel = source.channel
     }
 
-    /// nil without a socket, as in tests.
+    /// nil when the client has gone: a channel that is closed has no handlers.
     private var connection: Connection? {
         get async {
             let channel = channel
@@ -140,11 +140,11 @@ struct ServingContext: RequestContext {
     func limited<Result: Sendable>(
         to seconds: Double, _ work: @escaping @Sendable () async throws -> Result
     ) async throws -> Result {
+        guard let connection = await connection else { throw CancellationError() }
         let task = Task { try await work() }
         let lateness = Lateness()
-        let connection = await connection
-        connection?.onClose { task.cancel() }
-        defer { connection?.onClose(nil) }
+        connection.onClose { task.cancel() }
+        defer { connection.onClose(nil) }
         return try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
                 try await Task.sleep(for: .seconds(seconds))
