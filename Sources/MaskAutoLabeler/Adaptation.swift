@@ -30,12 +30,8 @@ struct AdaptationVerdict: Codable, Equatable, Sendable {
 
     var isKept: Bool { reason == nil }
 
-    mutating func judge(_ found: ModelComparison) {
-        comparison = found
-        reason = found.fault
-    }
-
     var text: String {
+        guard stepCount > 0 else { return "not adapted: \(reason ?? "")" }
         var lines = [
             "\(stepCount) steps on \(boxCount) boxes in \(Int(seconds.rounded())) s: "
                 + (reason.map { "the adapted model is not kept: \($0)" }
@@ -53,6 +49,9 @@ extension ModelComparison {
             let (old, new) = (before[keyPath: value], after[keyPath: value])
             return new < old - limit
                 ? what + String(format: " fell from %.3f to %.3f", old, new) : nil
+        }
+        guard compositeWeight >= 1 else {
+            return "the models are sure of no object, so that they can't be compared"
         }
         return fell("the fit to boxes", \.boxFit, by: 0.02)
             ?? fell("agreement with the mirrored crop", \.mirror, by: 0.02)

@@ -143,7 +143,7 @@ public struct ModelAdapter {
             else {
                 throw LabelingError.interrupted(done: 0, total: heldOut.count)
             }
-            verdict.judge(found)
+            (verdict.comparison, verdict.reason) = (found, found.fault)
         } catch {
             guard case LabelingError.lossNotFinite(let step, _, _, _) = error else { throw error }
             (verdict.stepCount, verdict.seconds) = progress
