@@ -14,7 +14,7 @@ public struct Adaptation: Sendable {
 
     /// For the terminal.
     public var text: String {
-        (wasDone ? "adapted before: " : "") + verdict.text
+        (wasDone ? "done before: " : "") + verdict.text
     }
 }
 

@@ -119,40 +119,48 @@ public struct ModelAdapter {
         if let verdict = earlierVerdict {
             return Adaptation(model: try chosen(verdict), wasDone: true, verdict: verdict)
         }
-        let given = Set(plan.boxes.map(\.annotation)).subtracting(heldOut)
-        guard plan.boxes.count >= Self.fewestBoxes else {
-            let verdict = AdaptationVerdict(
-                reason: "\(plan.boxes.count) boxes can be learned from, "
-                    + "\(Self.fewestBoxes) are needed")
-            return Adaptation(model: try chosen(verdict), wasDone: false, verdict: verdict)
-        }
         try makeDirectory(folder)
-        let spec = try Self.spec(
-            recipe, options, images: images, boxes: boxesPath, results: folder)
-        let job = try TrainJob(
-            specPath: nil, overrides: recipe.overrides, settings: settings,
-            boxes: (file, given), threads: options.threads, onEvent: onEvent)
-        var verdict = AdaptationVerdict(boxCount: given.count)
+        var verdict = AdaptationVerdict()
         do {
-            try await train(job, shouldStop: shouldStop)
-            (verdict.stepCount, verdict.seconds) = progress
-            try convert()
-            guard
-                let found = try await comparison(
-                    with: modelPath, spec, job.runtime, shouldStop: shouldStop)
-            else {
-                throw LabelingError.interrupted(done: 0, total: heldOut.count)
-            }
-            (verdict.comparison, verdict.reason) = (found, found.fault)
+            try await adapt(&verdict, shouldStop: shouldStop)
         } catch {
-            guard case LabelingError.lossNotFinite(let step, _, _, _) = error else { throw error }
-            (verdict.stepCount, verdict.seconds) = progress
-            verdict.reason = "the loss was not finite in step \(step)"
+            guard let reason = (error as? Unusable)?.reason else { throw error }
+            verdict.reason = reason
         }
         try writeWholeFile(JSONEncoder().encode(verdict), to: verdictPath)
         try? FileManager.default.removeItem(atPath: folder + "/train")
         if !verdict.isKept { try? FileManager.default.removeItem(atPath: modelPath) }
         return Adaptation(model: try chosen(verdict), wasDone: false, verdict: verdict)
+    }
+
+    /// Why the model before is taken without a comparison.
+    private struct Unusable: Error {
+        let reason: String
+    }
+
+    private func adapt(
+        _ verdict: inout AdaptationVerdict, isolation: isolated (any Actor)? = #isolation,
+        shouldStop: () -> Bool
+    ) async throws {
+        guard plan.boxes.count >= Self.fewestBoxes else {
+            throw Unusable(
+                reason: "\(plan.boxes.count) boxes can be learned from, "
+                    + "\(Self.fewestBoxes) are needed")
+        }
+        let given = Set(plan.boxes.map(\.annotation)).subtracting(heldOut)
+        verdict.boxCount = given.count
+        let spec = try Self.spec(
+            recipe, options, images: images, boxes: boxesPath, results: folder)
+        let job = try TrainJob(
+            specPath: nil, overrides: recipe.overrides, settings: settings,
+            boxes: (file, given), threads: options.threads, onEvent: onEvent)
+        defer { (verdict.stepCount, verdict.seconds) = progress }
+        try await train(job, shouldStop: shouldStop)
+        try convert()
+        let found = try await comparison(
+            with: modelPath, spec, job.runtime, shouldStop: shouldStop)
+        guard let found else { throw LabelingError.interrupted(done: 0, total: heldOut.count) }
+        (verdict.comparison, verdict.reason) = (found, found.fault)
     }
 
     /// Compares the model with another one on the boxes that an adaptation would hold out.
@@ -229,11 +237,17 @@ public struct ModelAdapter {
     /// The teacher as a model file like the one that it began as.
     private func convert() throws {
         let half = info.parameters.contains { $0.elementType == .float16 }
-        try CheckpointConversion.convert(
-            folder + "/train/model_latest/teacher.safetensors", to: modelPath,
-            elementType: half ? .float16 : .float32,
-            metadata: info.metadata.merging(["adapted": "\(progress.stepCount) steps"]) { $1 },
-            version: Product.version)
+        do {
+            try CheckpointConversion.convert(
+                folder + "/train/model_latest/teacher.safetensors", to: modelPath,
+                elementType: half ? .float16 : .float32,
+                metadata: info.metadata.merging(["adapted": "\(progress.stepCount) steps"]) { $1 },
+                version: Product.version)
+        } catch {
+            // Weights that are not finite, or too large for float16.
+            guard [.damaged, .unsupported].contains(error.kind) else { throw error }
+            throw Unusable(reason: error.message)
+        }
     }
 
     // MARK: Training and comparing
@@ -241,18 +255,23 @@ public struct ModelAdapter {
     private func train(
         _ job: TrainJob, isolation: isolated (any Actor)? = #isolation, shouldStop: () -> Bool
     ) async throws {
-        guard case .seconds(let limit) = options.amount else {
-            _ = try await job.run(shouldStop: shouldStop)
-            return
+        var left: Duration?
+        if case .seconds(let limit) = options.amount {
+            left = .seconds(Double(limit) - progress.seconds)
         }
-        let left = Duration.seconds(Double(limit) - progress.seconds)
         let latest = folder + "/train/model_latest/state.json"
-        guard left > .zero || access(latest, R_OK) != 0 else { return }
+        if let left, left <= .zero, access(latest, R_OK) == 0 { return }
         let start = ContinuousClock.now
+        func isOver() -> Bool { left.map { ContinuousClock.now - start >= $0 } ?? false }
         do {
-            _ = try await job.run { shouldStop() || ContinuousClock.now - start >= left }
+            _ = try await job.run { shouldStop() || isOver() }
         } catch {
-            guard case LabelingError.trainingStopped = error, !shouldStop() else { throw error }
+            switch error {
+            case LabelingError.trainingStopped where !shouldStop() && isOver(): break
+            case LabelingError.lossNotFinite(let step, _, _, _):
+                throw Unusable(reason: "the loss was not finite in step \(step)")
+            default: throw error
+            }
         }
     }
 
