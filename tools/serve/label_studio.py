@@ -71,7 +71,7 @@ def main():
     environment = {
         **os.environ, "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED": "true",
         "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT": root, "LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN": "true",
-        "ML_BLOCK_LOCAL_IP": "false", "COLLECT_ANALYTICS": "false",
+        "ML_BLOCK_LOCAL_IP": "false", "USE_DEFAULT_BANNED_SUBNETS": "false", "COLLECT_ANALYTICS": "false",
         "LATEST_VERSION_CHECK": "false", "DEBUG": "false"}
     servers = [
         subprocess.Popen(
@@ -104,9 +104,13 @@ def main():
             if not own:
                 continue
             path = os.path.basename(images.rstrip("/")) + "/" + image["file_name"]
+            size = {"width": image["width"], "height": image["height"]}
+            shapes = [rectangle(b, size["width"], size["height"], n)["value"] for n, b in enumerate(own)]
+            # Label Studio keeps per cents: a box comes back with another last digit.
+            sent = [[s["x"] / 100 * size["width"], s["y"] / 100 * size["height"], s["width"] / 100 * size["width"],
+                     s["height"] / 100 * size["height"]] for s in shapes]
             masks = requests.post(backend + "/v1/masks", timeout=300, json={
-                "image": {"path": path}, "boxes": own, "polygons": False}).json()
-            size = masks["image"]
+                "image": {"path": path}, "boxes": sent, "polygons": False}).json()
             expected[path] = [m["segmentation"] for m in masks["masks"] if m["area"] > 0]
             tasks.append({
                 "data": {"photo": "/data/local-files/?d=" + path},

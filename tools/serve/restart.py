@@ -87,15 +87,17 @@ def main():
         moments, codes = [], collections.Counter()
         for _ in range(kills):
             time.sleep(draw.uniform(2, 5))
-            moments.append(time.monotonic())
+            moment = time.monotonic()
             server.send_signal(sent)
             codes[server.wait(90)] += 1
+            # Until it has ended, clients reach its socket.
+            moments.append((moment, time.monotonic()))
             server = start(mal, images, port)
         time.sleep(3)
         done.set()
         for thread in threads:
             thread.join()
-        other = sum(not any(begun <= moment <= end for moment in moments) for begun, end in lost)
+        other = sum(not any(begun <= gone and moment <= end for moment, gone in moments) for begun, end in lost)
         print(f"{name}, {kills} times, {clients} clients: {dict(counts)}, exit codes {dict(codes)}; "
               f"lost while no signal was sent: {other}")
         faults += other + sum(n for s, n in counts.items() if s not in (200, "refused", "lost"))
