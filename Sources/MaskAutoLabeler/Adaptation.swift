@@ -1,6 +1,6 @@
 import Files
 import Foundation
-import Training
+package import Training
 
 /// How a model was adapted, and whether it was kept.
 public struct Adaptation: Sendable {
@@ -44,7 +44,7 @@ struct AdaptationVerdict: Codable, Equatable, Sendable {
 
 extension ModelComparison {
     /// What speaks against the second network; nil if nothing does.
-    var fault: String? {
+    package var fault: String? {
         func fell(_ what: String, _ value: KeyPath<Measures, Double>, by limit: Double) -> String? {
             let (old, new) = (before[keyPath: value], after[keyPath: value])
             return new < old - limit

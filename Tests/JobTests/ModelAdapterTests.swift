@@ -73,17 +73,48 @@ struct ModelAdapterTests {
     func discards() async throws {
         let model = try await model()
         let output = folder.path + "/out.safetensors"
-        let found = try await adapter(model, ["train.lr=10"], output: output)
+        let found = try await adapter(model, ["train.lr=1e30"], output: output)
             .run(shouldStop: { false })
         #expect(!found.isKept)
         #expect(found.text.contains("is not kept: "))
         #expect(found.model == output)
         // The same again is done; another command does not replace the file.
         #expect(
-            try await adapter(model, ["train.lr=10"], output: output).run(shouldStop: { false })
+            try await adapter(model, ["train.lr=1e30"], output: output).run(shouldStop: { false })
                 .wasDone)
         #expect(throws: LabelingError.self) { try adapter(model, output: output) }
         _ = try adapter(model, output: output, overwrites: true)
+    }
+
+    @Test(
+        "What speaks against a model is named",
+        arguments: [
+            // Fit, mirror and composites before and after; the runs of docs/adapt.md.
+            (([0.992, 0.867, 0.804], [0.995, 0.890, 0.827]), 20.0, nil),
+            (([0.968, 0.885, 0.747], [0.988, 0.897, 0.795]), 20, nil),
+            (
+                ([0.987, 0.892, 0.847], [0.986, 0.863, 0.812]), 20,
+                "agreement with the mirrored crop fell from 0.892 to 0.863"
+            ),
+            (
+                ([0.992, 0.867, 0.686], [0.999, 0.975, 0.611]), 20,
+                "IoU on composites fell from 0.686 to 0.611"
+            ),
+            (
+                ([0.9, 0.9, 0], [0.9, 0.9, 0]), 0,
+                "the models are sure of no object, so that they can't be compared"
+            ),
+        ] as [(([Double], [Double]), Double, String?)])
+    func faults(measures: ([Double], [Double]), weight: Double, fault: String?) throws {
+        func text(_ values: [Double]) -> String {
+            "{\"boxFit\": \(values[0]), \"mirror\": \(values[1]), \"composites\": \(values[2])}"
+        }
+        let json = """
+            {"before": \(text(measures.0)), "after": \(text(measures.1)), "agreement": 0.9,
+            "boxCount": 30, "compositeWeight": \(weight)}
+            """
+        let found = try JSONDecoder().decode(ModelComparison.self, from: Data(json.utf8))
+        #expect(found.fault == fault)
     }
 
     @Test("A time ends the training")
