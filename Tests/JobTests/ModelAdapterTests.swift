@@ -69,21 +69,31 @@ struct ModelAdapterTests {
         #expect(other.steps.map(\.step) == [1, 2])
     }
 
-    @Test("A model that got worse is not kept, and the output is the model before")
+    @Test("Of a model that is not kept, the output is the model before")
     func discards() async throws {
         let model = try await model()
+        _ = try await adapter(model).run(shouldStop: { false })
+        // As if the comparison had found something.
+        let work = folder.path + "/work/"
+        let own = work + (try #require(FileManager.default.contentsOfDirectory(atPath: work).first))
+        var verdict = try #require(
+            try JSONSerialization.jsonObject(with: bytes(own + "/verdict.json")) as? [String: Any])
+        verdict["reason"] = "it is worse"
+        try JSONSerialization.data(withJSONObject: verdict)
+            .write(to: URL(fileURLWithPath: own + "/verdict.json"))
+
         let output = folder.path + "/out.safetensors"
-        let found = try await adapter(model, ["train.lr=1e30"], output: output)
-            .run(shouldStop: { false })
-        #expect(!found.isKept)
-        #expect(found.text.contains("is not kept: "))
+        let found = try await adapter(model, output: output).run(shouldStop: { false })
+        #expect(!found.isKept && found.wasDone)
+        #expect(found.text.contains("is not kept: it is worse"))
         #expect(found.model == output)
+        #expect(try bytes(output) == bytes(own + "/before.safetensors"))
         // The same again is done; another command does not replace the file.
-        #expect(
-            try await adapter(model, ["train.lr=1e30"], output: output).run(shouldStop: { false })
-                .wasDone)
-        #expect(throws: LabelingError.self) { try adapter(model, output: output) }
-        _ = try adapter(model, output: output, overwrites: true)
+        #expect(try await adapter(model, output: output).run(shouldStop: { false }).wasDone)
+        #expect(throws: LabelingError.self) {
+            try adapter(model, amount: .steps(2), output: output)
+        }
+        _ = try adapter(model, amount: .steps(2), output: output, overwrites: true)
     }
 
     @Test(
