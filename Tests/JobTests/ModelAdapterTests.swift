@@ -127,6 +127,36 @@ struct ModelAdapterTests {
         #expect(found.fault == fault)
     }
 
+    @Test(
+        "A model that got worse is not kept, and the output is the model before",
+        arguments: ["train.lr=1", "train.lr=1000"])
+    func gotWorse(rate: String) async throws {
+        let output = folder.path + "/out.safetensors"
+        var options = ModelAdapter.Options()
+        options.checkpoint = fixture("micro_vit_trained.pth")
+        options.amount = .steps(4)
+        options.threads = 1
+        options.overrides = [
+            "model.num_heads=3", "dataset.crop_size=32", "train.warmup_steps=0",
+            "model.teacher_momentum=0", rate,
+        ]
+        func adapter(overwrites: Bool = false) throws -> ModelAdapter {
+            try ModelAdapter(
+                images: fixture("../../Demo/images"), boxes: fixture("../../Demo/boxes.json"),
+                workspace: folder.path + "/work", output: output, overwrites: overwrites,
+                options: options, onEvent: { _ in })
+        }
+        let found = try await adapter().run(shouldStop: { false })
+        #expect(!found.isKept)
+        #expect(found.text.contains("is not kept: "))
+        #expect(found.model == output)
+        // The same again is done; another command does not replace the file.
+        #expect(try await adapter().run(shouldStop: { false }).wasDone)
+        options.amount = .steps(5)
+        #expect(throws: LabelingError.self) { try adapter() }
+        _ = try adapter(overwrites: true)
+    }
+
     @Test("A time ends the training")
     func time() async throws {
         let log = TrainingLog()
