@@ -27,10 +27,12 @@ extension Mask {
     }
 
     /// `wrappedCrop(window)` resized to `target`, without making the crop in between.
+    ///
+    /// - Parameter isMirrored: whether the result is turned about its vertical axis.
     package func wrappedCrop(
-        _ window: CropWindow, resizedTo target: Size
+        _ window: CropWindow, resizedTo target: Size, isMirrored: Bool = false
     ) throws(ImageError) -> Mask {
-        try crop(window, resizedTo: target, edge: .wrapped)
+        try crop(window, resizedTo: target, edge: .wrapped, isMirrored: isMirrored)
     }
 
     /// `zeroPaddedCrop(window)` resized to `target`, without making the crop in between.
@@ -41,9 +43,10 @@ extension Mask {
     }
 
     private func crop(
-        _ window: CropWindow, resizedTo target: Size, edge: CropEdge
+        _ window: CropWindow, resizedTo target: Size, edge: CropEdge, isMirrored: Bool = false
     ) throws(ImageError) -> Mask {
-        let plan = try ResizePlan(window: window, image: size, target: target)
+        let plan = try ResizePlan(
+            window: window, image: size, target: target, isMirrored: isMirrored)
         let resized = pixels.withUnsafeBufferPointer { bytes in
             plan.pixels(
                 from: PixelSource(bytes: bytes, imageSize: size, channels: 1), edge: edge)

@@ -24,6 +24,24 @@ extension TrainJob {
         return model
     }
 
+    /// Says how many masks are learned from; asking for masks where there are none is an error.
+    static func requireMasks(_ spec: Spec, _ set: TrainingSet, onEvent: RunEventHandler) throws {
+        let supervision = spec.train.maskSupervision
+        guard supervision != .none else { return }
+        let count = set.maskedAnnotations.count
+        guard count > 0 else {
+            throw LabelingError.wrongUse(
+                "\(set.file.path): train.mask_supervision is \(supervision.rawValue), but none of the "
+                    + "\(set.count) boxes to train on has "
+                    + (supervision == .reviewed
+                        ? "a mask and review.state \"accepted\"" : "a mask"))
+        }
+        onEvent(
+            .note(
+                "masks: \(count) of \(set.count) boxes are learned from with their mask "
+                    + "(train.mask_supervision \(supervision.rawValue))"))
+    }
+
     /// Nil without a validation set or without its masks.
     static func validation(
         _ spec: Spec, _ runtime: Runtime, onEvent: RunEventHandler

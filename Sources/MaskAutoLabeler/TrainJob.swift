@@ -92,7 +92,8 @@ public struct TrainJob {
             file: file, imagesDirectory: imagesDirectory,
             filter: TAOFilter(
                 minArea: spec.dataset.minObjectSize, maxArea: spec.dataset.maxObjectSize),
-            decoding: spec.dataset.decoding, given: boxes?.given)
+            decoding: spec.dataset.decoding, given: boxes?.given,
+            masks: spec.train.maskSupervision)
         guard set.count > 0 else {
             throw LabelingError.wrongUse(
                 file.annotations.isEmpty
@@ -100,6 +101,7 @@ public struct TrainJob {
                     : "\(path): none of its \(file.annotations.count) boxes can be trained on: "
                         + dropLines(of: set).joined(separator: "; "))
         }
+        try Self.requireMasks(spec, set) { onEvent(.run($0)) }
         broken = set.brokenImages()
         validation = try Self.validation(spec, runtime) { onEvent(.run($0)) }
         var paths = RunPaths()

@@ -87,18 +87,13 @@ package struct Composites: Sendable, Equatable {
         return sure * (1 - loose / looseness).clamped(0...1)
     }
 
-    /// Dice and cross-entropy of a batch's student, weighted: (B).
+    /// ``maskLoss(_:_:box:)`` of a batch's student, weighted: (B).
     ///
     /// - Parameters:
     ///   - student: (B, o, o) probabilities.
     ///   - box: (B, o, o); outside of it nothing is compared.
     package func loss(_ student: Tensor, _ batch: Batch, box: Tensor) -> Tensor {
-        let student = student * box
-        let bounded = student.clamped(1e-4...1 - 1e-4)
-        let entropy =
-            -(batch.target * bounded.log() + (1 - batch.target) * (1 - bounded).log()) * box
-        let mean = entropy.flattened(from: 1).sum(1) / (box.flattened(from: 1).sum(1) + 1e-6)
-        return (diceLoss(student, batch.target) + mean) * batch.weight.selecting(1, 0)
+        maskLoss(student, batch.target, box: box) * batch.weight.selecting(1, 0)
     }
 
     /// What is by chance in a batch.

@@ -12,6 +12,21 @@ package func diceLoss(_ a: Tensor, _ b: Tensor) -> Tensor {
     return 1 - 2 * shared / sizes
 }
 
+/// ``diceLoss(_:_:)`` and the mean cross-entropy of each sample against a known mask: (B). Outside the box nothing
+/// is compared.
+///
+/// - Parameters:
+///   - probabilities: (B, o, o)
+///   - target: (B, o, o), 0 to 1.
+///   - box: (B, o, o)
+package func maskLoss(_ probabilities: Tensor, _ target: Tensor, box: Tensor) -> Tensor {
+    let inside = probabilities * box
+    let bounded = inside.clamped(1e-4...1 - 1e-4)
+    let entropy = -(target * bounded.log() + (1 - target) * (1 - bounded).log()) * box
+    let mean = entropy.flattened(from: 1).sum(1) / (box.flattened(from: 1).sum(1) + 1e-6)
+    return diceLoss(inside, target) + mean
+}
+
 /// The multiple-instance loss of each sample: (B). A box says that each of its rows and columns holds
 /// a foreground pixel and all others none, so the largest values of rows and of columns are compared
 /// by ``diceLoss(_:_:)`` (SPEC §6; Lan et al. 2023).

@@ -19,6 +19,11 @@ package struct TrainSpec: Sendable, Equatable {
         case auto, gloo, nccl
     }
 
+    /// Whose masks in the annotation file are learned from.
+    package enum MaskSupervision: String, Sendable, CaseIterable {
+        case none, reviewed, all
+    }
+
     /// What computes the mean field on a GPU.
     package enum MeanFieldKernelChoice: String, Sendable, CaseIterable {
         case auto, libtorch, nvrtc
@@ -81,6 +86,8 @@ package struct TrainSpec: Sendable, Equatable {
     package let compositeWeight: Double
     /// Steps of the run before composites.
     package let compositeStartStep: Int
+    package let maskSupervision: MaskSupervision
+    package let maskLossWeight: Double
     /// Only the first counts.
     package let testMarginRates: [Double]
     /// As given: one threshold, or one each for small, medium and large.
@@ -209,6 +216,14 @@ package struct TrainSpec: Sendable, Equatable {
         compositeStartStep = reader.int(
             "composite_start_step", default: 500, in: 0...1_000_000_000, ours: true,
             "Step at which the weight of composites starts to rise, for as many steps again.")
+        maskSupervision = reader.choice(
+            "mask_supervision", default: .none, ours: true,
+            "Masks in the annotation file that are learned from as true, beside the boxes: those that a "
+                + "reviewer accepted (review.state, as mal review writes it), or all. none, as TAO, "
+                + "looks at no mask.")
+        maskLossWeight = reader.number(
+            "loss_mask_weight", default: 1, in: 0.0...1e6, ours: true,
+            "Weight of the loss on the masks of mask_supervision.")
         testMarginRates = reader.numbers(
             "test_margin_rate", default: [0.6, 0.6], in: 0.0...100, counts: [1, 2], usedBy: all,
             "Margin around a box when not training; the first counts, and half of it is added.")

@@ -37,6 +37,9 @@ public struct DryRunReport: Sendable {
         var lines = [
             "boxes        \(set.count) of \(set.file.annotations.count), in \(set.imageCount) images"
         ]
+        if !set.maskedAnnotations.isEmpty {
+            lines.append("  masks      \(set.maskedAnnotations.count) are learned from")
+        }
         lines += dropLines(of: set).map { "  left out   \($0)" }
         let buckets = SizeBucket.allCases.map { "\($0) \(set.bucketCounts[$0] ?? 0)" }
         let border = set.bucketCounts[nil] ?? 0

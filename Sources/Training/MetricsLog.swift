@@ -79,13 +79,15 @@ package struct MetricsLog {
     }
 
     package func write(_ progress: TrainingProgress) throws {
-        let composite = progress.lossComposite
+        let more = [
+            ("loss_composite", progress.lossComposite), ("loss_mask", progress.lossMask),
+        ].filter { $0.1 != 0 }.map { ($0.0, jsonNumber($0.1)) }
         try write(
             [
                 ("step", "\(progress.step)"), ("epoch", "\(progress.epoch)"),
                 ("loss", jsonNumber(progress.loss)), ("loss_mil", jsonNumber(progress.lossMIL)),
                 ("loss_crf", jsonNumber(progress.lossCRF)),
-            ] + (composite == 0 ? [] : [("loss_composite", jsonNumber(composite))]) + [
+            ] + more + [
                 ("lr", jsonNumber(progress.learningRate)), ("boxes", "\(progress.boxCount)"),
                 ("skipped", "\(progress.isSkipped)"),
                 ("seconds", String(format: "%.3f", progress.seconds)),

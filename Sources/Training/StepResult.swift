@@ -19,6 +19,8 @@ package struct StepResult {
     package let lossCRF: Double
     /// 0 without composites.
     package let lossComposite: Double
+    /// 0 without true masks.
+    package let lossMask: Double
     /// The rate this step used, and the one set for the next.
     package let learningRate: Double
     package let nextLearningRate: Double
@@ -30,7 +32,7 @@ package struct StepResult {
     /// Of the last batch, or part of one, that went through, when asked for.
     package let maps: StepMaps?
 
-    package var loss: Double { lossMIL + lossCRF + lossComposite }
+    package var loss: Double { lossMIL + lossCRF + lossComposite + lossMask }
     /// Whether the losses and the gradients are numbers. With float16 arithmetic single steps that are
     /// not are part of the method, which then lowers its scale.
     package var isFinite: Bool { loss.isFinite && gradientNorm.isFinite }
@@ -58,7 +60,7 @@ package final class PendingStep {
         let numbers = readback.doubles()
         return StepResult(
             lossMIL: numbers[0], lossCRF: numbers[1], lossComposite: numbers[5],
-            learningRate: learningRate,
+            lossMask: numbers[6], learningRate: learningRate,
             nextLearningRate: nextLearningRate, gradientNorm: numbers[2],
             isSkipped: numbers[3] != 0, maps: maps)
     }

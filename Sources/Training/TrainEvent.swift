@@ -26,6 +26,8 @@ public struct TrainingProgress: Sendable, Equatable {
     public var lossCRF: Double
     /// 0 without composites.
     public var lossComposite: Double
+    /// 0 without true masks.
+    public var lossMask: Double
     /// What the step used.
     public var learningRate: Double
     /// Loss scaling found an overflow and left the weights alone (SPEC §7).

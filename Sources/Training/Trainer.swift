@@ -156,9 +156,7 @@ package final class Trainer {
             scheduleSteps: step.settings.stepsPerScheduleEpoch)
         func makeTensors() -> [TrainingTensors] {
             batches.filter { $0.count > 0 }.map {
-                TrainingTensors(
-                    image: $0.image, teacherImage: $0.teacherImage, mask: $0.mask,
-                    areas: $0.areas, cropSize: $0.cropSize, device: run.device)
+                TrainingTensors($0, device: run.device)
             }
         }
         let (epoch, number) = (state.epoch, state.stepInEpoch)
@@ -227,6 +225,7 @@ package final class Trainer {
         let terms =
             "loss_mil \(result.lossMIL), loss_crf \(result.lossCRF), "
             + (result.lossComposite == 0 ? "" : "loss_composite \(result.lossComposite), ")
+            + (result.lossMask == 0 ? "" : "loss_mask \(result.lossMask), ")
             + "gradient norm "
             + "\(result.gradientNorm)"
         let record = directory.path + "/nonfinite_step_\(number).json"
@@ -268,7 +267,7 @@ package final class Trainer {
                 step: work.step, stepCount: run.stepCount, epoch: work.epoch,
                 epochCount: run.spec.train.epochCount, loss: result.loss, lossMIL: result.lossMIL,
                 lossCRF: result.lossCRF, lossComposite: result.lossComposite,
-                learningRate: result.learningRate,
+                lossMask: result.lossMask, learningRate: result.learningRate,
                 isSkipped: result.isSkipped, boxCount: work.objectCount,
                 seconds: 0, secondsPerStep: 0, boxesPerSecond: 0, secondsLeft: 0,
                 memory: residentMemory()))

@@ -142,6 +142,7 @@ package struct TrainingRun {
         settings.averagesBuffers = train.averagesBuffers
         settings.milWeight = train.milLossWeight
         settings.crfWeight = train.crfLossWeight
+        settings.maskWeight = train.maskLossWeight
         settings.milWarmupSteps = train.milLossWarmupSteps
         settings.crfWarmupSteps = train.crfLossWarmupSteps
         settings.meanField = MeanField(

@@ -54,11 +54,12 @@ extension TrainingStep {
     /// Makes gradients and losses those of all processes, which waits for them.
     private func add(_ sums: inout Sums, over exchange: TrainingExchange) {
         let losses = exchange.reduced(
-            [sums.mil, sums.crf, sums.composite].map { $0.doubles()[0] })
+            [sums.mil, sums.crf, sums.composite, sums.mask].map { $0.doubles()[0] })
         func scalar(_ value: Double) -> Tensor { .zeros([], .float64, device: pair.device) + value }
         sums.mil = scalar(losses[0])
         sums.crf = scalar(losses[1])
         sums.composite = scalar(losses[2])
+        sums.mask = scalar(losses[3])
     }
 
     package typealias Losses = (mil: Double, crf: Double)

@@ -34,18 +34,18 @@ package final class TrainingStep {
 
     /// The losses so far, float64 of shape [] on the device.
     struct Sums {
-        var mil, crf, composite: Tensor
+        var mil, crf, composite, mask: Tensor
         var maps: StepMaps?
 
         init(on device: Device) {
             mil = .zeros([], .float64, device: device)
-            (crf, composite) = (mil, mil)
+            (crf, composite, mask) = (mil, mil, mil)
         }
     }
 
     /// What the losses weigh in a step.
     struct Weights {
-        let mil, crf, composite: Double
+        let mil, crf, composite, mask: Double
         /// The prior's share of where the mean field begins.
         let prior: Double
         /// Objects in all of the step's batches.
@@ -59,6 +59,7 @@ package final class TrainingStep {
             mil = settings.milWeight * warmth(settings.milWarmupSteps)
             crf = settings.crfWeight * warmth(settings.crfWarmupSteps)
             composite = settings.composites?.weight(atStep: runStep) ?? 0
+            mask = settings.maskWeight
             prior = settings.prior?.share(atStep: runStep) ?? 0
         }
     }
@@ -98,7 +99,17 @@ package final class TrainingStep {
             let scaledStudent = resized(student.unsqueezed(1), crfSide).selecting(1, 0)
             return diceLoss(scaledStudent, target).sum() * (weights.crf / count)
         }
-        let loss = mil + crf
+        var loss = mil + crf
+        if let truth = batch.truth, weights.mask > 0 {
+            let known = profile.measure(.losses) {
+                maskLoss(
+                    student.rows(truth.rows), resized(truth.mask, side).selecting(1, 0),
+                    box: resized(batch.mask, side).selecting(1, 0).rows(truth.rows)
+                ).sum() * (weights.mask / count)
+            }
+            loss = loss + known
+            sums.mask = sums.mask + known.detached()
+        }
         profile.measure(.backward) {
             pass.backward(isScaled ? loss * scaler.scale : loss) { blockDone?($0) }
         }
@@ -195,7 +206,7 @@ package final class TrainingStep {
     /// Moves the student, unless a number is not finite; the device decides.
     ///
     /// - Returns: MIL and CRF loss, the gradients' norm, whether the step was skipped, whether float16
-    ///   overflowed, the composites' loss: float64.
+    ///   overflowed, the losses of composites and of true masks: float64.
     func update(_ sums: Sums) -> Tensor {
         let gradients = optimizer.gradients
         let device = pair.device
@@ -203,11 +214,12 @@ package final class TrainingStep {
             isScaled && !gradients.isEmpty
             ? scaler.unscale(gradients) : .zeros([], device: device)
         let norm = gradients.isEmpty ? .zeros([], device: device) : norm(of: gradients)
-        let isSkipped = 1 - (sums.mil + sums.crf + sums.composite + norm).finiteness
+        let isSkipped = 1 - (sums.mil + sums.crf + sums.composite + sums.mask + norm).finiteness
         if let limit = settings.gradientNormLimit { clip(gradients, norm: norm, to: limit) }
         optimizer.step(unless: isSkipped)
         return .stacked(
-            [sums.mil, sums.crf, norm, isSkipped, overflow, sums.composite].map { $0.to(.float64) })
+            [sums.mil, sums.crf, norm, isSkipped, overflow, sums.composite, sums.mask]
+                .map { $0.to(.float64) })
     }
 
     /// The moving average.

@@ -43,6 +43,8 @@ package struct TrainingStepSettings: Sendable, Equatable {
     package var averagesBuffers = false
     package var milWeight = 4.0
     package var crfWeight = 0.5
+    /// Of the true masks of those objects that have one.
+    package var maskWeight = 0.0
     /// Steps of the first epoch in which a loss gains its weight.
     package var milWarmupSteps = 1000
     package var crfWarmupSteps = 4000

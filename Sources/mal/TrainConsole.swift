@@ -76,7 +76,9 @@ final class TrainConsole: Sendable {
                 format: "loss %.4f (mil %.4f, crf %.4f", progress.loss, progress.lossMIL,
                 progress.lossCRF)
             + (progress.lossComposite == 0
-                ? ")" : String(format: ", composite %.4f)", progress.lossComposite))
+                ? "" : String(format: ", composite %.4f", progress.lossComposite))
+            + (progress.lossMask == 0 ? "" : String(format: ", mask %.4f", progress.lossMask))
+            + ")"
         let speed = String(
             format: "%.2f s/step, %.1f boxes/s", progress.secondsPerStep, progress.boxesPerSecond)
         return "epoch \(progress.epoch + 1)/\(progress.epochCount) "

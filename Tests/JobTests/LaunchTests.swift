@@ -85,8 +85,9 @@ struct LaunchTests {
     @Test("2 ranks are 1 with twice the batch, also where the epoch does not divide; one story")
     func equality() throws {
         // 12 samples in batches of 10: the second batch of an epoch has 2.
-        let one = try train("one", processes: 1, batch: 10)
-        let two = try train("two", processes: 2, batch: 5)
+        let masks = ["train.mask_supervision=all"]
+        let one = try train("one", processes: 1, batch: 10, masks)
+        let two = try train("two", processes: 2, batch: 5, masks)
         try expectEqual("one", "two")
         #expect(!two.errors.contains("[rank 1]"), "\(two.errors)")
         #expect(

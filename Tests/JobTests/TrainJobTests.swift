@@ -120,7 +120,10 @@ struct TrainJobTests {
         "17 steps, then resumed to 40, are 40 steps, bit for bit",
         arguments: [
             [], ["train.accum_grad_batches=2", "train.num_epochs=20"],
-            ["train.activation_checkpoint=true", "train.clip_grad_norm=0.1"],
+            [
+                "train.activation_checkpoint=true", "train.clip_grad_norm=0.1",
+                "train.mask_supervision=all",
+            ],
         ])
     func exactResume(overrides: [String]) async throws {
         let whole = try await job("whole", overrides).run()
@@ -198,6 +201,33 @@ struct TrainJobTests {
         let best = try FileManager.default.destinationOfSymbolicLink(
             atPath: directory("run") + "/model_best")
         #expect(names.contains(best))
+    }
+
+    @Test("Masks are learned from where asked for, told, and kept in the checkpoint's spec")
+    func masks() async throws {
+        let error = #expect(throws: LabelingError.self) {
+            try job("run", ["train.mask_supervision=reviewed"])
+        }
+        #expect(
+            error?.description == "\(scenes.boxes): train.mask_supervision is reviewed, but none "
+                + "of the 12 boxes to train on has a mask and review.state \"accepted\"")
+        let log = TrainingLog()
+        let all = ["train.mask_supervision=all", "train.max_steps=2"]
+        _ = try await job("run", all, log: log).run()
+        #expect(log.steps.allSatisfy { $0.lossMask > 0 } && log.steps.count == 2)
+        #expect(
+            log.texts.contains(
+                "masks: 12 of 12 boxes are learned from with their mask (train.mask_supervision all)"
+            ))
+        #expect(try lines("run").allSatisfy { $0.contains("loss_mask=") || $0.contains("val_") })
+        await #expect(
+            throws: LabelingError.specChanged(
+                directory: directory("run"),
+                differences: [
+                    "train.mask_supervision (was all, is none)",
+                    "train.loss_mask_weight (was 1.0, is 2.0)",
+                ])
+        ) { try await job("run", ["train.loss_mask_weight=2"]).run() }
     }
 
     @Test("A changed spec is named and not silently continued")

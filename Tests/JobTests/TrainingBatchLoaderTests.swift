@@ -1,6 +1,7 @@
 import Annotations
 import Foundation
 import Imaging
+import Specs
 import Testing
 import TestSupport
 import Training
@@ -56,6 +57,38 @@ import Training
         #expect(all[3].teacherImage != all[7].teacherImage)
         let images = all.map { ($0.image, $0.teacherImage) }
         #expect(images.contains { $0 != $1 })
+    }
+
+    @Test("a batch has the true masks of the reviewed, beside the same crops and boxes")
+    func truth() async throws {
+        let folder = try TemporaryFolder()
+        let plain = #""segmentation": [[20, 30, 120, 30, 120, 120]]"#
+        let path = try TrainingSetTests.reviewed(
+            in: folder,
+            (0..<6).map { $0 % 2 == 0 ? plain : plain + ", " + TrainingSetTests.accepted })
+        let without = await batches(loader(try TrainingSetTests.set(path)))
+        let with = await batches(loader(try TrainingSetTests.set(path, masks: .reviewed)))
+        expectSame(with, without[...])
+        #expect(without.allSatisfy { $0.truth.isEmpty && $0.truthRows.isEmpty })
+        for batch in with {
+            #expect(
+                batch.truthRows
+                    == batch.annotationIndices.indices.filter {
+                        batch.annotationIndices[$0] % 2 == 1
+                    })
+            #expect(batch.truth.count == batch.truthRows.count * 32 * 32)
+            for (place, row) in batch.truthRows.enumerated() {
+                let truth = batch.truth[place * 32 * 32..<(place + 1) * 32 * 32]
+                let box = batch.mask[row * 32 * 32..<(row + 1) * 32 * 32]
+                // Half of the box, which has a pixel more on two sides.
+                let share = Double(truth.count { $0 == 1 }) / Double(box.count { $0 == 1 })
+                #expect((0.4...0.6).contains(share))
+                #expect(zip(truth, box).allSatisfy { $0 <= $1 })
+            }
+        }
+        #expect(with.contains { !$0.truthRows.isEmpty && $0.truthRows.count < $0.count })
+        let all = await batches(loader(try TrainingSetTests.set(path, masks: .all)))
+        #expect(all.allSatisfy { $0.truthRows.count == $0.count })
     }
 
     @Test("the same batches for any number of tasks", arguments: [0, 1, 3, 8])

@@ -78,6 +78,37 @@ struct TrainingSampleTests {
         #expect(student == batch["image"]?.floats)
     }
 
+    @Test("a true mask is cut out as its image is: mirrored, and over the image's edges")
+    func truth() throws {
+        let size = Size(height: 40, width: 52)
+        var random = SystemlessGenerator(state: 3)
+        let pixels = (0..<40 * 52).map { _ in UInt8(random.next() % 2) }
+        let truth = Mask(size: size, pixels: pixels)
+        let image = RGBImage(size: size, pixels: pixels.flatMap { [$0 * 255, 0, 0] })
+        for (x, y) in [(15.0, 12.0), (0, 0), (36, 24)] {
+            for isMirrored in [false, true] {
+                // A window of 33 × 33 pixels, so that nothing is resized.
+                let sample = try TrainingSample(
+                    box: Box(minX: x, minY: y, maxX: x + 16, maxY: y + 16), truth: truth,
+                    image: image,
+                    draw: TrainingDraw(
+                        margins: Margins(left: 1, top: 1, right: 1, bottom: 1),
+                        isMirrored: isMirrored, augmentation: AugmentationDraw(isGrayscale: true)),
+                    cropSize: 33)
+                let expected = (0..<33 * 33).map { place in
+                    let column = isMirrored ? 32 - place % 33 : place % 33
+                    let (left, top) = (Int(x) - 8 + column, Int(y) - 8 + place / 33)
+                    return pixels[(top + 40) % 40 * 52 + (left + 52) % 52]
+                }
+                #expect(sample.truth?.pixels == expected, "\(x) \(y) \(isMirrored)")
+                let red = stride(from: 0, to: 33 * 33 * 3, by: 3).map {
+                    sample.teacherImage.pixels[$0] / 255
+                }
+                #expect(red == expected, "\(x) \(y) \(isMirrored)")
+            }
+        }
+    }
+
     @Test("draws depend on the generator alone and fill their ranges")
     func draws() {
         let settings = TrainingSampleSettings(cropSize: 64, marginRate: 0.2...1)

@@ -3,6 +3,7 @@ import Files
 import Foundation
 import Imaging
 import MaskModel
+import Specs
 import Testing
 import TestSupport
 import Training
@@ -10,11 +11,12 @@ import Training
 @Suite struct TrainingSetTests {
     static func set(
         _ path: String = fixture("coco/instances.json"), images: String = fixture("coco/images"),
-        minArea: Double = 0, maxArea: Double = 1e10
+        minArea: Double = 0, maxArea: Double = 1e10, masks: TrainSpec.MaskSupervision = .none
     ) throws -> TrainingSet {
         try TrainingSet(
             file: try AnnotationFile.read(path: path), imagesDirectory: images,
-            filter: TAOFilter(minArea: minArea, maxArea: maxArea), decoding: DecodeOptions())
+            filter: TAOFilter(minArea: minArea, maxArea: maxArea), decoding: DecodeOptions(),
+            masks: masks)
     }
 
     struct Meta: Decodable { let keptIds: [Int64] }
@@ -70,6 +72,66 @@ import Training
         let broken = set.brokenImages()
         #expect(broken.map(\.image) == [3])
         #expect(broken[0].reason.contains("131×97") && broken[0].reason.contains("200×150"))
+    }
+
+    /// Annotations of a.png, 200 × 150; each a review and a mask.
+    static func reviewed(in folder: TemporaryFolder, _ records: [String]) throws -> String {
+        let annotations = records.enumerated().map {
+            "{\"id\": \($0 + 1), \"image_id\": 1, \"bbox\": [20, 30, 100, 90], \($1)}"
+        }
+        return try folder.file(
+            "reviewed.json",
+            """
+            {"images": [{"id": 1, "file_name": "a.png"}], "categories": [],
+            "annotations": [\(annotations.joined(separator: ",\n"))]}
+            """)
+    }
+
+    static let accepted = #""review": {"state": "accepted", "by": "me", "seconds": 2.5}"#
+    static let polygon = #""segmentation": [[20, 30, 120, 30, 120, 120]]"#
+
+    @Test("masks are of accepted objects, or of all that have one; never of none by itself")
+    func masks() throws {
+        let folder = try TemporaryFolder()
+        let rle = #""segmentation": {"size": [150, 200], "counts": "#
+        let path = try Self.reviewed(
+            in: folder,
+            [
+                Self.accepted + ", " + Self.polygon,
+                #""review": {"state": "rejected"}, "# + Self.polygon,
+                Self.polygon, Self.accepted,
+                // Without a pixel, then with one.
+                Self.accepted + ", \(rle)[30000]}", Self.accepted + ", \(rle)[4530, 1, 25469]}",
+                Self.accepted + #", "segmentation": []"#,
+                #""review": "accepted", "# + Self.polygon,
+                #""review": {"state": ["accepted"]}, "# + Self.polygon,
+                #""review": {"state": "pending"}, "# + Self.polygon,
+            ])
+        #expect(try Self.set(path).maskedAnnotations.isEmpty)
+        #expect(try Self.set(path, masks: .reviewed).maskedAnnotations == [0, 5])
+        #expect(try Self.set(path, masks: .all).maskedAnnotations == [0, 1, 2, 5, 7, 8, 9])
+    }
+
+    @Test("a mask of another size than its image, or that is none, is refused by name")
+    func wrongMasks() throws {
+        let folder = try TemporaryFolder()
+        let path = try Self.reviewed(
+            in: folder,
+            [
+                Self.accepted + #", "segmentation": {"size": [200, 150], "counts": [30000]}"#,
+                #""segmentation": {"size": [200, 150], "counts": [30000]}"#,
+                Self.accepted + #", "segmentation": [[1, 2, 3]]"#,
+            ])
+        #expect(try Self.set(path).count == 3)
+        let error = #expect(throws: AnnotationError.self) {
+            try Self.set(path, masks: .reviewed)
+        }
+        let lines = "\(try #require(error))".components(separatedBy: "\n")
+        try #require(lines.count == 2)
+        #expect(
+            lines[0] == "\(path): annotation 1: segmentation: expected the size of its image, "
+                + "[150, 200], found [200, 150]")
+        #expect(lines[1].hasPrefix("\(path): annotation 3: segmentation: expected a COCO mask"))
     }
 
     @Test("a missing images folder is an error at once")

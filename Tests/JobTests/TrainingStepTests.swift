@@ -277,6 +277,77 @@ import Training
         #expect(step.optimizer.exportState().isEmpty)
     }
 
+    /// A batch in which the left half of two boxes is the true mask.
+    private func reviewedBatch() throws -> TrainingTensors {
+        let whole = try trainingTensors("batch_c64_0.safetensors")
+        let left = Tensor((0..<64).map { $0 < 32 ? 1 : 0 }, [1, 1, 1, 64])
+        return TrainingTensors(
+            image: whole.image, teacherImage: whole.teacherImage, mask: whole.mask,
+            truth: .init(rows: [1, 3], mask: whole.mask.rows([1, 3]) * left), areas: whole.areas)
+    }
+
+    @Test("true masks change nothing without a weight, and in parts what they change whole")
+    func trueMasks() throws {
+        let batch = try reviewedBatch()
+        let plain = try trainingTensors("batch_c64_0.safetensors")
+        func result(
+            _ batch: TrainingTensors, weight: Double, objectsAtOnce: Int? = nil
+        ) throws -> (result: StepResult, values: [[Float]]) {
+            let pair = try microPair()
+            let step = fixtureStep(pair)
+            var settings = step.settings
+            settings.maskWeight = weight
+            settings.objectsAtOnce = objectsAtOnce
+            let other = TrainingStep(pair, step.optimizer, settings)
+            return (other.run([batch], epoch: 1, step: 0), pair.values)
+        }
+        let (none, known) = (try result(plain, weight: 2), try result(batch, weight: 2))
+        #expect(none.result.lossMask == 0 && known.result.lossMask > 0)
+        #expect(known.result.lossMIL == none.result.lossMIL)
+        #expect(known.result.lossCRF == none.result.lossCRF)
+        #expect(known.values != none.values)
+        #expect(try result(batch, weight: 0).values == none.values)
+        for count in [1, 3] {
+            let parts = try result(batch, weight: 2, objectsAtOnce: count).result
+            #expect(abs(parts.lossMask - known.result.lossMask) < 1e-5)
+            #expect(abs(parts.gradientNorm - known.result.gradientNorm) < 1e-3)
+        }
+    }
+
+    @Test("a few steps pull the student to the true mask, of the objects that have one alone")
+    func pull() throws {
+        let batch = try reviewedBatch()
+        let pair = try microPair()
+        var settings = fixtureStep(pair).settings
+        settings.maskWeight = 1
+        (settings.milWeight, settings.crfWeight) = (0, 0)
+        let step = TrainingStep(
+            pair, AdamW(pair.studentParameters, learningRate: 2e-3), settings)
+        /// Mean probabilities in the left and right half of a box.
+        func means(_ row: Int, _ student: Tensor) -> (left: Float, right: Float) {
+            let box = interpolate(batch.mask, height: 16, width: 16, .bilinear).selecting(1, 0)
+            func mean(_ columns: Range<Int>) -> Float {
+                let box = box.rows([row]).narrowed(2, columns)
+                return (student.rows([row]).narrowed(2, columns) * box).sum().item()
+                    / box.sum().item()
+            }
+            return (mean(0..<16 / 2), mean(8..<16))
+        }
+        var losses: [Double] = []
+        var last: StepMaps?
+        for number in 0..<40 {
+            let result = step.run([batch], epoch: 1, step: 0, wantsMaps: number == 39)
+            losses.append(result.lossMask)
+            last = result.maps
+        }
+        #expect(losses[39] < losses[0] / 2, "\(losses)")
+        let student = try #require(last).student
+        for row in [1, 3] {
+            let (left, right) = means(row, student)
+            #expect(left > 0.6 && right < 0.4, "\(row): \(left) \(right)")
+        }
+    }
+
     @Test("clipping bounds the step's gradients, and maps come when asked for")
     func clippingAndMaps() throws {
         let batch = try trainingTensors("batch_c64_0.safetensors")

@@ -21,6 +21,22 @@ extension AnnotationFile {
         }
     }
 
+    /// What a reviewer said of an annotation, its `review.state`; nil without a review.
+    package func reviewState(of annotation: AnnotationRecord) -> String? {
+        member("review", of: annotation).flatMap { review in
+            bytes.withBytes { content in
+                var scanner = JSONScanner(content, review)
+                let text = scanner
+                var state: String?
+                scanner.members { key, value in
+                    guard text.text(key) == "state" else { return }
+                    state = content[value.lowerBound] == UInt8(ascii: "\"") ? text.text(value) : nil
+                }
+                return state
+            }
+        }
+    }
+
     /// The number under `area`; nil when there is none.
     package func area(of annotation: AnnotationRecord) -> Double? {
         annotation.areaRange.flatMap { range in

@@ -20,6 +20,10 @@ package struct TrainingBatch: Sendable {
     package let teacherImage: [UInt8]
     /// n·S·S, 0/1: the boxes.
     package let mask: [UInt8]
+    /// Which of the n have a true mask, ascending.
+    package let truthRows: [Int]
+    /// k·S·S, 0/1: these masks.
+    package let truth: [UInt8]
     /// Box areas in image pixels, which choose the size buckets (SPEC §5).
     package let areas: [Float]
     /// Samples left out because their image could not be used.
@@ -44,6 +48,8 @@ package struct TrainingBatch: Sendable {
         var image: [UInt8] = []
         var teacherImage: [UInt8] = []
         var mask: [UInt8] = []
+        var truthRows: [Int] = []
+        var truth: [UInt8] = []
         var areas: [Float] = []
         var failures: [Failure] = []
         let pixelCount = cropSize * cropSize
@@ -59,6 +65,10 @@ package struct TrainingBatch: Sendable {
                 image += sample.image.pixels
                 teacherImage += sample.teacherImage.pixels
                 mask += sample.mask.pixels
+                if let known = sample.truth {
+                    truthRows.append(areas.count)
+                    truth += known.pixels
+                }
                 areas.append(float32Area(of: annotation.box))
             case .failure(let fault):
                 failures.append(
@@ -74,6 +84,8 @@ package struct TrainingBatch: Sendable {
         self.image = image
         self.teacherImage = teacherImage
         self.mask = mask
+        self.truthRows = truthRows
+        self.truth = truth
         self.areas = areas
         self.failures = failures
     }

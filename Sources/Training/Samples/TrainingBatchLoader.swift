@@ -170,7 +170,8 @@ extension TrainingSet {
                 throw TrainingSampleFault(reason: fault)
             }
             return try TrainingSample(
-                box: annotation.box, image: decoded, draw: draw, cropSize: settings.cropSize)
+                box: annotation.box, truth: truth(of: annotation), image: decoded, draw: draw,
+                cropSize: settings.cropSize)
         } catch let fault as TrainingSampleFault {
             throw fault
         } catch {

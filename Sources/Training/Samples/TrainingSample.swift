@@ -79,18 +79,23 @@ package struct TrainingSample: Sendable, Equatable {
     package let teacherImage: RGBImage
     /// The box inside the crop; it wraps around as the image does.
     package let mask: Mask
+    /// The true mask inside the crop, where it is known; it wraps around too.
+    package let truth: Mask?
 
-    /// - Parameter box: in pixels of `image`.
+    /// - Parameters:
+    ///   - box: in pixels of `image`.
+    ///   - truth: of `image`'s size.
     /// - Throws: ``ImageError`` for a box so large that no crop can be made.
     package init(
-        box: Box, image: RGBImage, draw: TrainingDraw, cropSize: Int
+        box: Box, truth: Mask? = nil, image: RGBImage, draw: TrainingDraw, cropSize: Int
     ) throws(ImageError) {
-        try self.init(box: box, image: ImageRegion(image), draw: draw, cropSize: cropSize)
+        try self.init(
+            box: box, truth: truth, image: ImageRegion(image), draw: draw, cropSize: cropSize)
     }
 
     /// - Parameter image: covers `draw`'s window of `box`.
     package init(
-        box: Box, image: ImageRegion, draw: TrainingDraw, cropSize: Int
+        box: Box, truth: Mask? = nil, image: ImageRegion, draw: TrainingDraw, cropSize: Int
     ) throws(ImageError) {
         let side = Size(square: cropSize)
         let window = draw.window(of: box)
@@ -100,6 +105,8 @@ package struct TrainingSample: Sendable, Equatable {
         mask = try Mask(
             box: box, image: image.imageSize, wrappedCrop: window, resizedTo: side,
             isMirrored: draw.isMirrored)
+        self.truth = try truth?.wrappedCrop(
+            window, resizedTo: side, isMirrored: draw.isMirrored)
     }
 }
 

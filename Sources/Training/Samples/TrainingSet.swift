@@ -4,10 +4,10 @@ import Foundation
 package import Imaging
 import Inference
 package import MaskModel
-import Specs
+package import Specs
 
 /// The boxes to learn from: what the filter of SPEC §2.1 leaves of an annotation file, in file
-/// order. Masks in the file are never looked at.
+/// order, and the masks among them that are learned from too (`train.mask_supervision`).
 package struct TrainingSet: Sendable {
     /// Why an annotation is not trained on; the first that applies counts.
     package enum DropReason: Int, Sendable, CaseIterable, CustomStringConvertible {
@@ -50,16 +50,21 @@ package struct TrainingSet: Sendable {
     package private(set) var uncategorizedCount = 0
     /// Images with boxes that cannot be used, by place in `file.images`.
     package private(set) var unusableImages: [(image: Int, reason: String)] = []
+    /// Those of `annotations` whose mask is learned from too.
+    package private(set) var maskedAnnotations: Set<Int> = []
     private var imageSizes: [Int: Size] = [:]
     private let given: Set<Int>?
 
     /// Only images whose size the file does not give are opened.
     ///
-    /// - Parameter given: positions of the annotations that may be learned from; nil for all.
-    /// - Throws: ``LabelingError/fileSystem(path:action:errno:)`` if the images folder is not there.
+    /// - Parameters:
+    ///   - given: positions of the annotations that may be learned from; nil for all.
+    ///   - masks: which masks are learned from; these are all decoded once.
+    /// - Throws: ``LabelingError/fileSystem(path:action:errno:)`` if the images folder is not there,
+    ///   ``AnnotationError/invalid(_:)`` for masks that are wrong or not of their image's size.
     package init(
         file: AnnotationFile, imagesDirectory: String, filter: TAOFilter, decoding: DecodeOptions,
-        given: Set<Int>? = nil
+        given: Set<Int>? = nil, masks: TrainSpec.MaskSupervision = .none
     ) throws {
         var isDirectory: ObjCBool = false
         let exists = FileManager.default.fileExists(
@@ -76,6 +81,7 @@ package struct TrainingSet: Sendable {
         self.given = given
         categoryCounts = [Int](repeating: 0, count: file.categories.count)
         addSamples()
+        try addMasks(masks)
     }
 
     /// N, the samples of an epoch.
@@ -142,6 +148,38 @@ package struct TrainingSet: Sendable {
             }
         }
         unusableImages = unusable.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+    }
+
+    private mutating func addMasks(_ masks: TrainSpec.MaskSupervision) throws {
+        guard masks != .none else { return }
+        var problems = ProblemList(file: file.path)
+        for index in annotations {
+            let annotation = file.annotations[index]
+            guard masks == .all || file.reviewState(of: annotation) == "accepted" else { continue }
+            do {
+                if try mask(of: annotation) != nil { maskedAnnotations.insert(index) }
+            } catch {
+                guard case AnnotationError.problem(let problem) = error else { throw error }
+                problems.add(
+                    .error, at: problem.file, problem.subject, field: problem.field,
+                    expected: problem.expected, found: problem.found)
+            }
+        }
+        guard problems.errorCount == 0 else { throw AnnotationError.invalid(problems) }
+    }
+
+    /// Nil without a pixel.
+    private func mask(of annotation: AnnotationRecord) throws -> RLE? {
+        guard let size = annotation.imageIndex.flatMap({ size(ofImage: $0) }),
+            let mask = try file.truth(of: annotation, imageSize: size), mask.area > 0
+        else { return nil }
+        return mask
+    }
+
+    /// The mask that an annotation is learned from; nil where the box alone is.
+    func truth(of annotation: AnnotationRecord) throws -> Mask? {
+        guard maskedAnnotations.contains(annotation.index) else { return nil }
+        return try mask(of: annotation)?.mask(maxPixels: decoding.maxPixels)
     }
 
     private mutating func dropReason(
