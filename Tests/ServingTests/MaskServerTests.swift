@@ -86,7 +86,14 @@ struct MaskServerTests {
     @Test(
         "What is wrong is named",
         arguments: [
-            (#"{"#, 400, "the body: byte 1: expected a key in quotes of JSON, found the end"),
+            (
+                #"{"#, 400,
+                "the body: line 1 column 2: expected a key in double quotes, found the end of the file"
+            ),
+            (
+                #"{"image": "\uD800"}"#, 400,
+                #"the body: expected pairs of surrogates, found "\"\\uD800\"""#
+            ),
             (#"[]"#, 422, "the body: expected an object, found []"),
             (
                 #"{"boxes": []}"#, 422,
@@ -102,7 +109,7 @@ struct MaskServerTests {
             ),
             (
                 #"{"image": {"path": "coffee.png"}, "boxes": [[1, 2, 3, 1e999]]}"#, 400,
-                "the body: byte 59: expected a number of double precision of JSON, found \"]]}\""
+                "the body: expected a number of double precision, found \"1e999\""
             ),
             (
                 #"{"image": {"path": "no.png"}, "boxes": []}"#, 404,
@@ -219,7 +226,8 @@ struct MaskServerTests {
             $0.imageFolders = [Demo.images]
             $0.maxQueue = 0
             $0.maxPixels = 240_000
-            $0.timeout = 0.3
+            // Long enough for the other one to come on a busy machine, too short for 300 boxes.
+            $0.timeout = 3
         }) { client in
             func ask() async throws -> HTTPClient.Answer {
                 try await client.post(
@@ -230,11 +238,10 @@ struct MaskServerTests {
                     ])
             }
             async let first = ask()
-            try await Task.sleep(for: .milliseconds(100))
-            let second = try await ask()
-            #expect(second.status == 429)
-            #expect(second.header.lowercased().contains("retry-after: 1"))
-            #expect(try await first.status == 504)
+            async let second = ask()
+            let answers = try await [first, second].sorted { $0.status < $1.status }
+            #expect(answers.map(\.status) == [429, 504])
+            #expect(answers[0].header.lowercased().contains("retry-after: 1"))
         }
     }
 
