@@ -103,6 +103,14 @@ def flood(place):
     return f"{len(held)} connections held for 1 s"
 
 
+def count(place):
+    """After a flood: a store that looks up a name for each newcomer would keep this one waiting."""
+    start = time.monotonic()
+    store = Store(*place)
+    store.send(bytes([COUNT]))
+    return f"{store.number()} keys, answered in {time.monotonic() - start:.2f} s"
+
+
 def guess(place):
     store = Store(*place)
     for key in ("loss", "arrivals", "dead/1", "beat/1", "lease/next", "entries/0"):

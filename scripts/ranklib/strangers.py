@@ -8,7 +8,7 @@ from .runs import Run, require, run_whole, weights_digest
 
 STRANGER = Path(__file__).parent / "stranger.py"
 # The attack, and from where: another address of the loopback device or another host.
-HARMLESS = ["connect", "http", "garbage", "giant", "guess", "read", "sign", "flood"]
+HARMLESS = ["connect", "http", "garbage", "giant", "guess", "read", "sign", "flood", "count"]
 # These end a run, with a reason, at the latest when the next number is read.
 ENDING = ["add", "forge", "swap", "delete"]
 # What a run may say that ends by itself because of a stranger.
@@ -64,6 +64,7 @@ def one_machine(work, spec, wanted):
     require(all("ConnectionRefused" in row[2] for row in rows), f"{rows}")
     for name in HARMLESS:
         rows.append((name, "127.0.0.5", attack(name, "127.0.0.1", port, "127.0.0.5")))
+    require("answered" in rows[-1][2], f"after a flood: {rows[-1]}")
     require(not run.has_ended, f"the run did not outlive the attacks:\n{run.text[-2000:]}")
     rows += late_comers(work, spec, "127.0.0.1", port, (1, 0))
     print_rows(rows, outcome(work, run, "attacked", wanted))
@@ -105,6 +106,7 @@ def several(work, spec, wanted, hosts):
         prefix = hosts.command(2, [])
         rows = [(each, "a third host", attack(each, hosts.address(0), 29511, prefix=prefix)) for each in name]
         if name is HARMLESS:
+            require("answered" in rows[-1][2], f"after a flood: {rows[-1]}")
             rows += late_comers(work, spec, hosts.address(0), 29511, (1,), prefix)
         print_rows(rows, outcome(work, runs[0], folder, wanted))
         runs[1].wait(60)
