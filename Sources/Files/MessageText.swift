@@ -61,3 +61,10 @@ package func editDistance(_ first: String, _ second: String) -> Int {
     }
     return last[b.count]
 }
+
+/// The word that `word` was most likely meant to be; nil when none is near.
+package func nearestWord(to word: String, among known: [String]) -> String? {
+    guard word.utf8.count <= 100 else { return nil }
+    let distances = known.map { ($0, editDistance(word, $0)) }
+    return distances.min { $0.1 < $1.1 }.flatMap { $0.1 <= max(2, word.count / 3) ? $0.0 : nil }
+}

@@ -61,7 +61,7 @@ package struct OutputFile: ~Copyable {
     /// An open file of this process that has a name in /dev.
     private static func ownStream(_ path: String) -> Int32? {
         switch path {
-        case "/dev/stdout": 1
+        case "-", "/dev/stdout": 1
         case "/dev/stderr": 2
         default:
             ["/dev/fd/", "/proc/self/fd/"].first { path.hasPrefix($0) }.flatMap {

@@ -49,7 +49,7 @@ package final class OutputLock: Sendable {
                 throw .unwritable(
                     path: output,
                     reason: "another mal (process \(process.isEmpty ? "unknown" : process)) is "
-                        + "writing it; wait for it or give another name")
+                        + "writing it; wait until it ends, or end it")
             }
             if stat(path, &named) == 0, named.st_ino == own.st_ino, named.st_dev == own.st_dev {
                 let note = Array("mal \(getpid())\n".utf8)

@@ -26,7 +26,7 @@ public struct InputOptions: Sendable {
     }
 
     /// The names of the formats that annotations can come in.
-    public static var formatNames: [String] { AnnotationFormat.allCases.map(\.name) }
+    public static var formatNames: [String] { AnnotationFormat.names() }
 
     /// - Throws: `LabelingError.wrongUse` for a format that can't be read.
     package func source(
@@ -35,8 +35,7 @@ public struct InputOptions: Sendable {
         let known = format.flatMap(AnnotationFormat.init(named:))
         if let format, known == nil {
             throw LabelingError.wrongUse(
-                "the format must be one of \(Self.formatNames.joined(separator: ", ")), is "
-                    + format)
+                "the format \(format): " + AnnotationFormat.unknown(format))
         }
         let fill = polygonFill.flatMap(PolygonFill.init(rawValue:))
         if let polygonFill, fill == nil {

@@ -13,9 +13,7 @@ public struct Adaptation: Sendable {
     let verdict: AdaptationVerdict
 
     /// For the terminal.
-    public var text: String {
-        (wasDone ? "done before: " : "") + verdict.text
-    }
+    public var text: String { verdict.text }
 }
 
 /// The decision between a model and what it became, without true masks.

@@ -103,17 +103,19 @@ public struct ConvertJob: Sendable {
     private static func format(
         _ name: String?, of output: String
     ) throws -> AnnotationFormat {
-        let names = AnnotationFormat.names
         if let name {
             guard let format = AnnotationFormat(named: name) else {
-                throw LabelingError.wrongOption("--to \(name): expected one of \(names)")
+                throw LabelingError.wrongOption(
+                    "--to \(name): " + AnnotationFormat.unknown(name, output: true))
             }
             return format
         }
         switch URL(fileURLWithPath: output).pathExtension.lowercased() {
         case "json": return .coco
         case "csv": return .csv
-        default: throw LabelingError.wrongOption("\(output): --to is needed, one of \(names)")
+        default:
+            let names = AnnotationFormat.names(output: true).joined(separator: ", ")
+            throw LabelingError.wrongOption("\(output): --to is needed, one of \(names)")
         }
     }
 }

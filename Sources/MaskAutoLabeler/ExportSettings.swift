@@ -74,11 +74,10 @@ extension OutputTarget {
         }
         let name = String(text[..<colon])
         guard let format = AnnotationFormat(named: name) else {
-            let names = AnnotationFormat.allCases.map(\.name)
-            let near = names.min { editDistance(name, $0) < editDistance(name, $1) } ?? ""
             throw LabelingError.wrongOption(
-                "--out \(text): there is no format \(name); did you mean \(near)? One of "
-                    + names.joined(separator: ", ") + ". A file of this name is ./\(text)")
+                "--out \(text): there is no format \(name); "
+                    + AnnotationFormat.unknown(name, output: true)
+                    + ". A file of this name is ./\(text)")
         }
         self.init(format: format, path: String(text[text.index(after: colon)...]))
     }

@@ -75,7 +75,9 @@ public struct LabelJob {
         outputPath = specPath == nil ? inference.labelDumpPath : spec.labelPath
         let boxesPath = inference.annotationPath ?? ""
         let imagesDirectory = inference.imageDir ?? ""
-        try checkFolder(imagesDirectory, "inference.img_dir")
+        try checkFolder(
+            imagesDirectory,
+            settings.last { $0.key == "inference.img_dir" }?.source ?? "inference.img_dir")
 
         let exportOptions = try options.exportSettings.options(
             images: imagesDirectory, appliesEXIF: spec.dataset.appliesEXIF)

@@ -60,7 +60,10 @@ extension BackboneConfiguration {
                 arch, reason: "expected tiny, small, base, large or huge in it")
         }
         if layout == .dinov2 && !["small", "base", "large"].contains(variant.0) {
-            throw .unknownArchitecture(arch, reason: "DINOv2 comes as small, base and large")
+            throw .unknownArchitecture(
+                arch,
+                reason: "the weights are those of a DINOv2, which model.arch calls "
+                    + "vit-dinov2-small/14, vit-dinov2-base/14 or vit-dinov2-large/14")
         }
         return variant.1(patch, layout)
     }

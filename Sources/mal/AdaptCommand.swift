@@ -10,8 +10,8 @@ struct AdaptCommand: AsyncParsableCommand {
         abstract: "Teaches a model on the boxes that it is to label.",
         discussion: """
             A short training run on these boxes, which need no masks. A tenth of the boxes is held \
-            out: on them the model before and after is compared, and the better one is written to \
-            OUT. OUT.adapt holds the run: the same command goes on with it, or is done at once. \
+            out: on them the model before and after is compared. OUT is the adapted model, or the one \
+            before where the adapted one is worse. OUT.adapt holds the run: the same command goes on with it, or is done at once. \
             `mal label --adapt` does the same before it labels (docs/adapt.md).
 
               mal adapt --images photos --boxes boxes.json --out mine.safetensors
@@ -90,7 +90,9 @@ struct AdaptCommand: AsyncParsableCommand {
         let found = try await adapt(
             images: images, boxes: boxes, workspace: out + ".adapt", options: options,
             output: out, overwrites: overwrite, quiet: run.quiet)
-        try StandardStreams.show(found.text + "\n\(out): the model to label with")
+        try StandardStreams.show(
+            (found.wasDone ? "done before: " : "") + found.text
+                + "\n\(out): the model to label with")
     }
 }
 
@@ -98,7 +100,7 @@ struct AdaptCommand: AsyncParsableCommand {
 struct AdaptationOptions: ParsableArguments {
     @Option(
         help: """
-            Teach the model on these boxes first, and keep what it learned where that is better: \
+            Teach the model on these boxes first, and keep what it learned unless that is worse: \
             \(AdaptationAmount.values) (docs/adapt.md).
             """, transform: amount)
     var adapt: AdaptationAmount?

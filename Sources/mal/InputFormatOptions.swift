@@ -1,4 +1,5 @@
 import ArgumentParser
+import Formats
 import Inference
 
 /// How a command reads annotations; without these it is told by their content.
@@ -38,8 +39,7 @@ struct InputFormatOptions: ParsableArguments {
         }
         if let format, !InputOptions.formatNames.contains(format) {
             throw ValidationError(
-                "--format must be one of \(InputOptions.formatNames.joined(separator: ", ")), "
-                    + "is \(format)")
+                "--format \(format): " + AnnotationFormat.unknown(format))
         }
     }
 }

@@ -103,6 +103,11 @@ struct LabelCommand: AsyncParsableCommand {
     @MainActor
     func run() async throws {
         let (primary, others) = try OutputTarget.split(out)
+        guard !OutputFile.isStream(primary) else {
+            throw ValidationError(
+                "--out \(primary): give a file, its journal and its lists lie beside it; "
+                    + "`mal convert FILE -` prints one")
+        }
         guard output.shard == nil || adaptation.adapt == nil else {
             throw ValidationError(
                 "--shard takes a finished model: run `mal adapt` first, then label with its model")
@@ -157,9 +162,6 @@ struct LabelCommand: AsyncParsableCommand {
     @MainActor
     private func adaptedCheckpoint(besides output: String) async throws -> String {
         guard let amount = adaptation.adapt else { return checkpoint }
-        guard !OutputFile.isStream(output) else {
-            throw ValidationError("--adapt keeps its work beside the output: give a file as --out")
-        }
         var options = ModelAdapter.Options()
         options.amount = amount
         options.checkpoint = checkpoint
@@ -173,6 +175,8 @@ struct LabelCommand: AsyncParsableCommand {
         let found = try await adapt(
             images: images, boxes: boxes, workspace: output + ".adapt", options: options,
             output: adaptation.adaptedModel, overwrites: self.output.overwrite, quiet: run.quiet)
+        // Labelling may start the program over, which then finds the adapted model and comes back here.
+        ThisProcess.prepare(idleThreadsSleep: true)
         ConsoleProgress(quiet: run.quiet).handle(.note(found.text))
         return found.model
     }

@@ -37,7 +37,7 @@ import Testing
 
     @Test("what is no annotation is refused with the formats that are")
     func unknown() throws {
-        let names = AnnotationFormat.names
+        let names = AnnotationFormat.names().joined(separator: ", ")
         try folder.add("a.bin", [0, 1, 2, 200])
         #expect(
             folder.failure("a.bin")
@@ -72,7 +72,7 @@ import Testing
     @Test("an unknown JSON or XML names the formats that it is close to")
     func closest() throws {
         try folder.add("a.json", #"[{"id": 3, "annotations": [], "label": "x"}]"#)
-        let names = AnnotationFormat.names
+        let names = AnnotationFormat.names().joined(separator: ", ")
         #expect(
             folder.failure("a.json")
                 == #"a.json: expected annotations in a known format, found a JSON list whose records "#

@@ -208,8 +208,8 @@ struct OutputFolderTests {
         #expect(
             throws: FileError.unwritable(
                 path: out,
-                reason: "another mal (process \(getpid())) is writing it; wait for it or give "
-                    + "another name")
+                reason: "another mal (process \(getpid())) is writing it; wait until "
+                    + "it ends, or end it")
         ) { _ = try OutputLock(out) }
         withExtendedLifetime(first) {}
     }

@@ -80,7 +80,7 @@ struct CommandLineTests {
         let noFolder = try mal(
             "label", "photos", "--boxes", "boxes.json", "--out", "masks.json", in: folder)
         #expect(noFolder.code == 1)
-        #expect(noFolder.errors == "Error: inference.img_dir: the folder photos does not exist\n")
+        #expect(noFolder.errors == "Error: IMAGES: the folder photos does not exist\n")
         let noFile = try mal(
             "label", ".", "--boxes", "boxes.json", "--out", "masks.json", in: folder)
         #expect(noFile.code == 1)
@@ -145,7 +145,7 @@ struct CommandLineTests {
                 + "early or goes on after its end\n")
         let unknown = try mal("validate", "boxes.csv", "--format", "jpg", in: folder)
         #expect(unknown.code == 64)
-        #expect(unknown.errors.hasPrefix("Error: --format must be one of coco, coco-rle, "))
+        #expect(unknown.errors.hasPrefix("Error: --format jpg: expected one of coco, coco-rle, "))
     }
 
     @Test("A network that needs its head count asks for it by name")

@@ -25,6 +25,9 @@ extension CommandLineTests {
         #expect(
             first.output.hasPrefix("p.json: 18 of 18 annotations of 4 images as coco-polygons ("))
         #expect(first.output.contains("IoU with the masks 1.000000 mean, 1.000000 worst\n"))
+        let printed = try mal("convert", source, "-", "--to", "coco-polygons", in: folder)
+        #expect(printed.code == 0 && printed.output.hasPrefix("{"), "\(printed.errors)")
+        #expect(!FileManager.default.fileExists(atPath: folder + "/-"))
         let second = try mal("convert", source, "p.json", "--to", "coco-polygons", in: folder)
         #expect(second.code == 1)
         #expect(
@@ -38,6 +41,7 @@ extension CommandLineTests {
         let unknown = try mal("convert", source, "x", "--to", "tiff", in: folder)
         #expect(unknown.code == 64)
         #expect(unknown.errors.hasPrefix("Error: --to tiff: expected one of coco, coco-rle, "))
+        #expect(!unknown.errors.contains("open-images"))
         let unnamed = try mal("convert", source, "x", in: folder)
         #expect(unnamed.errors.hasPrefix("Error: x: --to is needed, one of coco, "))
         let bad = try mal(

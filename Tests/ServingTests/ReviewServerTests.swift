@@ -267,8 +267,8 @@ struct ReviewServerTests {
             await #expect(
                 throws: FileError.unwritable(
                     path: masks + ".review.sqlite",
-                    reason: "another mal (process \(getpid())) is writing it; wait for it or give "
-                        + "another name")
+                    reason: "another mal (process \(getpid())) is writing it; wait until "
+                        + "it ends, or end it")
             ) { _ = try await ReviewServer(options()) }
             let step = try await client.post(
                 page + "api/step",

@@ -79,8 +79,19 @@ extension AnnotationFormat {
     /// All formats, in the order in which they are looked for and shown.
     package static var allCases: [AnnotationFormat] { Formats.all.map(\.name) }
 
-    /// Their names, for messages.
-    package static var names: String { allCases.map(\.name).joined(separator: ", ") }
+    /// That no format has a name, for messages: the one that was meant, and all that there are.
+    ///
+    /// - Parameter output: whether only those that mal writes can be meant.
+    package static func unknown(_ name: String, output: Bool = false) -> String {
+        let near = nearestWord(to: name, among: names(output: output))
+        return (near.map { "did you mean \($0)? " } ?? "")
+            + "expected one of " + names(output: output).joined(separator: ", ")
+    }
+
+    /// Their names.
+    package static func names(output: Bool = false) -> [String] {
+        allCases.filter { $0.isWritten || !output }.map(\.name)
+    }
 
     /// The format of a name; nil if there is none.
     package init?(named name: String) {

@@ -36,13 +36,15 @@ package struct RunFingerprint: Equatable, Sendable {
     /// The value of an entry.
     package subscript(name: String) -> String? { entries.first { $0.name == name }?.value }
 
-    /// "batch size (was 4, is 8)" for every entry that differs.
+    /// "batch size (was 4, is 8)" for every entry that differs, and the name alone where values are long.
     package func differences(from old: RunFingerprint) -> [String] {
         let (before, after) = (old.values, values)
         return Set(before.keys).union(after.keys).sorted().compactMap { name in
             let was = before[name] ?? "absent"
             let now = after[name] ?? "absent"
-            return was == now ? nil : printable("\(name) (was \(was), is \(now))", limit: 300)
+            guard was != now else { return nil }
+            return was.count + now.count > 200
+                ? name : printable("\(name) (was \(was), is \(now))", limit: 300)
         }
     }
 
