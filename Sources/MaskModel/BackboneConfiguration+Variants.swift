@@ -40,6 +40,9 @@ extension BackboneConfiguration {
         try validate()
     }
 
+    /// The sizes that DINOv2 comes in.
+    static let dinov2Sizes = ["small", "base", "large"]
+
     private static func transformer(
         _ arch: String, layout: Layout
     ) throws(MaskModelError) -> Self {
@@ -59,7 +62,7 @@ extension BackboneConfiguration {
             throw .unknownArchitecture(
                 arch, reason: "expected tiny, small, base, large or huge in it")
         }
-        if layout == .dinov2 && !["small", "base", "large"].contains(variant.0) {
+        if layout == .dinov2 && !dinov2Sizes.contains(variant.0) {
             throw .unknownArchitecture(arch, reason: "DINOv2 comes as small, base and large")
         }
         return variant.1(patch, layout)
