@@ -65,6 +65,7 @@ public struct PruneJob {
         guard output.lowercased().hasSuffix(".safetensors") else {
             throw LabelingError.wrongOption("\(output) must end in .safetensors")
         }
+        try Self.check(amount, cropCount: options.cropCount)
         let (spec, warnings) = try Spec.read(
             path: nil, overrides: options.overrides,
             settings: options.settings + [
@@ -127,29 +128,33 @@ public struct PruneJob {
         plan.keepOnly(
             Set(plan.boxes.map(\.annotation).shuffled(using: &generator).prefix(options.cropCount)))
         self.plan = plan
-        try checkOptions()
+        try checkSizes()
     }
 
-    private func checkOptions() throws {
-        func isWrong(_ text: String) -> LabelingError { .wrongOption(text) }
+    private static func check(_ amount: Amount, cropCount: Int) throws(LabelingError) {
         switch amount {
         case .share(let share) where !(share > 0 && share <= 1):
-            throw isWrong("--keep must be above 0 and at most 1, is \(share)")
+            throw .wrongOption("--keep must be above 0 and at most 1, is \(share)")
         case .milliseconds(let time) where !(time > 0 && time < 1e9):
-            throw isWrong("--target-ms must be above 0, is \(time)")
+            throw .wrongOption("--target-ms must be above 0, is \(time)")
         default: break
         }
+        guard (1...4096).contains(cropCount) else {
+            throw .wrongOption("--crops must be 1 to 4096, is \(cropCount)")
+        }
+    }
+
+    /// What depends on the model.
+    private func checkSizes() throws {
         let head = model.configuration.maskHead
         let most = min(head.hiddenChannels, head.outputChannels)
         if let count = options.channelCount, !(1...most).contains(count) {
-            throw isWrong("--channels must be 1 to \(most), those of the model, is \(count)")
-        }
-        guard (1...4096).contains(options.cropCount) else {
-            throw isWrong("--crops must be 1 to 4096, is \(options.cropCount)")
+            throw LabelingError.wrongOption(
+                "--channels must be 1 to \(most), those of the model, is \(count)")
         }
         if let patch = options.patchSize {
             guard (4...64).contains(patch), prunedCropSize(patch) >= 2 * patch else {
-                throw isWrong(
+                throw LabelingError.wrongOption(
                     "--patch must be 4 to 64 pixels, and half a crop at most, is \(patch)")
             }
         }
@@ -208,9 +213,9 @@ public struct PruneJob {
         let batches = batches(crops, cropSize: cropSize, wideSize: wideSize)
         let target = try target(crops, cropSize: cropSize, shouldStop: shouldStop)
         return try withoutActuallyEscaping(shouldStop) { shouldStop in
-            let pruner = NetworkPruner(network, to: target, batches: batches) { done, total in
-                if shouldStop() { throw LabelingError.interrupted(done: done, total: total) }
-                onEvent(.progress(stage: "pruning", done: done, total: total, unit: "passes"))
+            let pruner = NetworkPruner(network, to: target, batches: batches) {
+                if shouldStop() { throw LabelingError.interrupted(done: $1, total: $2) }
+                onEvent(.progress(stage: $0, done: $1, total: $2, unit: "batches"))
             }
             guard let found = try pruner.run() else {
                 throw LabelingError.wrongUse(
@@ -361,24 +366,19 @@ public struct PruneJob {
         var metadata = model.metadata
         // These say what the larger model is.
         for key in ["arch", "confidence", "adapted", "precision"] { metadata[key] = nil }
-        let (backbone, head) = (target.backbone, target.maskHead)
-        let own: [(CheckpointInfo.MetadataKey, String)] = [
-            (.layout, backbone.layout.rawValue), (.embedDim, "\(backbone.width)"),
-            (.depth, "\(backbone.depth)"), (.headCount, "\(backbone.headCount)"),
-            (.patchSize, "\(backbone.patchSize)"), (.cropSize, "\(cropSize)"),
-            (.maskThresholds, thresholds.map { "\($0)" }.joined(separator: ",")),
-            (.maskHeadConvolutionCount, "\(head.convolutionCount)"),
-            (.maskHeadHiddenChannels, "\(head.hiddenChannels)"),
-            (.maskHeadOutChannels, "\(head.outputChannels)"), (.version, Product.version),
-        ]
+        let own: [(CheckpointInfo.MetadataKey, String)] =
+            target.metadata + [
+                (.cropSize, "\(cropSize)"), (.version, Product.version),
+                (.maskThresholds, thresholds.map { "\($0)" }.joined(separator: ",")),
+            ]
         for (key, value) in own { metadata[key.rawValue] = value }
         metadata["pruned_from"] = model.path.fileName
         try Safetensors.write(tensors, metadata: metadata, to: outputPath)
         let info = try MaskCheckpoint(path: outputPath).info
-        let whole = model.configuration
+        let (whole, part) = (model.configuration, target.backbone)
         return """
-            \(outputPath): \(backbone.headCount) of \(whole.backbone.headCount) heads, width \
-            \(backbone.width) of \(whole.backbone.width), mask head \(head.hiddenChannels) of \
+            \(outputPath): \(part.headCount) of \(whole.backbone.headCount) heads, width \
+            \(part.width) of \(whole.backbone.width), mask head \(target.maskHead.hiddenChannels) of \
             \(whole.maskHead.hiddenChannels) channels; \(info.studentParameterCount) of \
             \(model.info.studentParameterCount) parameters
             to train it: \(info.modelOverrides.joined(separator: " "))

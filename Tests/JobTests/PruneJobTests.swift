@@ -1,4 +1,5 @@
 import Foundation
+import Inference
 import MaskAutoLabeler
 import MaskModel
 import Specs
@@ -155,7 +156,7 @@ struct PruneJobTests {
         #expect(message(.milliseconds(0)) == "--target-ms must be above 0, is 0.0")
         #expect(message { $0.channelCount = 33 }.hasPrefix("--channels must be 1 to 32, "))
         #expect(message { $0.cropCount = 0 } == "--crops must be 1 to 4096, is 0")
-        #expect(message { $0.patchSize = 40 }.hasPrefix("--patch must be 4 to 64 pixels"))
+        #expect(message { $0.patchSize = 60 }.hasPrefix("--patch must be 4 to 64 pixels"))
         #expect(message(output: "small.onnx") == "small.onnx must end in .safetensors")
         let model = folder.path + "/model.safetensors"
         try Data(contentsOf: URL(fileURLWithPath: fixture("micro_vit_trained.safetensors")))

@@ -9,11 +9,13 @@ package import Torch
 /// is made good by least squares, layer by layer, towards what the whole network computes on some crops. The
 /// mask head keeps channels in the same way.
 package final class NetworkPruner {
+    package typealias Progress = (_ stage: String, _ done: Int, _ total: Int) throws -> Void
+
     let network: MaskNetwork
     let transformer: VisionTransformer
     let target: MaskNetworkConfiguration
     let batches: [PruningBatch]
-    private let onBatch: (_ done: Int, _ total: Int) throws -> Void
+    private let onBatch: Progress
     private var done = 0
     var measures: PruningMeasures
     /// The principal directions as columns, (C, c).
@@ -31,7 +33,7 @@ package final class NetworkPruner {
     ///   - onBatch: called for each pass of a batch; what it throws ends the work.
     package init(
         _ network: MaskNetwork, to target: MaskNetworkConfiguration, batches: [PruningBatch],
-        onBatch: @escaping (_ done: Int, _ total: Int) throws -> Void
+        onBatch: @escaping Progress
     ) {
         guard let transformer = network.backbone.transformer, network.configuration.canBePruned
         else { preconditionFailure("\(network.configuration.backbone.layout) can't be pruned") }
@@ -48,7 +50,10 @@ package final class NetworkPruner {
     /// finite numbers.
     package func run() throws -> [(name: String, tensor: Tensor)]? {
         try withoutGradients {
-            try eachBatch { measures.add(batches[$0].image(), batches[$0].bucket) }
+            for (index, batch) in batches.enumerated() {
+                measures.add(batch.image(), batch.bucket)
+                try onBatch("measuring", index + 1, batches.count)
+            }
             guard measures.isFinite else { return nil }
             chooseDirections()
             try pruneStem()
@@ -58,27 +63,20 @@ package final class NetworkPruner {
         }
     }
 
-    // MARK: Passes
-
-    private var passCount: Int {
-        let fits = 4 * transformer.blocks.count + network.maskHead.convs.count + 2
-        return 1 + fits + (hasOtherPatches ? 1 : 0)
-    }
-
-    private func eachBatch(_ body: (Int) -> Void) throws {
-        for index in batches.indices {
-            body(index)
-            done += 1
-            try onBatch(done, batches.count * passCount)
-        }
-    }
+    // MARK: Fits
 
     /// - Parameter body: gives inputs and targets of a batch to its second argument.
     func fitted(
         _ guess: LinearMap, hasBias: Bool = true, _ body: (Int, (Tensor, Tensor) -> Void) -> Void
     ) throws -> LinearMap {
         var fit = LeastSquares(guess, hasBias: hasBias)
-        try eachBatch { body($0) { fit.add($0, $1) } }
+        let fitCount = 4 * transformer.blocks.count + network.maskHead.convs.count + 2
+        let total = batches.count * (hasOtherPatches ? fitCount + 1 : fitCount)
+        for index in batches.indices {
+            body(index) { fit.add($0, $1) }
+            done += 1
+            try onBatch("pruning", done, total)
+        }
         return fit.solution()
     }
 

@@ -6,26 +6,20 @@ struct PruningMeasures {
     private let transformer: VisionTransformer
     /// Of the normalised stream, summed over the layer norms, (C, C) in float64 on the CPU.
     private(set) var covariance: Tensor
-    private var heads: [HeadSums]
+    /// Of each block, what its attention heads and its hidden units give.
+    private var heads: [ChannelSums]
     private var units: [ChannelSums]
     private var keyUnits = ChannelSums()
     private var keys = ChannelSums()
     private var channels: [ChannelSums]
-
-    /// Products of what an attention head reads with itself, and its sums.
-    fileprivate struct HeadSums {
-        var count = 0
-        var sums: Tensor?
-        var products: Tensor?
-    }
 
     init(_ network: MaskNetwork, _ transformer: VisionTransformer) {
         self.network = network
         self.transformer = transformer
         let width = transformer.configuration.width
         covariance = .zeros([width, width], .float64)
-        heads = Array(repeating: HeadSums(), count: transformer.blocks.count)
-        units = Array(repeating: ChannelSums(), count: transformer.blocks.count)
+        heads = Array(repeating: ChannelSums(), count: transformer.blocks.count)
+        units = heads
         channels = Array(repeating: ChannelSums(), count: network.maskHead.convs.count)
     }
 
@@ -37,7 +31,7 @@ struct PruningMeasures {
         for (index, block) in transformer.blocks.enumerated() {
             addSite(x)
             let read = block.headsRead(x)
-            heads[index].add(read, headCount: block.attn.headCount)
+            heads[index].add(read)
             x = x + block.written(block.attn.proj, block.ls1)(read)
             addSite(x)
             let hidden = block.hidden(x)
@@ -73,19 +67,19 @@ struct PruningMeasures {
     func heads(ofBlock index: Int, count: Int) -> [Int] {
         let block = transformer.blocks[index]
         let written = block.written(block.attn.proj, block.ls1).weight
-        return heads[index].shares(written, headCount: block.attn.headCount).largest(count)
+        return heads[index].shares(written).reshaped(block.attn.headCount, -1).sum(1)
+            .largest(count)
     }
 
     /// The hidden units of a block that add most.
     func units(ofBlock index: Int, count: Int) -> [Int] {
         let block = transformer.blocks[index]
-        let written = block.written(block.mlp.fc2, block.ls2).weight
-        return (units[index].variances * written.squared().sum(0)).largest(count)
+        return units[index].shares(block.written(block.mlp.fc2, block.ls2).weight).largest(count)
     }
 
     /// The units between the key head's layers.
     func keyUnits(count: Int) -> [Int] {
-        (keyUnits.variances * network.roiHead.mlp2.weight.squared().sum(0)).largest(count)
+        keyUnits.shares(network.roiHead.mlp2.weight).largest(count)
     }
 
     /// What a convolution of the mask head gives: the next one reads it, or the keys do.
@@ -98,29 +92,9 @@ struct PruningMeasures {
     }
 }
 
-extension PruningMeasures.HeadSums {
-    /// - Parameter x: (B, N, heads · D)
-    fileprivate mutating func add(_ x: Tensor, headCount: Int) {
-        // (heads, B · N, D)
-        let each = x.reshaped(x.size(0) * x.size(1), headCount, -1).transposed(0, 1)
-        count += each.size(1)
-        let sum = each.sum(1).to(.float64)
-        let product = each.transposed(1, 2).matmul(each).to(.float64)
-        sums = sums.map { $0.add(sum) } ?? sum
-        products = products.map { $0.add(product) } ?? product
-    }
-
-    /// How much of the stream's variance each head adds.
-    ///
-    /// - Parameter written: what writes them, (C, heads · D).
-    fileprivate func shares(_ written: Tensor, headCount: Int) -> Tensor {
-        guard let sums, let products else { return .zeros([headCount]) }
-        let mean = (sums / Double(count)).unsqueezed(2)  // (heads, D, 1)
-        let covariance = products / Double(count) - mean.matmul(mean.transposed(1, 2))
-        let weight = written.reshaped(written.size(0), headCount, -1).transposed(0, 1)
-            .to(.float64)  // (heads, C, D)
-        return (weight.matmul(covariance) * weight).sum(1, 2)
-    }
+extension ChannelSums {
+    /// How much of the variance behind a layer is of each of its inputs.
+    fileprivate func shares(_ weight: Tensor) -> Tensor { variances * weight.squared().sum(0) }
 }
 
 extension Tensor {
