@@ -24,11 +24,7 @@ struct AdaptationRecipe {
         case .seconds: stepCount = 1_000_000
         }
         let median = areas.isEmpty ? 0 : areas.sorted()[boxCount / 2]
-        let backbone = info.architecture
-        // Of sizes that have no name: those follow below.
-        let family = backbone?.layout == .dinov2 ? "vit-dinov2-base" : "vit-mae-base"
-        var overrides = [
-            "model.arch=\(info.arch ?? "\(family)/\(backbone?.patchSize ?? 16)")",
+        let own = [
             "model.teacher_momentum=0.98", "model.freeze_tokens=true",
             "dataset.val_ann_path=null",
             "dataset.min_obj_size=\(Int(min(median / 4, 500)))",
@@ -43,20 +39,6 @@ struct AdaptationRecipe {
             "train.crf_num_iter=20", "train.checkpoint_interval=20",
             "train.checkpoint_interval_unit=step", "train.keep_checkpoints=1",
         ]
-        if let backbone {
-            overrides += [
-                "model.embed_dim=\(backbone.embedDim)", "model.depth=\(backbone.depth)",
-            ]
-        }
-        if let count = info.headCount { overrides.append("model.num_heads=\(count)") }
-        if let head = info.maskHead {
-            overrides += [
-                "model.mask_head_num_convs=\(head.convolutionCount)",
-                "model.mask_head_hidden_channel=\(head.hiddenChannels)",
-                "model.mask_head_out_channel=\(head.outChannels)",
-            ]
-        }
-        if let size = info.number(.cropSize) { overrides.append("dataset.crop_size=\(size)") }
-        self.overrides = overrides + given
+        overrides = info.modelOverrides + own + given
     }
 }

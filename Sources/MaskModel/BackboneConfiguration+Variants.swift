@@ -40,6 +40,9 @@ extension BackboneConfiguration {
         try validate()
     }
 
+    /// The sizes that DINOv2 comes in.
+    static let dinov2Sizes = ["small", "base", "large"]
+
     private static func transformer(
         _ arch: String, layout: Layout
     ) throws(MaskModelError) -> Self {
@@ -59,11 +62,11 @@ extension BackboneConfiguration {
             throw .unknownArchitecture(
                 arch, reason: "expected tiny, small, base, large or huge in it")
         }
-        if layout == .dinov2 && !["small", "base", "large"].contains(variant.0) {
+        if layout == .dinov2 && !dinov2Sizes.contains(variant.0) {
             throw .unknownArchitecture(
                 arch,
                 reason: "the weights are those of a DINOv2, which model.arch calls "
-                    + "vit-dinov2-small/14, vit-dinov2-base/14 or vit-dinov2-large/14")
+                    + dinov2Sizes.map { "vit-dinov2-\($0)/14" }.joined(separator: ", "))
         }
         return variant.1(patch, layout)
     }

@@ -35,7 +35,9 @@ package struct CheckpointArchitecture: Sendable, Equatable {
             let found = configuration(headCount: countedHeads ?? 0)
             return BackboneConfiguration.fanVariants.first { $0.configuration == found }?.name
         }
-        guard let variant, let patchSize else { return nil }
+        guard let variant, let patchSize,
+            layout != .dinov2 || BackboneConfiguration.dinov2Sizes.contains(variant.name)
+        else { return nil }
         return switch (layout, variant.name) {
         case (.dinov2, let name): "vit-dinov2-\(name)/\(patchSize)"
         case (_, "tiny"), (_, "small"): "vit-deit-\(variant.name)/\(patchSize)"

@@ -130,6 +130,24 @@ package struct CheckpointInfo: Sendable {
     }
 }
 
+extension CheckpointInfo {
+    /// The spec keys with which `mal train` makes a network of this file's sizes.
+    package var modelOverrides: [String] {
+        // Of sizes that have no name: those follow.
+        let family = architecture?.layout == .dinov2 ? "vit-dinov2-base" : "vit-mae-base"
+        let numbers: [(String, Int?)] = [
+            ("model.embed_dim", architecture?.embedDim), ("model.depth", architecture?.depth),
+            ("model.num_heads", headCount),
+            ("model.mask_head_num_convs", maskHead?.convolutionCount),
+            ("model.mask_head_hidden_channel", maskHead?.hiddenChannels),
+            ("model.mask_head_out_channel", maskHead?.outChannels),
+            ("dataset.crop_size", number(.cropSize)),
+        ]
+        return ["model.arch=\(arch ?? "\(family)/\(architecture?.patchSize ?? 16)")"]
+            + numbers.compactMap { name, number in number.map { "\(name)=\($0)" } }
+    }
+}
+
 extension CheckpointInfo: CustomStringConvertible {
     /// Several lines of `name: value`, without the list of parameters.
     package var description: String {

@@ -39,6 +39,18 @@ package struct MaskNetworkConfiguration: Equatable, Sendable {
         self.scaleRatioBefore = scaleRatioBefore
     }
 
+    /// What a model file says about these sizes.
+    package var metadata: [(CheckpointInfo.MetadataKey, String)] {
+        [
+            (.layout, backbone.layout.rawValue), (.embedDim, "\(backbone.width)"),
+            (.depth, "\(backbone.depth)"), (.headCount, "\(backbone.headCount)"),
+            (.patchSize, "\(backbone.patchSize)"),
+            (.maskHeadConvolutionCount, "\(maskHead.convolutionCount)"),
+            (.maskHeadHiddenChannels, "\(maskHead.hiddenChannels)"),
+            (.maskHeadOutChannels, "\(maskHead.outputChannels)"),
+        ]
+    }
+
     /// Throws when the numbers make no network.
     package func validate() throws(MaskModelError) {
         try backbone.validate()

@@ -15,15 +15,15 @@ package struct Attention {
     }
 
     /// - Parameter x: (B, N, C)
-    func callAsFunction(_ x: Tensor) -> Tensor {
-        let (batch, tokens, width) = (x.size(0), x.size(1), x.size(2))
+    func callAsFunction(_ x: Tensor) -> Tensor { proj(Self.heads(qkv(x), headCount)) }
+
+    /// What the heads read, side by side, (B, N, C) from qkv (B, N, 3C).
+    static func heads(_ qkv: Tensor, _ headCount: Int) -> Tensor {
         // Unbound at once, whose backward pass is one copy; three selections would fill and add three.
-        let parts = qkv(x)  // (B, N, 3C)
-            .reshaped(batch, tokens, 3, headCount, width / headCount)
+        let parts = qkv.reshaped(qkv.size(0), qkv.size(1), 3, headCount, -1)
             .permuted(2, 0, 3, 1, 4)  // (3, B, heads, N, D)
             .unbound(0)
-        let mixed = attention(parts[0], parts[1], parts[2])
-        return proj(joinedHeads(mixed))
+        return joinedHeads(attention(parts[0], parts[1], parts[2]))
     }
 }
 

@@ -204,17 +204,11 @@ package struct TrainingModel {
 
     /// What `mal label` wants to know about a file of this network.
     package var metadata: [String: String] {
-        let backbone = configuration.backbone
-        typealias Key = CheckpointInfo.MetadataKey
-        let texts: [(Key, String)] = [
-            (.arch, arch), (.layout, backbone.layout.rawValue),
-            (.embedDim, "\(backbone.width)"), (.depth, "\(backbone.depth)"),
-            (.headCount, "\(backbone.headCount)"), (.patchSize, "\(backbone.patchSize)"),
-            (.maskHeadConvolutionCount, "\(configuration.maskHead.convolutionCount)"),
-            (.maskHeadHiddenChannels, "\(configuration.maskHead.hiddenChannels)"),
-            (.maskHeadOutChannels, "\(configuration.maskHead.outputChannels)"),
-            (.cropSize, "\(spec.dataset.cropSize)"), (.version, Product.version),
-        ]
+        let texts =
+            configuration.metadata + [
+                (.arch, arch), (.cropSize, "\(spec.dataset.cropSize)"),
+                (.version, Product.version),
+            ]
         var metadata = Dictionary(
             texts.map { ($0.rawValue, $1) }, uniquingKeysWith: { first, _ in first })
         metadata["mask_thres"] = spec.train.maskThresholds.map { "\($0)" }.joined(separator: ",")

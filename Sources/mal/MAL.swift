@@ -34,8 +34,8 @@ struct MAL: AsyncParsableCommand {
                 "Train and evaluate:",
                 [
                     TrainCommand.self, AdaptCommand.self, EvaluateCommand.self,
-                    LaunchCommand.self, CheckpointCommand.self, ExportCommand.self,
-                    SpecCommand.self,
+                    LaunchCommand.self, CheckpointCommand.self, PruneCommand.self,
+                    ExportCommand.self, SpecCommand.self,
                 ]
             ),
         ]

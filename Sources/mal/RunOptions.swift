@@ -41,10 +41,12 @@ struct RunOptions: ParsableArguments {
         return settings
     }
 
-    func validate() throws {
-        if let threads, !(1...4096).contains(threads) {
-            throw ValidationError("--threads must be 1 to 4096, is \(threads)")
-        }
+    func validate() throws { try checkThreads(threads) }
+}
+
+func checkThreads(_ count: Int?) throws {
+    if let count, !(1...4096).contains(count) {
+        throw ValidationError("--threads must be 1 to 4096, is \(count)")
     }
 }
 

@@ -50,7 +50,7 @@ struct CommandLineTests {
         for command in [
             "label", "train", "evaluate", "inference", "launch", "merge", "convert",
             "semantic", "report", "review", "serve", "validate", "checkpoint", "export", "spec",
-            "adapt",
+            "adapt", "prune",
         ] {
             #expect(result.output.contains("\n  \(command) "), "\(command)")
         }

@@ -50,7 +50,8 @@ import Torch
             interpolate(map, height: 16, width: 16, .bicubic, scale: 2.01),
             interpolate(map, height: 4, width: 4, .bicubicAntialiased), unfold(map, kernel: 3),
             sum(consuming: map, map), product(consuming: map, map), gelu(consuming: map),
-            relu(consuming: map),
+            relu(consuming: map), map.eigenvectors(),
+            (map + .identity(8)).solved(for: map.narrowed(3, 0..<3)),
         ]
         return results.map(\.shape)
     }

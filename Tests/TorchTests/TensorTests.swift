@@ -99,6 +99,19 @@ import Torch
         #expect(!Tensor([1, .nan], [2]).isFinite)
     }
 
+    @Test("eigenvectors and the solution of linear equations")
+    func linearAlgebra() {
+        let matrix = Tensor([2, 1, 1, 2], [2, 2]).to(.float64)
+        let vectors = matrix.eigenvectors()  // of 1 and 3
+        expectClose(vectors.abs(), .full([2, 2], 0.5.squareRoot(), .float64), tolerance: 1e-12)
+        expectClose(
+            matrix.matmul(vectors), vectors * Tensor([1, 3], [2]).to(.float64), tolerance: 1e-12)
+        expectClose(
+            matrix.solved(for: Tensor([3, 3], [2, 1]).to(.float64)), .ones([2, 1], .float64),
+            tolerance: 1e-12)
+        #expect(Tensor.identity(2).floats() == [1, 0, 0, 1])
+    }
+
     @Test("writing in place changes the memory")
     func inPlace() {
         let x = Tensor.ones([2])

@@ -153,6 +153,9 @@ package struct LabelingModel {
         return (try MaskCheckpoint(path: teacherPath), .student)
     }
 
+    /// What the file is.
+    package var info: CheckpointInfo { checkpoint.info }
+
     /// What the file says about itself.
-    package var metadata: [String: String] { checkpoint.info.metadata }
+    package var metadata: [String: String] { info.metadata }
 }
