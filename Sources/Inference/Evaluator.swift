@@ -72,7 +72,7 @@ package struct Evaluator {
             plan: plan, file: file, settings: request.settings, predictor: predictor,
             thresholds: request.thresholds,
             extras: MaskExtras(
-                cleanup: request.cleanup, measuresFeatures: true, sweep: request.sweep),
+                cleanup: request.cleanup, confidence: confidence, sweep: request.sweep),
             skipping: Set(others), shouldStop: shouldStop,
             consume: { batch in try measured(batch, file: file, confidence) },
             keep: { (batch: MeasuredBatch) in

@@ -94,7 +94,8 @@ package struct Labeler {
             settings: request.cropSettings,
             predictor: predictor, thresholds: request.thresholds,
             extras: MaskExtras(
-                cleanup: request.cleanup, measuresFeatures: request.measuresFeatures),
+                cleanup: request.cleanup,
+                confidence: request.measuresFeatures ? request.confidence : nil),
             skipping: done, more: more, shouldStop: shouldStop,
             consume: { batch in
                 try outcomes(of: batch, file: file, measuresIoU: measuresIoU)

@@ -130,8 +130,8 @@ public final class MaskLabeler: Sendable {
             batchSize: network.batchSize, decoding: DecodeOptions(), adaptive: network.adaptiveCrop)
         thresholds =
             options.threshold.map { [Float](repeating: Float($0), count: 3) } ?? network.thresholds
-        extras = MaskExtras(cleanup: network.cleanup, measuresFeatures: true)
         confidence = network.model.confidence
+        extras = MaskExtras(cleanup: network.cleanup, confidence: confidence)
         keepsProbabilities = options.keepsProbabilities
         queue = try NetworkQueue(network, threads: threads)
         // Some wait for the network, some are cut, some are pasted.
@@ -178,17 +178,17 @@ public final class MaskLabeler: Sendable {
         _ planned: [PlannedBox], _ boxes: [Box], _ region: ImageRegion, _ neighbours: BoxNeighbours
     ) async throws -> [(place: Int, mask: ObjectMask)] {
         let batch = try CropBatch(planned, of: region, settings: crops)
-        let probabilities = try await queue.probabilities(of: batch)
+        let output = try await queue.output(of: batch)
         let stride = batch.cropSize * batch.cropSize
         return try batch.items.indices.map { index in
             try Task.checkCancellation()
             let (item, place) = (batch.items[index], batch.items[index].planned.place)
-            let values = probabilities[index * stride..<(index + 1) * stride]
+            let values = output.probabilities[index * stride..<(index + 1) * stride]
             guard !(values.first?.isNaN ?? false) else {
                 throw LabelingError.outputNotFinite(annotationIDs: ["boxes[\(place)]"])
             }
             let crop = batch.pasted(
-                index, probabilities: probabilities, thresholds: thresholds, extras: extras,
+                index, output: output, thresholds: thresholds, extras: extras,
                 neighbours: neighbours)
             let rle = RLE(pasted: crop.mask, imageSize: item.imageSize)
             let score = rle.area > 0 ? crop.notes.features.map(confidence.score) : nil

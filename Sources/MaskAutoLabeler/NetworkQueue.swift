@@ -7,7 +7,7 @@ actor NetworkQueue {
     private struct Request {
         let id: Int
         let batch: CropBatch
-        let answer: CheckedContinuation<[Float], any Error>
+        let answer: CheckedContinuation<NetworkOutput, any Error>
     }
 
     private let predictor: MaskPredictor
@@ -23,8 +23,8 @@ actor NetworkQueue {
         self.threads = threads
     }
 
-    /// n·S·S values of the crops of a batch; see ``MaskPredictor/probabilities(of:)``.
-    func probabilities(of batch: CropBatch) async throws -> [Float] {
+    /// See ``MaskPredictor/output(of:measuresContrast:)``.
+    func output(of batch: CropBatch) async throws -> NetworkOutput {
         let id = nextID
         nextID += 1
         return try await withTaskCancellationHandler {
@@ -54,14 +54,15 @@ actor NetworkQueue {
             guard !requests.isEmpty else { continue }
             do {
                 let joined = CropBatch(joining: requests.map(\.batch))
-                let values = try Libtorch.withThreads(threads) {
-                    try predictor.probabilities(of: joined)
+                let output = try Libtorch.withThreads(threads) {
+                    try predictor.output(of: joined, measuresContrast: true)
                 }
                 var start = 0
                 for request in requests {
-                    let count = request.batch.items.count * joined.cropSize * joined.cropSize
-                    request.answer.resume(returning: Array(values[start..<start + count]))
-                    start += count
+                    let end = start + request.batch.items.count
+                    request.answer.resume(
+                        returning: output.crops(start..<end, of: joined.items.count))
+                    start = end
                 }
             } catch {
                 for request in requests { request.answer.resume(throwing: error) }

@@ -16,8 +16,10 @@ package struct CheckpointInfo: Sendable {
         case maskHeadConvolutionCount = "mask_head_num_convs"
         case maskHeadHiddenChannels = "mask_head_hidden_channel"
         case maskHeadOutChannels = "mask_head_out_channel"
-        /// The numbers of a fit, as JSON (docs/confidence.md).
+        /// The numbers of a fit, as JSON (docs/confidence.md); `confidence` is what older programs
+        /// read, and has fewer features.
         case confidence
+        case scoreFit = "score_fit"
         case version = "mal_version"
     }
 

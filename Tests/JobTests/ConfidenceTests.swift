@@ -32,7 +32,9 @@ struct ConfidenceTests {
                     MaskFeatures(
                         probabilities: values, boxMask: boxMask, pixels: pixels, side: side,
                         threshold: 0.5, box: Box(minX: 10, minY: 10, maxX: 30, maxY: 30),
-                        imageSize: Size(height: 100, width: 100), neighbours: neighbours)
+                        imageSize: Size(height: 100, width: 100), neighbours: neighbours,
+                        contrast: [Float](repeating: .nan, count: TokenContrast.names.count),
+                        token: 0)
                 }
             }
         }
@@ -119,22 +121,37 @@ struct ConfidenceTests {
     @Test("A model file's own numbers go before those of its architecture")
     func ownFit() throws {
         let folder = try TemporaryFolder()
-        func model(_ fit: String) throws -> LabelingModel {
+        func model(_ fit: String, key: String = "score_fit") throws -> LabelingModel {
             let path = folder.path + "/own.safetensors"
             try CheckpointConversion.convert(
-                try ModelFiles.path(for: "tiny"), to: path, metadata: ["confidence": fit],
-                version: "")
+                try ModelFiles.path(for: "tiny"), to: path,
+                metadata: ["confidence": Self.plainFit].merging([key: fit]) { $1 }, version: "")
             return try LabelingModel(
                 checkpoint: path, spec: Spec.standard.model, onEvent: { _ in })
         }
         let shipped = try LabelingModel(
             checkpoint: "tiny", spec: Spec.standard.model, onEvent: { _ in })
-        #expect(shipped.confidence.json == ConfidenceModel.tiny.json)
-        let fit = #"{"bias":0.5,"terms":[],"knots":[[0,0],[1,1]]}"#
+        #expect(shipped.confidence.json == shipped.metadata["score_fit"])
+        let fit = Self.plainFit.replacingOccurrences(of: "0.5", with: "0.25")
         #expect(try model(fit).confidence.json == fit)
+        #expect(try model(fit, key: "confidence").confidence.json == shipped.confidence.json)
         for bad in ["", "{}", fit.replacingOccurrences(of: "[1,1]", with: "[0,1]")] {
             #expect(throws: CheckpointError.self) { try model(bad) }
         }
+    }
+
+    private static let plainFit = #"{"bias":0.5,"terms":[],"knots":[[0,0],[1,1]]}"#
+
+    @Test("A mean token counts only for the network that its weights were fitted to")
+    func token() throws {
+        let fit = try #require(
+            ConfidenceModel(
+                json: Self.plainFit.replacingOccurrences(
+                    of: "\"bias\"", with: "\"token\":[1,-2],\"bias\"")))
+        #expect(fit.tokenScore([3, 0.5]) == 2)
+        #expect(fit.tokenScore([3, 0.5, 1]) == 0)
+        #expect(try #require(ConfidenceModel(json: Self.plainFit)).tokenScore([3, 0.5]) == 0)
+        #expect(ConfidenceModel.standard.tokenScore([Float](repeating: 1, count: 384)) == 0)
     }
 
     @Test("AUROC, calibration error and bins of a small table")

@@ -1,56 +1,56 @@
 #!/usr/bin/env python3
-"""Fits the confidence of masks to a model, without true masks of any validation set.
+"""Fits the scores of masks to a model, without any mask that a human drew.
 
-    python tools/confidence/fit.py --mal .build/release/mal --train /data/coco-train
+    tools/confidence/fit.py --train /data/coco-train                        # for the default model
+    tools/confidence/fit.py --train /data/coco-train --model tiny --cutter default
 
-Labels some training boxes four ways (variants.py), measures how far the masks agree, and how far
-they match the few outlines in outlines.json, which were drawn by hand for this. Fits the weights of
-ConfidenceModel to both and writes them into the metadata of the model file. docs/confidence.md explains. Needs numpy,
-Pillow and pycocotools.
+Labels some training boxes, cuts out the objects that the model is sure of and pastes them over other photographs
+(compose.py), so that their masks are known; labels those, and fits the numbers of ConfidenceModel to the IoUs.
+They go into the metadata of the model file. docs/confidence.md explains. Needs numpy, Pillow and pycocotools, and
+mal and bench of this clone (swift build -c release --product bench).
 """
 
 import argparse
 import json
 import struct
+import subprocess
 from pathlib import Path
 
 import numpy as np
-from pycocotools import mask as coco_mask
 
-import variants
+import compose
 
-HERE = Path(__file__).parent
-MODELS = HERE.parent.parent / "Models"
+MODELS = Path(__file__).parent.parent.parent / "Models"
 FILES = {"default": MODELS / "mal-vits14.safetensors", "tiny": MODELS / "mal-vitt16.safetensors"}
-# An outline is worth as much as this many agreements: it speaks of the truth, they of steadiness.
-OUTLINE_WEIGHT = 4.0
-RIDGE = 0.02
+RIDGE = 0.01
+# The pictures are made with sizes and places of their own, which say nothing of photographs.
+UNUSED = {"log_area", "log_aspect", "at_image_edge"}
+# A number of the token counts for less than a feature: there are many of them.
+TOKEN_SCALE = 0.3
 
 
-def outline_iou(outlines, boxes, images, masks):
-    """IoU of each outlined box's mask with its outline (percent of the box, x and y in turn)."""
-    found = {}
-    for key, polygons in outlines.items():
-        box, mask = boxes.get(key), masks.get(key)
-        if box is None or mask is None:
-            continue
-        x, y, w, h = box["bbox"]
-        height, width = images[box["image_id"]]
-        pixels = [[(x + w * p / 100 if i % 2 == 0 else y + h * p / 100) for i, p in enumerate(polygon)]
-                  for polygon in polygons]
-        truth = coco_mask.merge(coco_mask.frPyObjects(pixels, height, width))
-        found[key] = float(coco_mask.iou([mask], [truth], [0])[0][0])
-    return found
+def run(out, *command):
+    """Runs a command unless its output is there already: a run that was stopped continues."""
+    if not out.exists():
+        subprocess.run([str(part) for part in command], check=True)
 
 
-def logistic(x, y, weight, ridge, free):
-    """Weighted logistic regression on targets in 0…1 by Newton's method; `free` columns unpunished."""
+def read(path):
+    """Names of the features; features, tokens and IoUs of all masks."""
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    rows = [line for line in lines[1:] if line["iou"] is not None]
+    return lines[0]["names"], *(np.array([row[key] for row in rows], float) for key in ("features", "token", "iou"))
+
+
+def logistic(x, y):
+    """Ridge logistic regression on targets in 0…1 by Newton's method; the first column is free."""
     beta = np.zeros(x.shape[1])
-    penalty = np.where(free, 1e-9, ridge * weight.sum())
+    penalty = np.full(x.shape[1], RIDGE * len(x))
+    penalty[0] = 1e-9
     for _ in range(50):
         p = 1 / (1 + np.exp(-x @ beta))
-        gradient = x.T @ (weight * (y - p)) - penalty * beta
-        hessian = (x * (weight * p * (1 - p))[:, None]).T @ x + np.diag(penalty)
+        gradient = x.T @ (y - p) - penalty * beta
+        hessian = (x * (p * (1 - p))[:, None]).T @ x + np.diag(penalty)
         step = np.linalg.solve(hessian, gradient)
         beta += step
         if np.abs(step).max() < 1e-9:
@@ -58,70 +58,41 @@ def logistic(x, y, weight, ridge, free):
     return beta
 
 
-def design(features, names, mean, deviation):
-    return np.clip((np.array([[f[n] for n in names] for f in features]) - mean) / deviation, -3, 3)
+def fit(names, features, tokens, iou):
+    """What mal reads; without tokens it is of use for other networks too."""
+    used = [place for place, name in enumerate(names) if name not in UNUSED | {"token"}]
+    mean, deviation = features[:, used].mean(0), np.maximum(features[:, used].std(0), 1e-3)
+    x = [np.ones((len(iou), 1)), np.clip((features[:, used] - mean) / deviation, -3, 3)]
+    if tokens is not None:
+        middle, scale = tokens.mean(0), TOKEN_SCALE / np.maximum(tokens.std(0), 1e-6)
+        x.append((tokens - middle) * scale)
+    beta = logistic(np.concatenate(x, 1), iou)
+    terms = [{"feature": names[place], "mean": round(float(m), 4), "deviation": round(float(d), 4), "weight": round(float(w), 4)}
+             for place, m, d, w in zip(used, mean, deviation, beta[1:])]
+    result = {"bias": round(float(beta[0]), 4), "terms": terms, "knots": [[0, 0], [1, 1]]}
+    if tokens is not None:
+        weights = beta[1 + len(used):] * scale
+        parts = tokens @ weights
+        spread = round(float(parts.std()), 4)
+        terms.append({"feature": "token", "mean": round(float(middle @ weights), 4), "deviation": spread, "weight": spread})
+        result["token"] = [round(float(w), 4) for w in weights]
+    return result
 
 
-def fit(features, agree, outlines, ridge=RIDGE, only=None):
-    """Weights for all features; the agreements have a level of their own, since they are higher."""
-    names = list(next(iter(features.values())))
-    table = np.array([[f[n] for n in names] for f in features.values()])
-    mean, deviation = table.mean(0), np.maximum(table.std(0), 1e-3)
-    keys = [k for k in agree if agree[k] is not None]
-    drawn = list(outlines)
-    rows = design([features[k] for k in keys + drawn], names, mean, deviation)
-    is_agreement = np.array([1.0] * len(keys) + [0.0] * len(drawn))
-    x = np.column_stack([np.ones(len(rows)), is_agreement, rows])
-    y = np.array([agree[k] for k in keys] + [outlines[k] for k in drawn])
-    weight = np.where(is_agreement > 0, 1.0, OUTLINE_WEIGHT)
-    free = np.array([True, True] + [False] * len(names))
-    beta = logistic(x, y, weight, ridge, free)
-    return names, mean, deviation, beta[0], beta[2:]
+def predict(model, names, features, tokens):
+    features = features.copy()
+    if "token" in model:
+        features[:, names.index("token")] = tokens @ model["token"]
+    total = model["bias"] + sum(
+        term["weight"] * np.clip((features[:, names.index(term["feature"])] - term["mean"]) / term["deviation"], -3, 3)
+        for term in model["terms"])
+    return 1 / (1 + np.exp(-total))
 
 
-def correction(raw, truth):
-    """Two numbers (slope, shift) in logit space, the slope kept positive: monotone, and little enough
-    to be learned from few outlines. Returned as knots."""
-    logit = np.log(raw / (1 - raw))
-    centre = logit.mean()
-    x = np.column_stack([np.ones(len(raw)), logit - centre])
-    # The slope is held near 1 by as many made-up points as there are outlines.
-    beta = np.array([0.0, 1.0])
-    for _ in range(50):
-        p = 1 / (1 + np.exp(-x @ beta))
-        gradient = x.T @ (truth - p) - np.array([0, len(raw) * 0.02]) * (beta - [0, 1])
-        hessian = (x * (p * (1 - p))[:, None]).T @ x + np.diag([1e-9, len(raw) * 0.02])
-        beta += np.linalg.solve(hessian, gradient)
-    slope = max(beta[1], 0.1)
-    at = np.linspace(0.05, 0.95, 19)
-    value = 1 / (1 + np.exp(-(beta[0] + slope * (np.log(at / (1 - at)) - centre))))
-    return [(0.0, 0.0), *((round(a, 2), round(float(v), 4)) for a, v in zip(at, value)), (1.0, 1.0)]
-
-
-def predict(feature, model):
-    names, mean, deviation, bias, weights = model
-    return 1 / (1 + np.exp(-(bias + design([feature], names, mean, deviation)[0] @ weights)))
-
-
-def held_out(features, agree, outlines):
-    """Raw estimates of the outlined masks, each by a fit that did not see its outline."""
-    raw = {}
-    drawn = list(outlines)
-    for part in range(10):
-        kept = {k: v for i, (k, v) in enumerate(outlines.items()) if i % 10 != part}
-        others = {k: v for k, v in agree.items() if k not in set(drawn[part::10])}
-        model = fit(features, others, kept)
-        for key in drawn[part::10]:
-            raw[key] = float(predict(features[key], model))
-    return np.array([raw[k] for k in drawn])
-
-
-def as_json(model, knots):
-    """What mal reads, without line breaks: journals keep it too."""
-    names, mean, deviation, bias, weights = model
-    terms = [{"feature": name, "mean": round(float(m), 4), "deviation": round(float(d), 4), "weight": round(float(w), 4)}
-             for name, m, d, w in zip(names, mean, deviation, weights)]
-    return json.dumps({"bias": round(float(bias), 4), "terms": terms, "knots": knots}, separators=(",", ":"))
+def area_under_curve(score, iou):
+    """The chance that of a mask below 0.5 and one above it the first has the lower score."""
+    bad, good = score[iou < 0.5], score[iou >= 0.5]
+    return (bad[:, None] < good).mean() + (bad[:, None] == good).mean() / 2
 
 
 def write_metadata(path, fit):
@@ -129,7 +100,9 @@ def write_metadata(path, fit):
     data = path.read_bytes()
     size = struct.unpack("<Q", data[:8])[0]
     header = json.loads(data[8:8 + size])
-    header["__metadata__"] = dict(sorted({**header.get("__metadata__", {}), "confidence": fit}.items()))
+    metadata = {**header.get("__metadata__", {}), "score_fit": fit}
+    metadata.pop("confidence", None)
+    header["__metadata__"] = dict(sorted(metadata.items()))
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % 8)
     part = path.with_suffix(".part")
@@ -139,35 +112,48 @@ def write_metadata(path, fit):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--mal", default=".build/release/mal")
-    parser.add_argument("--train", required=True, help="folder with boxes.json and images/ (no masks needed)")
+    parser.add_argument("--build", default=".build/release", help="folder with mal and bench")
+    parser.add_argument("--train", type=Path, required=True, help="folder with boxes.json and images/ (no masks needed)")
     parser.add_argument("--model", default="default", help="a safetensors file, or default or tiny")
-    parser.add_argument("--work", default="/tmp/mal-confidence", help="what was computed is kept here")
-    parser.add_argument("--boxes", type=int, default=380, help="training boxes to label four ways")
+    parser.add_argument("--cutter", help="the model that cuts objects out, where it is another")
+    parser.add_argument("--work", type=Path, default="/tmp/mal-confidence", help="what was computed is kept here")
+    parser.add_argument("--boxes", type=int, default=1200, help="training boxes to cut objects from")
+    parser.add_argument("--pictures", type=int, default=350, help="pictures to paste them into")
+    parser.add_argument("--threads", type=int, help="CPU threads")
+    parser.add_argument("--general", type=Path, help="also write a fit without tokens, for other networks, to this file")
     options = parser.parse_args()
-    train, work = Path(options.train), Path(options.work)
+    work = options.work
+    work.mkdir(parents=True, exist_ok=True)
     file = Path(FILES.get(options.model, options.model))
+    cutter = Path(FILES.get(options.cutter, options.cutter or file))
+    threads = ["--threads", options.threads] if options.threads else []
 
-    outlines = {int(k): v for k, v in json.loads((HERE / "outlines.json").read_text()).items()}
-    data = variants.subset(train / "boxes.json", options.boxes, always=outlines)
-    features, masks = variants.run(options.mal, data, train / "images", work, str(file))
-    agree = {key: variants.agreement(masks, key) for key in features}
-    boxes = {b["id"]: b for b in data["annotations"]}
-    sizes = {i["id"]: (i["height"], i["width"]) for i in data["images"]}
-    drawn = outline_iou(outlines, boxes, sizes, masks["main"])
-    truth = np.array(list(drawn.values()))
+    boxes, labelled, features = (work / name for name in ("boxes.json", "masks.json", "features.jsonl"))
+    if not boxes.exists():
+        boxes.write_text(json.dumps(compose.subset(options.train / "boxes.json", options.boxes)))
+    run(labelled, f"{options.build}/mal", "label", options.train / "images", "--boxes", boxes, "--out", labelled,
+        "--checkpoint", cutter, "--features", features, "--quiet", *threads)
+    made = work / "composites"
+    if not (made / "boxes.json").exists():
+        objects = compose.sure(labelled, features)
+        print(f"{len(objects)} objects cut out", flush=True)
+        compose.compose(options.train, objects, options.pictures, made)
+    scores = work / f"{file.stem}.jsonl"
+    run(scores, f"{options.build}/bench", "scores", "--images", made / "images", "--boxes", made / "boxes.json",
+        "--checkpoint", file, "--out", scores, *threads)
 
-    raw = held_out(features, agree, drawn)
-    knots = correction(raw, truth)
-    score = np.interp(raw, [a for a, _ in knots], [v for _, v in knots])
-    model = fit(features, agree, drawn)
-    agreed = np.array([v for v in agree.values() if v is not None])
-    print(f"{len(agreed)} training boxes labelled four ways (mean agreement {agreed.mean():.3f}), {len(truth)} outlines drawn "
-          f"by hand (mean IoU {truth.mean():.3f}); held out, the score's correlation with their IoU is "
-          f"{np.corrcoef(score, truth)[0, 1]:.2f}, its mean distance {np.abs(score - truth).mean():.3f}.")
-    write_metadata(file, as_json(model, knots))
-    for name, weight in sorted(zip(model[0], model[4]), key=lambda pair: -abs(pair[1])):
-        print(f"{weight:8.3f}  {name}")
+    names, *table = read(scores)
+    iou = table[2]
+    folds = np.arange(len(iou)) * 5 // len(iou)
+    held_out = np.zeros(len(iou))
+    for fold in range(5):
+        model = fit(names, *(part[folds != fold] for part in table))
+        held_out[folds == fold] = predict(model, names, *(part[folds == fold] for part in table[:2]))
+    print(f"{len(iou)} pasted objects, mean IoU {iou.mean():.3f}, {(iou < 0.5).mean():.1%} below 0.5; held out, the AUROC "
+          f"is {area_under_curve(held_out, iou):.3f}, the mean score {held_out.mean():.3f}")
+    write_metadata(file, json.dumps(fit(names, *table), separators=(",", ":")))
+    if options.general:
+        options.general.write_text(json.dumps(fit(names, table[0], None, iou), separators=(",", ":")) + "\n")
     print(f"{file}: check with `mal evaluate`")
 
 

@@ -74,7 +74,8 @@ struct Agreement: AsyncParsableCommand {
         while let crops = await loader.next() {
             let masks = try predictors.map { predictor in
                 crops.masks(
-                    try predictor.probabilities(of: crops), side: side, threshold: threshold)
+                    try predictor.output(of: crops, measuresContrast: false).probabilities,
+                    side: side, threshold: threshold)
             }
             for (index, halves) in masks.dropFirst().enumerated() {
                 overlaps[index] += zip(masks[0], halves).map(overlap)

@@ -9,6 +9,6 @@ struct Bench: AsyncParsableCommand {
         abstract: "Times one part of mal and prints one JSON line.",
         subcommands: [
             Infer.self, Train.self, MeanFieldCommand.self, Data.self, Agreement.self,
-            Annotations.self, Products.self, AllReduce.self, Logits.self,
+            Annotations.self, Products.self, AllReduce.self, Logits.self, Scores.self,
         ])
 }

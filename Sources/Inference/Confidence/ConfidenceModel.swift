@@ -14,6 +14,8 @@ package struct ConfidenceModel: Sendable {
         let terms: [Term]
         /// Where a raw estimate is known to stand for an IoU; straight lines between.
         let knots: [[Double]]
+        /// Of the numbers of the mask's mean token; nil for a fit that is not of one network only.
+        let token: [Float]?
 
         struct Term: Decodable {
             let feature: String
@@ -52,6 +54,12 @@ package struct ConfidenceModel: Sendable {
     /// For a network that was not fitted: the tiny model's, or for all others the default one's.
     package static func nearest(toArchitecture arch: String?) -> ConfidenceModel {
         arch == "vit-deit-tiny/16" ? tiny : standard
+    }
+
+    /// What the fit makes of a mask's mean token; 0 where it has nothing for it.
+    package func tokenScore(_ token: some Collection<Float>) -> Float {
+        guard let weights = fit.token, weights.count == token.count else { return 0 }
+        return zip(weights, token).reduce(0) { $0 + $1.0 * $1.1 }
     }
 
     /// The estimated IoU in 0…1, to four decimals so that it reads well and does not change with

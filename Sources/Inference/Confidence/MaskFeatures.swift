@@ -1,16 +1,18 @@
 import Foundation
 package import Imaging
+import MaskModel
 
 /// What can be seen of a mask's quality without its truth: numbers from the crop that the network
-/// saw and the probabilities it gave. docs/confidence.md says what each one means.
+/// saw, the probabilities it gave and its backbone's tokens. docs/confidence.md says what each one means.
 package struct MaskFeatures: Sendable, Equatable {
     /// The name of each value, in order.
-    package static let names = [
-        "certainty", "soft_iou", "stability", "ambiguity", "fill", "gap", "worst_gap",
-        "projection", "islands", "pieces", "holes", "border_contrast", "contrast_ratio",
-        "color_separation", "cut", "roughness", "log_area", "log_aspect", "at_image_edge",
-        "center", "overlap", "covered", "mask_covered",
-    ]
+    package static let names =
+        [
+            "certainty", "soft_iou", "stability", "ambiguity", "fill", "gap", "worst_gap",
+            "projection", "islands", "pieces", "holes", "border_contrast", "contrast_ratio",
+            "color_separation", "cut", "roughness", "log_area", "log_aspect", "at_image_edge",
+            "center", "overlap", "covered", "mask_covered",
+        ] + TokenContrast.names + ["token"]
 
     package let values: [Float]
 
@@ -28,11 +30,16 @@ package struct MaskFeatures: Sendable, Equatable {
     ///   - threshold: above which a probability belongs to the mask.
     ///   - box: in pixels of the image.
     ///   - neighbours: the other boxes that overlap it.
+    ///   - contrast: the crop's ``TokenContrast``, without the mask's mean token.
+    ///   - token: what ``ConfidenceModel/tokenScore(_:)`` makes of that.
     package init(
         probabilities: UnsafeBufferPointer<Float>, boxMask: UnsafeBufferPointer<UInt8>,
         pixels: UnsafeBufferPointer<UInt8>, side: Int, threshold: Float, box: Box, imageSize: Size,
-        neighbours: [Box]
+        neighbours: [Box], contrast: some Collection<Float>, token: Float
     ) {
+        precondition(
+            contrast.count == TokenContrast.names.count,
+            "\(contrast.count) numbers, need \(TokenContrast.names.count)")
         let step = (side + Self.gridLimit - 1) / Self.gridLimit
         let crop = CropGrid(
             probabilities: probabilities, boxMask: boxMask, pixels: pixels, side: side, step: step,
@@ -57,7 +64,7 @@ package struct MaskFeatures: Sendable, Equatable {
             ] + [
                 Float(log2(area)), Float(aspect), Float(edges) / 4, extent.center, company.overlap,
                 company.covered, company.maskCovered,
-            ]
+            ] + (contrast + [token]).map { $0.isFinite ? $0 : 0 }
     }
 }
 

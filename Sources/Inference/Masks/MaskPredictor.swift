@@ -46,22 +46,26 @@ package final class MaskPredictor {
     package let summary: String
 
     /// P = sigmoid(bilinear(logits → S×S)) · box mask (SPEC §8).
-    /// - Returns: n·S·S values; all of a crop are NaN when one of its logits is not finite.
+    /// - Parameter measuresContrast: whether to tell what the tokens say of the masks too.
     /// - Throws: `LabelingError.outOfMemory` when not even one crop fits.
-    package func probabilities(of batch: CropBatch) throws -> [Float] {
-        try start(batch).values()
+    package func output(
+        of batch: CropBatch, measuresContrast: Bool
+    ) throws -> NetworkOutput {
+        try start(batch, measuresContrast: measuresContrast).output()
     }
 
-    /// ``probabilities(of:)`` that does not wait for a device that works on its own.
-    func start(_ batch: CropBatch) throws -> Prediction {
-        var parts: [Readback] = []
+    /// ``output(of:measuresContrast:)`` that does not wait for a device that works on its own.
+    func start(_ batch: CropBatch, measuresContrast: Bool) throws -> Prediction {
+        var parts: [Prediction.Part] = []
         var start = 0
         while start < batch.items.count {
             let count = min(largestBatch, batch.items.count - start)
             do {
                 parts.append(
                     try withRecoverableMemory {
-                        probabilities(of: batch, range: start..<start + count)
+                        part(
+                            of: batch, range: start..<start + count,
+                            measuresContrast: measuresContrast)
                     })
                 start += count
             } catch TorchError.outOfMemory(let reason) {
@@ -75,7 +79,9 @@ package final class MaskPredictor {
         return Prediction(parts: parts)
     }
 
-    private func probabilities(of batch: CropBatch, range: Range<Int>) -> Readback {
+    private func part(
+        of batch: CropBatch, range: Range<Int>, measuresContrast: Bool
+    ) -> Prediction.Part {
         withoutGradients {
             let side = batch.cropSize
             let count = range.count
@@ -87,9 +93,9 @@ package final class MaskPredictor {
                         [count, side, side, 3], device: device))
             }
             let areas = batch.items[range].map { networkArea($0.planned.area) }
-            var logits = meanLogits(image, areas: areas)
+            var (logits, features) = meanLogits(image, areas: areas)
             if flipTest {
-                let flipped = meanLogits(image.flipped(3), areas: areas).flipped(3)
+                let flipped = meanLogits(image.flipped(3), areas: areas).logits.flipped(3)
                 logits = (logits + flipped) * 0.5
             }
             // Zero, or NaN for a crop with a logit that is not finite: a sigmoid hides infinity.
@@ -100,21 +106,30 @@ package final class MaskPredictor {
                     [count, 1, side, side], device: device
                 ).to(.float32)
                 let upsampled = interpolate(logits, height: side, width: side, .bilinear)
-                return Readback(upsampled.sigmoid() * masks)
+                let probabilities = upsampled.sigmoid() * masks
+                return Prediction.Part(
+                    probabilities: Readback(probabilities),
+                    contrast: measuresContrast
+                        ? Readback(
+                            TokenContrast.values(
+                                of: features, probabilities: probabilities, box: masks)) : nil)
             }
         }
     }
 
-    /// (n, 1, S/4, S/4) float32
-    private func meanLogits(_ image: Tensor, areas: [Float]) -> Tensor {
+    /// (n, 1, S/4, S/4) float32, and the first network's feature map.
+    private func meanLogits(
+        _ image: Tensor, areas: [Float]
+    ) -> (logits: Tensor, features: Tensor) {
         let all = networks.map { network in
             autocast(arithmetic, on: device) {
                 let features = profile.measure(.backbone) { network.features(image) }
-                return profile.measure(.heads) { network.logits(features, areas: areas) }
-            }.to(.float32)
+                let logits = profile.measure(.heads) { network.logits(features, areas: areas) }
+                return (logits: logits.to(.float32), features: features)
+            }
         }
-        guard all.count > 1 else { return all[0] }
-        return all.dropFirst().reduce(all[0], +) * (1 / Double(all.count))
+        let sum = all.dropFirst().reduce(all[0].logits) { $0 + $1.logits }
+        return (all.count > 1 ? sum * (1 / Double(all.count)) : sum, all[0].features)
     }
 
     private func networkArea(_ area: Float) -> Float {
@@ -127,14 +142,46 @@ package final class MaskPredictor {
     }
 }
 
-/// A batch whose probabilities may still be on their way from the device.
-struct Prediction {
-    let parts: [Readback]
+/// What a network gives for a batch of crops.
+package struct NetworkOutput: Sendable {
+    /// n·S·S values; all of a crop are NaN when one of its logits is not finite.
+    package let probabilities: [Float]
+    /// n rows of ``TokenContrast/values(of:probabilities:box:)``; nil when they were not asked for.
+    package let contrast: [Float]?
 
-    /// Waits for them: n·S·S values.
-    func values() throws -> [Float] {
+    /// What belongs to some of `count` crops.
+    package func crops(_ range: Range<Int>, of count: Int) -> NetworkOutput {
+        func part(_ values: [Float]) -> [Float] {
+            let length = values.count / count
+            return Array(values[range.lowerBound * length..<range.upperBound * length])
+        }
+        return NetworkOutput(probabilities: part(probabilities), contrast: contrast.map(part))
+    }
+
+    /// One of `count` crops' contrast.
+    package func contrastRow(_ index: Int, of count: Int) -> ArraySlice<Float>? {
+        contrast.map { $0[index * ($0.count / count)..<(index + 1) * ($0.count / count)] }
+    }
+}
+
+/// A batch whose numbers may still be on their way from the device.
+struct Prediction {
+    struct Part {
+        let probabilities: Readback
+        let contrast: Readback?
+    }
+
+    let parts: [Part]
+
+    /// Waits for them.
+    func output() throws -> NetworkOutput {
         try withRecoverableMemory {
-            parts.count == 1 ? parts[0].floats() : parts.flatMap { $0.floats() }
+            let contrasts = parts.compactMap { $0.contrast?.floats() }
+            return NetworkOutput(
+                probabilities: parts.count == 1
+                    ? parts[0].probabilities.floats()
+                    : parts.flatMap { $0.probabilities.floats() },
+                contrast: contrasts.isEmpty ? nil : contrasts.flatMap { $0 })
         }
     }
 }

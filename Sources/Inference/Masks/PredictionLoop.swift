@@ -5,18 +5,19 @@ import MaskModel
 import Specs
 
 /// What to make of a crop's probabilities besides its mask.
-package struct MaskExtras: Sendable, Equatable {
+package struct MaskExtras: Sendable {
     /// Nil leaves masks as the network gives them.
     package var cleanup: MaskCleanup?
-    package var measuresFeatures = false
+    /// What features are measured for; nil measures none.
+    package var confidence: ConfidenceModel?
     /// Thresholds, for boxes of any size, at which masks are wanted besides.
     package var sweep: [Float] = []
 
     package init(
-        cleanup: MaskCleanup? = nil, measuresFeatures: Bool = false, sweep: [Float] = []
+        cleanup: MaskCleanup? = nil, confidence: ConfidenceModel? = nil, sweep: [Float] = []
     ) {
         self.cleanup = cleanup
-        self.measuresFeatures = measuresFeatures
+        self.confidence = confidence
         self.sweep = sweep
     }
 }
@@ -68,7 +69,7 @@ package func predict<Kept: Sendable>(
 ) async throws -> Bool {
     var loader = CropBatchLoader(
         plan: plan, settings: settings, skipping: completed, more: more)
-    let neighbours = extras.measuresFeatures ? BoxNeighbours(plan) : nil
+    let neighbours = extras.confidence == nil ? nil : BoxNeighbours(plan)
     var pending: Task<Kept, any Error>?
     var started: [(batch: CropBatch, prediction: Prediction)] = []
     var isDone = false
@@ -77,21 +78,21 @@ package func predict<Kept: Sendable>(
         let start = ContinuousClock.now
         if !shouldStop(), let batch = await loader.next() {
             profile?.add(.data, ContinuousClock.now - start)
-            started.append((batch, try predictor.start(batch)))
+            started.append(
+                (batch, try predictor.start(batch, measuresContrast: neighbours != nil)))
             if predictor.readsLate && started.count < 2 { continue }
         } else {
             isDone = true
         }
         guard !started.isEmpty else { continue }
         let (batch, prediction) = started.removeFirst()
-        let probabilities =
-            try profile.measure(.probabilities, prediction.values)
+        let output = try profile.measure(.probabilities, prediction.output)
         let read = ContinuousClock.now
         if let pending { try keep(await pending.value) }
         profile?.add(.masks, ContinuousClock.now - read)
         profile?.endStep()
         let stride = batch.cropSize * batch.cropSize
-        let lost = batch.items.indices.filter { probabilities[$0 * stride].isNaN }
+        let lost = batch.items.indices.filter { output.probabilities[$0 * stride].isNaN }
         guard lost.isEmpty else {
             throw LabelingError.outputNotFinite(
                 annotationIDs: lost.map {
@@ -101,7 +102,7 @@ package func predict<Kept: Sendable>(
         pending = Task.detached {
             try consume(
                 await paste(
-                    batch, probabilities: probabilities, thresholds: thresholds, extras: extras,
+                    batch, output: output, thresholds: thresholds, extras: extras,
                     neighbours: neighbours))
         }
     }
@@ -112,9 +113,9 @@ package func predict<Kept: Sendable>(
 
 /// Pastes on all cores: on a GPU one of them cannot keep up with the network.
 ///
-/// - Parameter probabilities: n·S·S values of the batch's crops.
+/// - Parameter output: of the batch's crops.
 private func paste(
-    _ batch: CropBatch, probabilities: [Float], thresholds: [Float], extras: MaskExtras,
+    _ batch: CropBatch, output: NetworkOutput, thresholds: [Float], extras: MaskExtras,
     neighbours: BoxNeighbours?
 ) async -> PredictedBatch {
     let count = batch.items.count
@@ -126,8 +127,8 @@ private func paste(
                     (
                         index,
                         batch.pasted(
-                            index, probabilities: probabilities, thresholds: thresholds,
-                            extras: extras, neighbours: neighbours)
+                            index, output: output, thresholds: thresholds, extras: extras,
+                            neighbours: neighbours)
                     )
                 }
             }
@@ -150,10 +151,10 @@ package struct PastedCrop: Sendable {
 extension CropBatch {
     /// - Parameters:
     ///   - index: of the crop.
-    ///   - probabilities: n·S·S values of the batch's crops.
+    ///   - output: of the batch's crops; with their contrast where features are measured.
     ///   - neighbours: nil measures no features.
     package func pasted(
-        _ index: Int, probabilities: [Float], thresholds: [Float], extras: MaskExtras,
+        _ index: Int, output: NetworkOutput, thresholds: [Float], extras: MaskExtras,
         neighbours: BoxNeighbours?
     ) -> PastedCrop {
         let item = items[index]
@@ -161,7 +162,7 @@ extension CropBatch {
         // SPEC §8 leaves a mask of no bucket un-thresholded; its non-zero pixels are the mask.
         let bucket = SizeBucket(area: item.planned.area)
         let threshold = bucket.map { thresholds[$0.rawValue] } ?? 0
-        return probabilities.withUnsafeBufferPointer { values in
+        return output.probabilities.withUnsafeBufferPointer { values in
             let crop = UnsafeBufferPointer(rebasing: values[index * stride..<(index + 1) * stride])
             func pasted(_ threshold: Float) -> WindowMask {
                 pasteMask(
@@ -177,9 +178,13 @@ extension CropBatch {
                 return cleaned(mask)?.mask ?? mask
             }
             var notes = MaskNotes()
-            if let neighbours {
+            if let neighbours, let confidence = extras.confidence,
+                let row = output.contrastRow(index, of: items.count)
+            {
                 notes.features = features(
-                    of: index, probabilities: crop, threshold: threshold, neighbours: neighbours)
+                    of: index, probabilities: crop, threshold: threshold, neighbours: neighbours,
+                    contrast: row.prefix(TokenContrast.names.count),
+                    token: confidence.tokenScore(row.dropFirst(TokenContrast.names.count)))
             }
             let changed = cleaned(mask)
             notes.cleanup = changed?.record
@@ -191,7 +196,7 @@ extension CropBatch {
 extension CropBatch {
     fileprivate func features(
         of index: Int, probabilities: UnsafeBufferPointer<Float>, threshold: Float,
-        neighbours: BoxNeighbours
+        neighbours: BoxNeighbours, contrast: ArraySlice<Float>, token: Float
     ) -> MaskFeatures {
         let stride = cropSize * cropSize
         return pixels.withUnsafeBufferPointer { pixels in
@@ -205,7 +210,8 @@ extension CropBatch {
                     side: cropSize, threshold: threshold, box: items[index].planned.box,
                     imageSize: items[index].imageSize,
                     neighbours: neighbours.overlapping(
-                        items[index].planned.box, image: items[index].planned.image))
+                        items[index].planned.box, image: items[index].planned.image),
+                    contrast: contrast, token: token)
             }
         }
     }

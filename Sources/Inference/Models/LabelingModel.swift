@@ -61,18 +61,24 @@ package struct LabelingModel {
             backbone: backbone, maskHead: maskHead, adjustsScale: !spec.skipsScaleAdjustment,
             scaleRatioBefore: Double(spec.maskScaleRatioPre))
         try configuration.validate()
-        let fit = info.metadata[CheckpointInfo.MetadataKey.confidence.rawValue]
-        guard
-            let confidence = fit.map(ConfidenceModel.init(json:))
-                ?? ConfidenceModel.nearest(toArchitecture: info.arch)
-        else {
-            throw CheckpointError(
-                file: path, kind: .damaged,
-                message: "metadata confidence: expected the numbers of a fit (docs/confidence.md), "
-                    + "found \(fit?.printable ?? "")")
-        }
-        self.confidence = confidence
+        self.confidence =
+            try Self.fit(of: info) ?? ConfidenceModel.nearest(toArchitecture: info.arch)
         onEvent(.note("model: \(info.architecture?.summary ?? info.what) (\(path))"))
+    }
+
+    /// The file's own fit; nil when it has none.
+    private static func fit(of info: CheckpointInfo) throws -> ConfidenceModel? {
+        let keys = [CheckpointInfo.MetadataKey.scoreFit, .confidence].map(\.rawValue)
+        guard let key = keys.first(where: { info.metadata[$0] != nil }),
+            let json = info.metadata[key]
+        else { return nil }
+        guard let fit = ConfidenceModel(json: json) else {
+            throw CheckpointError(
+                file: info.file, kind: .damaged,
+                message: "metadata \(key): expected the numbers of a fit (docs/confidence.md), "
+                    + "found \(json.printable)")
+        }
+        return fit
     }
 
     /// The crop size the file was trained for, if it says so.
