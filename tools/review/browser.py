@@ -25,7 +25,6 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select
 
 MAL, MASKS, IMAGES, OUT = sys.argv[1:5]
-STROKES = int(sys.argv[5]) if len(sys.argv) > 5 else 200
 
 
 class Server:
@@ -157,6 +156,7 @@ check.failed = False
 
 
 def main():
+    strokes = int(sys.argv[5]) if len(sys.argv) > 5 else 200
     shutil.rmtree(OUT, ignore_errors=True)
     os.makedirs(OUT)
     masks = shutil.copy(MASKS, OUT + "/masks.json")
@@ -257,7 +257,7 @@ def main():
         scale, left, top, width, height = page.fitted()
         draw = random.Random(16)
         start = time.time()
-        for number in range(STROKES):
+        for number in range(strokes):
             page.key("e" if number % 3 == 2 else "p")
             size = draw.choice([1, 2, 3, 5, 9, 14])
             page.run("const b = document.getElementById('brush'); b.value = arguments[0]; b.dispatchEvent(new Event('input'))", size)
@@ -272,7 +272,7 @@ def main():
         y0, x0 = max(0, row), max(0, column)
         part = kept[y0:row + shown.shape[0], x0:column + shown.shape[1]]
         window[y0 - row:y0 - row + part.shape[0], x0 - column:x0 - column + part.shape[1]] = part
-        print(f"{STROKES} strokes in {time.time() - start:.0f} s: {shown.sum()} pixels seen, {window.sum()} kept, "
+        print(f"{strokes} strokes in {time.time() - start:.0f} s: {shown.sum()} pixels seen, {window.sum()} kept, "
               f"{(shown != window).sum()} differ")
         check("what is painted is what is kept", np.array_equal(shown, window))
         painted = page.text("facts").split(" ")[0]
@@ -384,4 +384,5 @@ def main():
     sys.exit(check.failed)
 
 
-main()
+if __name__ == "__main__":
+    main()
