@@ -15,15 +15,17 @@ package struct Attention {
     }
 
     /// - Parameter x: (B, N, C)
-    func callAsFunction(_ x: Tensor) -> Tensor {
-        let (batch, tokens, width) = (x.size(0), x.size(1), x.size(2))
+    func callAsFunction(_ x: Tensor) -> Tensor { proj(mixed(qkv(x))) }
+
+    /// What `qkv` gives, (B, N, 3C) → (B, N, C).
+    func mixed(_ all: Tensor) -> Tensor {
+        let (batch, tokens, width) = (all.size(0), all.size(1), all.size(2) / 3)
         // Unbound at once, whose backward pass is one copy; three selections would fill and add three.
-        let parts = qkv(x)  // (B, N, 3C)
-            .reshaped(batch, tokens, 3, headCount, width / headCount)
+        let parts =
+            all.reshaped(batch, tokens, 3, headCount, width / headCount)
             .permuted(2, 0, 3, 1, 4)  // (3, B, heads, N, D)
             .unbound(0)
-        let mixed = attention(parts[0], parts[1], parts[2])
-        return proj(joinedHeads(mixed))
+        return joinedHeads(attention(parts[0], parts[1], parts[2]))
     }
 }
 
@@ -80,6 +82,7 @@ package struct TransformerBlock {
 
     /// - Parameter factors: what drop path multiplies each branch by.
     func callAsFunction(consuming x: Tensor, _ factors: BranchFactors) -> Tensor {
+        if let result = int8(consuming: x) { return result }
         var attended = attn(norm1(x))
         attended = ls1?(attended) ?? attended
         if let factor = factors.attention { attended = attended * factor }
@@ -88,6 +91,18 @@ package struct TransformerBlock {
         changed = ls2?(changed) ?? changed
         if let factor = factors.mlp { changed = changed * factor }
         return sum(consuming: x, changed)
+    }
+
+    /// The block of a network in int8, whose norms, GELU and sums are one with what is before and after its
+    /// products; nil for any other.
+    private func int8(consuming x: Tensor) -> Tensor? {
+        guard let qkv = attn.qkv.int8, let proj = attn.proj.int8, let fc1 = mlp.fc1.int8,
+            let fc2 = mlp.fc2.int8
+        else { return nil }
+        let mixed = attn.mixed(qkv(ByteRows(x, normalizedBy: norm1)))
+        let x = proj.add(ByteRows(mixed), times: ls1?.gamma, consuming: x)
+        return fc2.add(
+            fc1.gelu(ByteRows(x, normalizedBy: norm2)), times: ls2?.gamma, consuming: x)
     }
 }
 

@@ -160,13 +160,14 @@ struct LabelCommand: AsyncParsableCommand {
         guard !OutputFile.isStream(output) else {
             throw ValidationError("--adapt keeps its work beside the output: give a file as --out")
         }
+        // What labels in int8 learns as without it.
+        let trained = ["device"] + (run.precision == "int8" ? [] : ["train.precision"])
         var options = ModelAdapter.Options()
         options.amount = amount
         options.checkpoint = checkpoint
         options.threads = run.threads
         options.settings =
-            run.settings("train").filter { ["device", "train.precision"].contains($0.key) }
-            + decodingSettings
+            run.settings("train").filter { trained.contains($0.key) } + decodingSettings
         options.input = input.options
         ThisProcess.prepare(idleThreadsSleep: false)
         StopSignal.install()

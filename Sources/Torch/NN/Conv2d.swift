@@ -1,10 +1,14 @@
 /// A convolution of (B, C, H, W) with a square kernel.
 package struct Conv2d {
-    package let weight: Tensor
+    /// (outputs, inputs / groups, kernel, kernel)
+    package var weight: Tensor { isHalved ? stored.to(.float32) : stored }
     package let bias: Tensor?
     package let stride: Int
     package let padding: Int
     package let groups: Int
+    private let stored: Tensor
+    /// Whether the weight is kept in float16 and used in float32.
+    private let isHalved: Bool
 
     /// How a fresh layer is filled.
     package enum Initialization: Sendable {
@@ -29,8 +33,12 @@ package struct Conv2d {
             case .uniform: (.uniform(inputs: inputs * area), .uniform(inputs: inputs * area))
             case .kaiming: (.kaimingNormal(outputs: sharedOutputs * area), .zeros)
             }
-        weight = scope.parameter(
+        let weight = scope.parameter(
             "weight", [outputs, inputs, kernel, kernel], forWeight, isFactor: true)
+        isHalved =
+            scope.store.roundsFactors && !weight.isPlaceholder
+            && weight.abs().amax().item() <= 65504
+        stored = isHalved ? weight.to(.float16) : weight
         bias = hasBias ? scope.parameter("bias", [outputs], forBias, isFactor: true) : nil
         self.stride = stride
         self.padding = padding
