@@ -6,9 +6,10 @@ package struct Conv2d {
     package let stride: Int
     package let padding: Int
     package let groups: Int
-    private let stored: Tensor
+    private var stored: Tensor
     /// Whether the weight is kept in float16 and used in float32.
-    private let isHalved: Bool
+    private var isHalved: Bool
+    private let recorded: RecordedPlace?
 
     /// How a fresh layer is filled.
     package enum Initialization: Sendable {
@@ -43,11 +44,28 @@ package struct Conv2d {
         self.stride = stride
         self.padding = padding
         self.groups = groups
+        recorded = RecordedPlace(scope)
     }
 
     /// - Parameter x: (B, inputs, H, W)
     package func callAsFunction(_ x: Tensor) -> Tensor {
-        conv2d(
+        recorded?.record(x.permuted(0, 2, 3, 1))
+        return conv2d(
             x, weight: weight, bias: bias, stride: stride, padding: padding, groups: groups)
+    }
+
+    /// The same with its weight as it is used, for several calls.
+    package func unpacked() -> Conv2d {
+        var result = self
+        (result.stored, result.isHalved) = (weight, false)
+        return result
+    }
+
+    /// By ``Winograd``, with ReLU.
+    ///
+    /// - Parameter x: (B, H, W, inputs)
+    package func winograd(_ x: Tensor) -> Tensor {
+        recorded?.record(x)
+        return Winograd.convolve(x, weight: weight, bias: bias, isReLU: true)
     }
 }

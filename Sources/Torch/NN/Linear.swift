@@ -5,6 +5,7 @@ package struct Linear {
     package let bias: Tensor?
     /// What stands for the weight in a store that keeps factors as int8.
     package let int8: Int8Weight?
+    private let recorded: RecordedPlace?
 
     /// How a fresh layer is filled.
     package enum Initialization: Sendable {
@@ -28,10 +29,12 @@ package struct Linear {
         int8 = scope.store.roundsFactors ? Int8Weight(weight, bias: bias) : nil
         self.weight = int8 == nil ? weight : .placeholder(weight.shape)
         self.bias = bias
+        recorded = RecordedPlace(scope)
     }
 
     /// - Parameter x: (…, inputs)
     package func callAsFunction(_ x: Tensor) -> Tensor {
-        int8.map { $0(ByteRows(x)) } ?? linear(x, weight: weight, bias: bias)
+        recorded?.record(x)
+        return int8.map { $0(ByteRows(x)) } ?? linear(x, weight: weight, bias: bias)
     }
 }

@@ -16,6 +16,9 @@ package final class ParameterStore {
     /// in float16.
     var roundsFactors: Bool { factors == .int8 }
 
+    /// What watches the inputs of layers that are made here.
+    let recorder: InputRecorder?
+
     private var names: Set<String> = []
     private var source: Source
     private var mismatch = ParameterMismatch()
@@ -33,6 +36,7 @@ package final class ParameterStore {
         source = .initializing(Generator(seed: seed))
         self.device = device
         factors = .float32
+        recorder = nil
     }
 
     /// A store that takes its parameters from `tensors`, as float32 on `device`, and its buffers.
@@ -41,11 +45,13 @@ package final class ParameterStore {
     ///   autocast its own type saves the rounding in every pass, to the same result. `.int8` is for inference
     ///   in host memory.
     package init(
-        loading tensors: [String: Tensor], device: Device = .cpu, factors: DType = .float32
+        loading tensors: [String: Tensor], device: Device = .cpu, factors: DType = .float32,
+        recorder: InputRecorder? = nil
     ) {
         source = .loading(tensors)
         self.device = device
         self.factors = factors
+        self.recorder = recorder
     }
 
     /// The scope whose names have no prefix.

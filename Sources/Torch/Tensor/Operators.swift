@@ -92,6 +92,7 @@ struct OperatorTable: Sendable {
     let relu = Op("relu")
     let reluInPlace = Op("relu_")
     let reshape = Op("reshape")
+    let round = Op("round")
     let scaledDotProductAttention = Op("scaled_dot_product_attention")
     let select = Op("select.int")
     let sigmoid = Op("sigmoid")
