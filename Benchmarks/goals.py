@@ -7,6 +7,8 @@ A goal is a largest value.
 STEP_RATIOS = {
     ("train", "tiny"): 0.75, ("train", "base"): 0.9, ("infer", "tiny"): 0.75, ("infer", "base"): 0.9,
     ("meanfield", "tiny"): 0.15}
+# Of the time of the fastest of ONNX Runtime and OpenVINO.
+RIVAL_RATIOS = {"fp32": 0.8, "int8": 0.9}
 # Of the memory of plain PyTorch.
 MEMORY_RATIO = 0.8
 # Milliseconds of one core, by item of data.py.

@@ -51,7 +51,7 @@ def run(o):
         print(f"4096 x 4096 product, float32, {threads} thread{'s' * (threads > 1)}: {rate:.0f} GFLOP/s")
     row = {"products_gflops": rates, "steps": [], "profiles": {}}
     for step in o.speed_rows:
-        if step["what"] not in ("train", "infer"):
+        if step["what"] not in ("train", "infer") or "precision" in step:
             continue
         count = flops.step if step["what"] == "train" else flops.forward
         work = count(step["arch"], step["crop"], step["batch"], convolution=0.25) / step["batch"]

@@ -1,4 +1,5 @@
-"""Speed of mal beside plain PyTorch, eager and compiled: a step of one, then a step of the other.
+"""Speed of mal beside plain PyTorch, eager and compiled, and beside ONNX Runtime and OpenVINO: a step of one, then a
+step of the other.
 
 The programs stay loaded and take turns (A B C, C B A, …), so that whatever else the machine does
 meets all. The ratio is the one of the medians; its spread is that of the pairs' ratios. Below 1
@@ -12,6 +13,7 @@ import tempfile
 import time
 
 import goals
+import rivals
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 # What is measured, a row of the table each: arguments that `bench` and `pytorch_baseline.py` share.
@@ -22,15 +24,20 @@ CASES = [
     {"what": "infer", "arch": "tiny", "crop": 512, "batch": 4},
     {"what": "infer", "arch": "small", "crop": 512, "batch": 4},
     {"what": "infer", "arch": "base", "crop": 512, "batch": 4},
+    {"what": "infer", "arch": "tiny", "crop": 512, "batch": 4, "precision": "int8"},
+    {"what": "infer", "arch": "small", "crop": 512, "batch": 4, "precision": "int8"},
     {"what": "meanfield", "arch": "tiny", "map": 128, "batch": 4},
 ]
 WARM = 2
 # OpenMP threads spin for a few milliseconds after their work; the other program waits that long.
 PAUSE = 0.02
 EAGER, COMPILED = "PyTorch", "compiled"
+SHOWN = {COMPILED: "  torch.compile"} | {name: "  " + name for name in rivals.RUNTIMES}
+# Sizes of network that rivals are measured with.
+RIVAL_ARCHS = ("tiny", "small")
 HEADER = (
-    f"{'':20}{'mal':>9}{'PyTorch':>9}{'':>8}{'half of the':>15}{'of the':>9}"
-    f"{'mal':>9}{'PyTorch':>9}\n"
+    f"{'':20}{'mal':>9}{'other':>9}{'':>8}{'half of the':>15}{'of the':>9}"
+    f"{'mal':>9}{'other':>9}\n"
     f"{'':20}{'s/crop':>9}{'s/crop':>9}{'ratio':>8}{'pairs':>15}{'fastest':>9}"
     f"{'peak MiB':>9}{'peak MiB':>9}{'ratio':>8}")
 
@@ -87,17 +94,17 @@ def has_torch(python):
 
 
 def options(case, threads):
-    named = [f"--{key}={value}" for key, value in case.items() if key != "what"]
+    named = [f"--{key}={value}" for key, value in case.items() if key not in ("what", "precision")]
     return [case["what"], *named, f"--threads={threads}", f"--warm={WARM}"]
 
 
 def measure(case, bench, baselines, threads, rounds):
-    """One row. `baselines`: name → command of what mal is compared with; one that dies is a reason in
-    the row."""
-    given = options(case, threads)
-    programs = {"mal": Program("mal", [bench, *given, "--paced"])}
+    """One row. `baselines`: name → command of what mal is compared with, all its arguments included; one that
+    dies is a reason in the row."""
+    int8 = ["--int8"] if case.get("precision") == "int8" else []
+    programs = {"mal": Program("mal", [bench, *options(case, threads), *int8, "--paced"])}
     for name, command in baselines.items():
-        programs[name] = Program(name, [*command, *given, "--device=cpu"])
+        programs[name] = Program(name, command)
     row = dict(case, threads=threads, rounds=rounds)
     times = {name: [] for name in programs}
     for turn in range(WARM + rounds):
@@ -139,41 +146,50 @@ def ratios(ours, theirs):
 def title(row):
     return (
         f"{row['what']} {row['map']}x{row['batch']}" if "map" in row
-        else f"{row['what']} {row['arch']} {row['crop']}x{row['batch']}")
+        else f"{row['what']} {row['arch']} {row['crop']}x{row['batch']} {row.get('precision', '')}".rstrip())
 
 
 def lines(row):
-    """A line for each baseline, or one for mal alone."""
+    """A line for each program that mal is measured beside, or one for mal alone."""
     ours, name = row["mal"], title(row)
-    if EAGER not in row:
+    others = [other for other in (EAGER, *SHOWN) if other in row]
+    if not others:
         yield f"{name:20}{ours['seconds_per_crop']:9.4f}{ours['peak_memory_mib']:50d}"
-    for baseline in (EAGER, COMPILED):
-        shown = name if baseline == EAGER else "  torch.compile"
-        theirs = row.get(baseline, {})
+    elif others[0] != EAGER:
+        yield name
+    for other in others:
+        shown = SHOWN.get(other, name)
+        theirs = row[other]
         if "failed" in theirs:
             yield f"{shown:20}does not run: {theirs['failed']}"
-        elif theirs:
-            pairs = theirs["pair_ratios"]
-            spread = f"{pairs['quarter']:.2f} to {pairs['three_quarters']:.2f}"
-            line = (
-                f"{shown:20}{ours['seconds_per_crop']:9.4f}{theirs['seconds_per_crop']:9.4f}"
-                f"{theirs['ratio']:8.3f}{spread:>15}{theirs['ratio_of_fastest']:9.3f}"
-                f"{ours['peak_memory_mib']:9d}{theirs['peak_memory_mib']:9d}"
-                f"{theirs['memory_ratio']:8.2f}")
-            if baseline == EAGER:
-                goal = goals.STEP_RATIOS.get((row["what"], row["arch"]))
-                line += (
-                    "  time: " + goals.verdict(f"{name}, time", theirs["ratio"], goal)
-                    + "; memory: " + goals.verdict(
-                        f"{name}, memory", theirs["memory_ratio"], goals.MEMORY_RATIO))
-            yield line
+            continue
+        pairs = theirs["pair_ratios"]
+        spread = f"{pairs['quarter']:.2f} to {pairs['three_quarters']:.2f}"
+        line = (
+            f"{shown:20}{ours['seconds_per_crop']:9.4f}{theirs['seconds_per_crop']:9.4f}"
+            f"{theirs['ratio']:8.3f}{spread:>15}{theirs['ratio_of_fastest']:9.3f}"
+            f"{ours['peak_memory_mib']:9d}{theirs['peak_memory_mib']:9d}"
+            f"{theirs['memory_ratio']:8.2f}")
+        if other == EAGER:
+            goal = goals.STEP_RATIOS.get((row["what"], row["arch"]))
+            line += (
+                "  time: " + goals.verdict(f"{name}, time", theirs["ratio"], goal)
+                + "; memory: " + goals.verdict(
+                    f"{name}, memory", theirs["memory_ratio"], goals.MEMORY_RATIO))
+        yield line
+    found = [row[other]["ratio"] for other in rivals.RUNTIMES if "ratio" in row.get(other, {})]
+    if found:
+        goal = goals.RIVAL_RATIOS[row.get("precision", "fp32")]
+        yield (
+            f"  of the fastest rival's time: {max(found):.3f}, "
+            + goals.verdict(f"{name}, of the fastest rival", max(found), goal))
 
 
 def baselines(o):
     """Name → command of the programs to compare with, and why there are not more."""
     if not has_torch(o.python):
         return {}, (
-            f"{o.python} cannot import torch, so mal is measured alone. To compare:\n"
+            f"{o.python} cannot import torch, so mal is not measured beside PyTorch. To compare:\n"
             "  python3 -m venv .venv && .venv/bin/pip install torch\n"
             "  PYTHON=.venv/bin/python make bench\n")
     script = [o.python, os.path.join(HERE, "paced_baseline.py")]
@@ -192,20 +208,33 @@ def run(o):
     found, reason = baselines(o)
     if reason:
         print(reason)
+    names, missing = rivals.there(o.python)
+    for line in missing:
+        print(line)
     print(f"A step of each kind, float32 on {o.threads} CPU threads, {o.rounds} turns")
     print(HEADER)
     rows = []
-    for case in CASES:
-        if (o.arch and case["arch"] not in o.arch) or (o.what and case["what"] not in o.what):
-            continue
-        # The mean field is not a network that could be compiled.
-        own = {
-            name: command for name, command in found.items()
-            if name != COMPILED or case["what"] != "meanfield"}
-        row = measure(case, o.bench, own, o.threads, o.rounds)
-        if reason and EAGER in row and case["what"] != "meanfield":
-            row[COMPILED] = {"failed": reason}
-        rows.append(row)
-        for line in lines(row):
-            print(line, flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        for case in CASES:
+            if (o.arch and case["arch"] not in o.arch) or (o.what and case["what"] not in o.what):
+                continue
+            row = measure(case, o.bench, others(o, case, found, names, folder), o.threads, o.rounds)
+            if reason and EAGER in row and case["what"] != "meanfield":
+                row[COMPILED] = {"failed": reason}
+            rows.append(row)
+            for line in lines(row):
+                print(line, flush=True)
     return rows
+
+
+def others(o, case, found, names, folder):
+    """Name → command of what mal is measured beside in one row."""
+    commands = {}
+    if "precision" not in case:
+        for name, command in found.items():
+            # The mean field is not a network that could be compiled.
+            if name != COMPILED or case["what"] != "meanfield":
+                commands[name] = [*command, *options(case, o.threads), "--device=cpu"]
+    if case["what"] == "infer" and case["arch"] in RIVAL_ARCHS:
+        commands |= rivals.commands(o, case, names, folder)
+    return commands

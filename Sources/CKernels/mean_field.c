@@ -27,9 +27,6 @@ struct cmf_field {
     float memory[];
 };
 
-INLINE vf choose(vi mask, vf yes, vf no) { return (vf)(((vi)yes & mask) | ((vi)no & ~mask)); }
-INLINE vf all(float x) { return (vf){0} + x; }
-
 // exp(x) for x ≤ 0; 0 where that would not be a normal number. The polynomial is Cephes' expf (Moshier).
 INLINE vf exponential(vf x) {
     vi small = x < -87.0F;

@@ -15,6 +15,8 @@ typedef float vfu __attribute__((vector_size(4 * LANES), aligned(4)));
 #define INLINE static inline __attribute__((always_inline))
 #define LOAD(p) (*(const vfu *)(p))
 #define STORE(p, v) (*(vfu *)(p) = (v))
+INLINE vf choose(vi mask, vf yes, vf no) { return (vf)(((vi)yes & mask) | ((vi)no & ~mask)); }
+INLINE vf all(float x) { return (vf){0} + x; }
 
 // A function's one body is compiled for the vectors that processors have: FOR_EACH_PROCESSOR(MAKE) calls
 // MAKE(suffix, attributes) for each, PICK(name) is the one for this processor.

@@ -114,6 +114,16 @@ IValue boxed(const ct_value &value, const c10::Argument &expected) {
         case CT_DEVICE:
             return IValue(c10::Device(
                 static_cast<c10::DeviceType>(value.i), static_cast<c10::DeviceIndex>(value.n)));
+        case CT_TEXT:
+            return IValue(std::string(static_cast<const char *>(value.p), value.n));
+        case CT_NO_ITEMS: {
+            const auto &type = withoutOptional(expected.real_type());
+            TORCH_CHECK(
+                type.kind() == c10::TypeKind::ListType, "argument '", expected.name(),
+                "' is not a list");
+            return IValue(
+                c10::impl::GenericList(static_cast<const c10::ListType &>(type).getElementType()));
+        }
         case CT_DEFAULT:
             break;
     }

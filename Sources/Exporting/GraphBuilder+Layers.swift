@@ -61,9 +61,7 @@ extension GraphBuilder {
 
     /// x (…, inputs) → (…, outputs)
     func linear(_ x: GraphValue, _ scope: String) -> GraphValue {
-        let product = node(
-            "MatMul", [factor(x, at: scope), factor(scope + ".weight", isTransposed: true)],
-            at: scope)
+        let product = node("MatMul", factors(x, of: scope, isTransposed: true), at: scope)
         return add(product, factor(scope + ".bias"), at: scope)
     }
 
@@ -73,7 +71,7 @@ extension GraphBuilder {
     ) -> GraphValue {
         let bias = has(scope + ".bias") ? [factor(scope + ".bias")] : []
         return node(
-            "Conv", [factor(x, at: scope), factor(scope + ".weight")] + bias, at: scope, nil,
+            "Conv", factors(x, of: scope) + bias, at: scope, nil,
             [
                 "kernel_shape": .ints([kernel, kernel]), "strides": .ints([stride, stride]),
                 "pads": .ints([padding, padding, padding, padding]), "group": .int(groups),

@@ -26,11 +26,14 @@ final class GraphBuilder {
     private var weightsUsed: Set<String> = []
     /// What products and convolutions compute in; all else is float32.
     private let factors: DType
+    /// What a step of int8 stands for in the input of a layer, by its scope.
+    private let steps: [String: Float]
 
     /// - Parameter weights: by parameter name, in float32.
-    init(weights: [String: Tensor], factors: DType) {
+    init(weights: [String: Tensor], factors: DType, steps: [String: Float] = [:]) {
         self.weights = weights
         self.factors = factors
+        self.steps = steps
     }
 
     // MARK: Values
@@ -62,6 +65,45 @@ final class GraphBuilder {
 
     /// As what products and convolutions take.
     func factor(_ x: GraphValue, at scope: String) -> GraphValue { cast(x, to: factors, at: scope) }
+
+    /// What goes into the product or convolution of a layer: its input and its weight, both rounded to int8 where the
+    /// layer computes in that. Runtimes join the rounding with the product.
+    func factors(
+        _ x: GraphValue, of scope: String, isTransposed: Bool = false
+    ) -> [GraphValue] {
+        guard let step = steps[scope] else {
+            return [
+                factor(x, at: scope), factor(scope + ".weight", isTransposed: isTransposed),
+            ]
+        }
+        let zero = constant("int8/0", .int8) { .zeros([], .int8) }
+        let size = constant(scope + ".step") { Tensor([step] as [Float], []) }
+        let rounded = node("QuantizeLinear", [x, size, zero], at: scope, .int8)
+        return [
+            node("DequantizeLinear", [rounded, size, zero], at: scope, .float32),
+            int8Weight(scope, isTransposed: isTransposed),
+        ]
+    }
+
+    /// A layer's weight, with a step for each output.
+    private func int8Weight(_ scope: String, isTransposed: Bool) -> GraphValue {
+        let name = scope + ".weight"
+        let weight = tensor(name)
+        let rows = weight.flattened(from: 1)
+        let steps = Tensor.maximum(
+            rows.abs().amax(1) / Double(Int8Layers.weightReach), .full([1], 1e-30))
+        let stored = isTransposed ? name + ONNXCheckpoint.transposedSuffix : name
+        let rounded = initializer(stored, .int8) {
+            let whole = (rows / steps.unsqueezed(1)).rounded().to(.int8)
+                .reshaped(weight.shape)
+            return isTransposed ? whole.transposed(0, 1).contiguous() : whole
+        }
+        let sizes = constant(name + ".steps") { steps }
+        let zeros = constant("int8/0/\(steps.count)", .int8) { .zeros([steps.count], .int8) }
+        return node(
+            "DequantizeLinear", [rounded, sizes, zeros], at: scope, .float32,
+            ["axis": .int(isTransposed ? 1 : 0)])
+    }
 
     func has(_ name: String) -> Bool { weights[name] != nil }
 

@@ -10,6 +10,10 @@ package import Torch
 /// ``StoredCheckpoint`` reads the network back.
 package struct ONNXFile {
     private let model: Mal_Onnx_Model
+    /// How many layers compute in int8.
+    package let int8Count: Int
+    /// Layers that would lose too much in int8, and stay in float32.
+    package let floatLayers: [String]
 
     /// The operators that it uses.
     package var operators: Set<String> { Set(model.graph.node.map(\.opType)) }
@@ -33,13 +37,14 @@ package struct ONNXFile {
 
     /// - Parameters:
     ///   - parameters: of one network by name, and its buffers, in float32.
+    ///   - recorder: what went into the network's layers, for int8.
     ///   - metadata: texts for the file.
     ///   - version: of this program.
     /// - Throws: `MaskModelError` for a crop size that does not fit, ``ExportError``.
     package init(
         _ configuration: MaskNetworkConfiguration,
-        parameters: [(name: String, tensor: Tensor)], metadata: [String: String],
-        version: String, _ settings: ONNXSettings
+        parameters: [(name: String, tensor: Tensor)], recorder: InputRecorder? = nil,
+        metadata: [String: String], version: String, _ settings: ONNXSettings
     ) throws {
         try configuration.validate(cropSize: settings.cropSize)
         let factors: DType = settings.precision == .fp16 ? .float16 : .float32
@@ -51,9 +56,16 @@ package struct ONNXFile {
                 guard largest <= 65504 else { throw ExportError.notHalf(name, Double(largest)) }
             }
         }
-        let builder = GraphBuilder(
-            weights: Dictionary(uniqueKeysWithValues: parameters.map { ($0.name, $0.tensor) }),
-            factors: factors)
+        var weights = Dictionary(uniqueKeysWithValues: parameters.map { ($0.name, $0.tensor) })
+        var steps: [String: Float] = [:]
+        if settings.precision == .int8, let recorder {
+            let layers = Int8Layers(configuration, weights: weights, recorder: recorder)
+            (weights, steps, floatLayers) = (layers.weights, layers.steps, layers.kept)
+        } else {
+            floatLayers = []
+        }
+        int8Count = steps.count
+        let builder = GraphBuilder(weights: weights, factors: factors, steps: steps)
         MaskGraph(builder: builder, configuration: configuration, settings: settings).build()
 
         var model = Mal_Onnx_Model()

@@ -3,6 +3,8 @@ public struct ONNXSettings: Sendable {
     /// What the network computes in.
     public enum Precision: String, Sendable, CaseIterable {
         case fp32, fp16
+        /// Needs to see what the network computes on photographs.
+        case int8
     }
 
     /// The type of the input `image`.

@@ -8,7 +8,7 @@ package struct MaskHead {
     /// The convolution before which the map is enlarged.
     package static let enlargedBefore = 3
 
-    let convs: [Conv2d]
+    private(set) var convs: [Conv2d]
     let scaleRatio: Double
 
     package init(_ scope: ParameterScope, inputs: Int, _ configuration: MaskHeadConfiguration) {
@@ -43,6 +43,13 @@ package struct MaskHead {
         return x
     }
 
+    /// The same with its weights as they are used, for several calls.
+    func unpacked() -> MaskHead {
+        var result = self
+        result.convs = convs.map { $0.unpacked() }
+        return result
+    }
+
     /// Whether the convolutions are done by Winograd's algorithm, in float32 under autocast too: it is the
     /// faster way there, except for processors whose bfloat16 is many times faster than their float32.
     func usesWinograd(for features: Tensor) -> Bool {
@@ -66,13 +73,6 @@ package struct MaskHead {
     private func winogradInput(_ map: Tensor, of index: Int) -> Tensor {
         guard index == Self.enlargedBefore else { return map }
         return resized(map.permuted(0, 3, 1, 2), by: scaleRatio).permuted(0, 2, 3, 1).contiguous()
-    }
-}
-
-extension Conv2d {
-    /// With ReLU; (n, H, W, channels).
-    fileprivate func winograd(_ input: Tensor) -> Tensor {
-        Winograd.convolve(input, weight: weight, bias: bias, isReLU: true)
     }
 }
 

@@ -24,15 +24,17 @@ package struct MaskNetwork {
     /// - Parameters:
     ///   - parameters: by key without `student.` or `teacher.`. The classification head that
     ///     published backbones carry (`backbone.head.*`) is ignored.
-    ///   - factors: as ``ParameterStore/init(loading:device:factors:)`` takes it.
+    ///   - factors: as ``ParameterStore/init(loading:device:factors:recorder:)`` takes it.
+    ///   - recorder: is told what goes into linear layers and convolutions.
     ///
     /// Throws ``TorchError/parameterMismatch(_:)`` that lists everything that does not fit.
     package init(
         _ configuration: MaskNetworkConfiguration, parameters: [String: Tensor],
-        device: Device = .cpu, factors: DType = .float32
+        device: Device = .cpu, factors: DType = .float32, recorder: InputRecorder? = nil
     ) throws(TorchError) {
         let used = parameters.filter { !Self.isIgnored($0.key) }
-        let store = ParameterStore(loading: used, device: device, factors: factors)
+        let store = ParameterStore(
+            loading: used, device: device, factors: factors, recorder: recorder)
         self.init(store.root, configuration)
         try store.finishLoading()
     }
@@ -80,7 +82,7 @@ package struct MaskNetwork {
         precondition(
             features.size(0) == areas.count, "\(areas.count) areas for \(features.shape)")
         let keys = roiHead(features)  // (B, K)
-        let head = head ?? maskHead.callAsFunction
+        let head = head ?? maskHead.unpacked().callAsFunction
         return configuration.adjustsScale
             ? bucketed(features, keys, areas, head) : plain(features, keys, head)
     }

@@ -80,6 +80,7 @@ package struct TransformerBlock {
 
     /// - Parameter factors: what drop path multiplies each branch by.
     func callAsFunction(consuming x: Tensor, _ factors: BranchFactors) -> Tensor {
+        if let result = int8(consuming: x) { return result }
         var attended = attn(norm1(x))
         attended = ls1?(attended) ?? attended
         if let factor = factors.attention { attended = attended * factor }
@@ -88,6 +89,18 @@ package struct TransformerBlock {
         changed = ls2?(changed) ?? changed
         if let factor = factors.mlp { changed = changed * factor }
         return sum(consuming: x, changed)
+    }
+
+    /// The block of a network in int8, whose norms, GELU and sums are one with what is before and after its
+    /// products; nil for any other.
+    private func int8(consuming x: Tensor) -> Tensor? {
+        guard let qkv = attn.qkv.int8, let proj = attn.proj.int8, let fc1 = mlp.fc1.int8,
+            let fc2 = mlp.fc2.int8
+        else { return nil }
+        let mixed = Attention.heads(qkv(ByteRows(x, normalizedBy: norm1)), attn.headCount)
+        let x = proj.add(ByteRows(mixed), times: ls1?.gamma, consuming: x)
+        return fc2.add(
+            fc1.gelu(ByteRows(x, normalizedBy: norm2)), times: ls2?.gamma, consuming: x)
     }
 }
 

@@ -24,12 +24,18 @@ package enum DeviceChoice: Sendable, Equatable {
 
 /// What a spec asks for: `auto` leaves it to the device.
 package enum PrecisionChoice: String, Sendable, CaseIterable {
-    case auto, fp32, bf16, fp16
+    case auto, fp32, bf16, fp16, int8
+
+    /// What can be trained in.
+    package enum Training: String, Sendable, CaseIterable {
+        case auto, fp32, bf16, fp16
+    }
 }
 
-/// What the network computes in. `bf16` and `fp16` are autocast: weights stay fp32.
+/// What the network computes in. `bf16` and `fp16` are autocast: weights stay fp32. `int8` is for inference on a
+/// CPU: the weights of linear layers are int8.
 package enum Arithmetic: String, Sendable {
-    case fp32, bf16, fp16
+    case fp32, bf16, fp16, int8
 }
 
 /// The devices of one command, as TAO names them.

@@ -24,7 +24,8 @@ package struct EvaluateSpec: Sendable, Equatable {
         resultsDir = reader.path(
             "results_dir", default: .null, "Folder of results instead of results_dir/evaluate.")
         batchSize = reader.int("batch_size", default: 3, in: 1...65536, "Objects in a batch.")
-        precision = reader.choice("precision", default: .auto, ours: true, precisionSummary)
+        precision = reader.choice(
+            "precision", default: .auto, ours: true, inferencePrecisionSummary)
         usesMixedModel = reader.flag(
             "use_mixed_model_test", default: false, usedBy: [.train, .evaluate],
             "Evaluate the mean of student and teacher; goes before use_teacher_test.")

@@ -31,7 +31,8 @@ package struct InferenceSpec: Sendable, Equatable {
         resultsDir = reader.path(
             "results_dir", default: .null, "Folder of results instead of results_dir/inference.")
         batchSize = reader.int("batch_size", default: 3, in: 1...65536, "Objects in a batch.")
-        precision = reader.choice("precision", default: .auto, ours: true, precisionSummary)
+        precision = reader.choice(
+            "precision", default: .auto, ours: true, inferencePrecisionSummary)
         annotationPath = reader.path(
             "ann_path", default: .text("/data/raw-data/annotations/instances_val2017.json"),
             mandatoryFor: [.inference], "COCO file with the boxes to label.")

@@ -153,7 +153,7 @@ extension Spec {
     ) -> Arithmetic {
         let choice =
             switch command {
-            case .train: train.precision
+            case .train: PrecisionChoice(rawValue: train.precision.rawValue) ?? .auto
             case .evaluate: evaluate.precision
             case .inference: inference.precision
             }
@@ -164,6 +164,7 @@ extension Spec {
         case .fp32: .fp32
         case .bf16: .bf16
         case .fp16: .fp16
+        case .int8: .int8
         }
     }
 }

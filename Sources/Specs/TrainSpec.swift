@@ -62,7 +62,7 @@ package struct TrainSpec: Sendable, Equatable {
     package let overlapsGradients: Bool
     package let useAMP: Bool
     let originOfAMP: SpecOrigin
-    package let precision: PrecisionChoice
+    package let precision: PrecisionChoice.Training
     package let pretrainedModelPath: String?
     package let optimizer: Optimizer
     package let optimizerMomentum: Double
@@ -325,6 +325,9 @@ package struct TrainSpec: Sendable, Equatable {
 
 let precisionSummary =
     "Arithmetic. auto: fp32 on the CPU; on a GPU bf16, or by train.use_amp if the spec has that key."
+
+let inferencePrecisionSummary =
+    precisionSummary + " int8: on a CPU, linear layers in 8 bits; faster, and less exact."
 
 extension TrainSpec {
     /// The learning rate of the optimizer: `lr` times devices times batch size (SPEC §7).

@@ -162,13 +162,14 @@ struct LabelCommand: AsyncParsableCommand {
     @MainActor
     private func adaptedCheckpoint(besides output: String) async throws -> String {
         guard let amount = adaptation.adapt else { return checkpoint }
+        // What labels in int8 learns as without it.
+        let trained = ["device"] + (run.precision == "int8" ? [] : ["train.precision"])
         var options = ModelAdapter.Options()
         options.amount = amount
         options.checkpoint = checkpoint
         options.threads = run.threads
         options.settings =
-            run.settings("train").filter { ["device", "train.precision"].contains($0.key) }
-            + decodingSettings
+            run.settings("train").filter { trained.contains($0.key) } + decodingSettings
         options.input = input.options
         ThisProcess.prepare(idleThreadsSleep: false)
         StopSignal.install()

@@ -9,7 +9,9 @@ struct RunOptions: ParsableArguments {
     var device: String?
 
     @Option(
-        help: "Arithmetic: fp32, bf16, fp16 or auto (fp32 on a CPU, bf16 on a GPU; docs/spec.md).")
+        help: ArgumentHelp(
+            "Arithmetic: fp32, bf16, fp16 or auto (fp32 on a CPU, bf16 on a GPU; docs/spec.md).",
+            discussion: "Labelling and evaluating on a CPU: int8 too, faster and less exact."))
     var precision: String?
 
     @Option(help: "Number of boxes that go through the network together.")

@@ -23,12 +23,13 @@ struct LabelResumeTests {
 
     func job(
         _ name: String, mode: JournalMode = .automatic, isStrict: Bool = false,
-        threads: Int? = nil, log: EventLog = EventLog()
+        threads: Int? = nil, precision: String = "fp32", log: EventLog = EventLog()
     ) throws -> LabelJob {
         try LabelJob(
             specPath: nil, overrides: [],
             settings: microSettings + [
                 SpecSetting("test", "inference.batch_size", .integer(2)),
+                SpecSetting("test", "inference.precision", .text(precision)),
                 SpecSetting("test", "inference.img_dir", .text(images)),
                 SpecSetting(
                     "test", "inference.label_dump_path", .text(folder.path + "/\(name).json")),
@@ -60,6 +61,24 @@ struct LabelResumeTests {
         _ = try await job("undisturbed-\(name)").run(shouldStop: { false })
         #expect(try output(name) == output("undisturbed-\(name)"))
         return (log, summary)
+    }
+
+    @Test("a run in int8 continues in int8 only, to the bytes of one without a stop")
+    func int8() async throws {
+        var asked = 0
+        await #expect(throws: LabelingError.self) {
+            try await job("a", precision: "int8").run(shouldStop: {
+                asked += 1
+                return asked > 5
+            })
+        }
+        let error = await #expect(throws: LabelingError.self) {
+            try await job("a").run(shouldStop: { false })
+        }
+        #expect(error?.description.contains("precision") == true, "\(String(describing: error))")
+        _ = try await job("a", precision: "int8").run(shouldStop: { false })
+        _ = try await job("b", precision: "int8").run(shouldStop: { false })
+        #expect(try output("a") == output("b"))
     }
 
     @Test("an image that appears makes other batches, and no box loses its mask or gets another's")

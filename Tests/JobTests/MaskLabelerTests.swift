@@ -71,6 +71,22 @@ struct MaskLabelerTests {
         }
     }
 
+    @Test("Masks in int8 are near those in float32")
+    func int8() async throws {
+        var options = MaskLabeler.Options(device: .cpu)
+        let float = try await MaskLabeler(model: .tiny, options: options)
+        options.precision = .int8
+        let int8 = try await MaskLabeler(model: .tiny, options: options)
+        for (path, boxes, _) in try boxes() {
+            let image = try Image(contentsOf: URL(fileURLWithPath: path))
+            let expected = try await float.masks(in: image, boxes: boxes)
+            let made = try await int8.masks(in: image, boxes: boxes)
+            for (mask, truth) in zip(made, expected) where truth.rle.area > 0 {
+                #expect(mask.rle.iou(with: truth.rle) > 0.9)
+            }
+        }
+    }
+
     @Test("Polygons fill to the mask; probabilities are there when asked for")
     func parts() async throws {
         var options = MaskLabeler.Options(device: .cpu)

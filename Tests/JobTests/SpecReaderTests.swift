@@ -61,6 +61,9 @@ import Testing
             "train:\n  precision: half", line: 2,
             "train.precision must be one of auto, fp32, bf16, fp16, is \"half\""),
         Wrong(
+            "train:\n  precision: int8", line: 2,
+            "train.precision must be one of auto, fp32, bf16, fp16, is \"int8\""),
+        Wrong(
             "train:\n  optim_betas: [0.9]", line: 2,
             "train.optim_betas must be a list of 2 numbers, is a list of 1"),
         Wrong(
@@ -155,7 +158,7 @@ import Testing
                 .init(
                     place: "train.yaml line 6",
                     message:
-                        "evaluate.precision must be one of auto, fp32, bf16, fp16, is \"fp64\""),
+                        "evaluate.precision must be one of auto, fp32, bf16, fp16, int8, is \"fp64\""),
                 .init(
                     place: "override train.wd=x", message: "must be a number",
                     isOfCommandLine: true),

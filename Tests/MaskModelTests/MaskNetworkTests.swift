@@ -75,6 +75,28 @@ import Torch
             tensor, fixtures[name], tolerance: 1e-4, name, sourceLocation: sourceLocation)
     }
 
+    @Test("a network in int8 gives logits near float32's, alone as in a batch")
+    func int8() throws {
+        let weights = tensors(
+            try tensorFixture("micro_vit_trained.safetensors"), below: "student.")
+        let batch = try tensorFixture("batch_c64_0.safetensors")
+        let image = try #require(batch["image"])
+        let areas = areas(try #require(batch["bbox"]))
+        let configuration = microConfiguration(.patchConv)
+        func logits(_ factors: DType, _ rows: Range<Int>) throws -> Tensor {
+            let network = try MaskNetwork(configuration, parameters: weights, factors: factors)
+            return withoutGradients {
+                network(image: image.narrowed(0, rows), areas: Array(areas[rows]))
+            }
+        }
+        let expected = try logits(.float32, areas.indices)
+        let made = try logits(.int8, areas.indices)
+        let difference = (made - expected).abs().mean().item() / expected.abs().mean().item()
+        #expect(difference > 0 && difference < 0.03)
+        let alone = try logits(.int8, 1..<2)
+        expectClose(alone, made.narrowed(0, 1..<2).contiguous(), tolerance: 1e-4)
+    }
+
     @Test("objects whose area is a bucket's end keep logits 0")
     func edge() throws {
         let fixtures = try tensorFixture("vit_tiny16_edge.safetensors")

@@ -101,6 +101,34 @@ import Torch
         }
     }
 
+    @Test("int8 rounds the layers that were seen, and is not read back", arguments: networks)
+    func int8(configuration: MaskNetworkConfiguration) throws {
+        let parameters = parameters(configuration)
+        let recorder = InputRecorder()
+        let network = try MaskNetwork(
+            configuration,
+            parameters: Dictionary(uniqueKeysWithValues: parameters.map { ($0.name, $0.tensor) }),
+            recorder: recorder)
+        var generator = Generator(seed: 4)
+        let image = Tensor.drawn([3, 3, 64, 64]) { generator.normal() }
+        withoutGradients { _ = network(image: image, areas: [500, 5000, 50_000]) }
+        var settings = ONNXSettings(cropSize: 64)
+        settings.precision = .int8
+        let file = try ONNXFile(
+            configuration, parameters: parameters, recorder: recorder,
+            metadata: ["precision": "int8"], version: "1", settings)
+        #expect(file.int8Count > 5)
+        #expect(file.operators.isSuperset(of: ["QuantizeLinear", "DequantizeLinear"]))
+        let bytes = try bytes(file)
+        #expect(try bytes.count < self.bytes(self.file(configuration)).count * 3 / 4)
+        #expect(
+            throws: CheckpointError(
+                file: "a.onnx", kind: .unsupported,
+                message: "is a model in int8, whose weights were rounded; take the one that it was "
+                    + "exported from")
+        ) { try StoredCheckpoint(bytes: bytes, name: "a.onnx") }
+    }
+
     @Test("crops that don't fit and weights that float16 can't hold are refused")
     func refused() throws {
         let network = microConfiguration(.patchConv)

@@ -8,14 +8,24 @@ struct Infer: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "The network and its thresholded masks.")
 
+    @Flag(help: "Linear layers in int8.")
+    var int8 = false
+
     @OptionGroup var options: NetworkOptions
     @OptionGroup var pacing: Pacing
 
     func run() throws { try options.run(measure) }
 
     private func measure(on device: Device) throws {
-        let network = MaskNetwork(
-            ParameterStore(seed: 0, device: device).root, try options.configuration)
+        let store = ParameterStore(seed: 0, device: device)
+        var network = MaskNetwork(store.root, try options.configuration)
+        if int8 {
+            network = try MaskNetwork(
+                try options.configuration,
+                parameters: Dictionary(
+                    uniqueKeysWithValues: store.tensors.map { ($0.name, $0.tensor) }),
+                factors: .int8)
+        }
         let sample = Sample(batch: options.batch, crop: options.crop, device: device)
         let seconds = pacing.medianSeconds {
             withoutGradients {

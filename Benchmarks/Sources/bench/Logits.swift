@@ -23,6 +23,9 @@ struct Logits: ParsableCommand {
     @Flag(help: "One size of map for all boxes (model.not_adjust_scale).")
     var plain = false
 
+    @Flag(help: "Linear layers in int8.")
+    var int8 = false
+
     @Flag(help: "Print seconds for all crops in batches of 8, the fastest of 5 turns.")
     var timed = false
 
@@ -33,7 +36,8 @@ struct Logits: ParsableCommand {
             backbone: try model.info.backboneConfiguration(headCount: heads))
         configuration.maskHead = model.info.maskHeadConfiguration ?? configuration.maskHead
         configuration.adjustsScale = !plain
-        let network = try model.network(.student, configuration, architecture: checkpoint)
+        let network = try model.network(
+            .student, configuration, architecture: checkpoint, factors: int8 ? .int8 : .float32)
         var tensors: [String: Tensor] = [:]
         for tensor in try StoredCheckpoint(path: crops).tensors {
             tensors[tensor.name] = tensor.tensor()

@@ -27,7 +27,9 @@ package final class MaskPredictor {
     /// Crops the network takes at once; halved when memory runs out.
     private var largestBatch = Int.max
 
-    /// - Parameter networks: one, or student and teacher for `.mixed`.
+    /// - Parameters:
+    ///   - networks: one, or student and teacher for `.mixed`.
+    ///   - arithmetic: as ``Runtime/arithmetic``.
     package init(
         networks: [MaskNetwork], source: MaskSource, device: Device, arithmetic: DType,
         flipTest: Bool,
@@ -36,7 +38,8 @@ package final class MaskPredictor {
         self.readsLate = readsLate
         self.networks = networks
         self.device = device
-        self.arithmetic = arithmetic
+        // A network in int8 does all but its products in float32.
+        self.arithmetic = arithmetic == .int8 ? .float32 : arithmetic
         self.flipTest = flipTest
         summary = source.rawValue + (flipTest ? ", flip" : "")
         self.repairsBucketBorders = repairsBucketBorders

@@ -132,7 +132,8 @@ package struct LabelingModel {
 
     package func network(_ role: MaskCheckpoint.Role, _ runtime: Runtime) throws -> MaskNetwork {
         // On a CPU some layers compute in float32 under autocast too.
-        let factors = runtime.device == .cpu ? .float32 : runtime.arithmetic
+        let factors =
+            runtime.device == .cpu && runtime.arithmetic != .int8 ? .float32 : runtime.arithmetic
         return try withRecoverableMemory {
             let (file, role) = try place(of: role)
             return try file.network(

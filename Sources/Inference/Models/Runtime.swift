@@ -6,11 +6,12 @@ package import Torch
 /// Device and arithmetic of a run, from its spec.
 package struct Runtime {
     package let device: Device
-    /// float32, or what autocast computes in.
+    /// float32, what autocast computes in, or int8 for products of weights in int8.
     package let arithmetic: DType
     /// Whether results are read while the next ones are computed.
     package let readsLate: Bool
 
+    /// - Throws: `TorchError`, and `LabelingError.wrongOption` where int8 can't be.
     /// - Parameters:
     ///   - isFromFile: whether somebody wrote a spec, which always names GPUs.
     ///   - followsTAO: whether TAO's own output is wanted.
@@ -52,7 +53,18 @@ package struct Runtime {
             case .fp32: .float32
             case .bf16: .bfloat16
             case .fp16: .float16
+            case .int8: .int8
             }
+        guard arithmetic == .int8 else { return }
+        guard device == .cpu else {
+            throw LabelingError.wrongOption(
+                "\(command.rawValue).precision: int8 computes on a CPU only; give --device cpu, or bf16")
+        }
+        guard Int8Weight.isThere else {
+            throw LabelingError.wrongOption(
+                "\(command.rawValue).precision: int8 needs oneDNN's products, which libtorch "
+                    + "\(Libtorch.version) here does not have")
+        }
     }
 }
 

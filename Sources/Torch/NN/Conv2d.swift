@@ -1,10 +1,15 @@
 /// A convolution of (B, C, H, W) with a square kernel.
 package struct Conv2d {
-    package let weight: Tensor
+    /// (outputs, inputs / groups, kernel, kernel)
+    package var weight: Tensor { isHalved ? stored.to(.float32) : stored }
     package let bias: Tensor?
     package let stride: Int
     package let padding: Int
     package let groups: Int
+    private var stored: Tensor
+    /// Whether the weight is kept in float16 and used in float32.
+    private var isHalved: Bool
+    private let recorded: RecordedPlace?
 
     /// How a fresh layer is filled.
     package enum Initialization: Sendable {
@@ -29,17 +34,38 @@ package struct Conv2d {
             case .uniform: (.uniform(inputs: inputs * area), .uniform(inputs: inputs * area))
             case .kaiming: (.kaimingNormal(outputs: sharedOutputs * area), .zeros)
             }
-        weight = scope.parameter(
+        let weight = scope.parameter(
             "weight", [outputs, inputs, kernel, kernel], forWeight, isFactor: true)
+        isHalved =
+            scope.store.roundsFactors && !weight.isPlaceholder
+            && weight.abs().amax().item() <= 65504
+        stored = isHalved ? weight.to(.float16) : weight
         bias = hasBias ? scope.parameter("bias", [outputs], forBias, isFactor: true) : nil
         self.stride = stride
         self.padding = padding
         self.groups = groups
+        recorded = RecordedPlace(scope)
     }
 
     /// - Parameter x: (B, inputs, H, W)
     package func callAsFunction(_ x: Tensor) -> Tensor {
-        conv2d(
+        recorded?.record(x.permuted(0, 2, 3, 1))
+        return conv2d(
             x, weight: weight, bias: bias, stride: stride, padding: padding, groups: groups)
+    }
+
+    /// The same with its weight as it is used, for several calls.
+    package func unpacked() -> Conv2d {
+        var result = self
+        (result.stored, result.isHalved) = (weight, false)
+        return result
+    }
+
+    /// By ``Winograd``, with ReLU.
+    ///
+    /// - Parameter x: (B, H, W, inputs)
+    package func winograd(_ x: Tensor) -> Tensor {
+        recorded?.record(x)
+        return Winograd.convolve(x, weight: weight, bias: bias, isReLU: true)
     }
 }

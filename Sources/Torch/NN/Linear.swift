@@ -1,7 +1,11 @@
 /// y = x·wᵀ + b over the last dimension.
 package struct Linear {
+    /// (outputs, inputs); where there is ``int8``, only the shape.
     package let weight: Tensor
     package let bias: Tensor?
+    /// What stands for the weight in a store that keeps factors as int8.
+    package let int8: Int8Weight?
+    private let recorded: RecordedPlace?
 
     /// How a fresh layer is filled.
     package enum Initialization: Sendable {
@@ -20,10 +24,17 @@ package struct Linear {
             case .transformer: (.truncatedNormal(standardDeviation: 0.02), .zeros)
             case .uniform: (.uniform(inputs: inputs), .uniform(inputs: inputs))
             }
-        weight = scope.parameter("weight", [outputs, inputs], forWeight, isFactor: true)
-        bias = hasBias ? scope.parameter("bias", [outputs], forBias, isFactor: true) : nil
+        let weight = scope.parameter("weight", [outputs, inputs], forWeight, isFactor: true)
+        let bias = hasBias ? scope.parameter("bias", [outputs], forBias, isFactor: true) : nil
+        int8 = scope.store.roundsFactors ? Int8Weight(weight, bias: bias) : nil
+        self.weight = int8 == nil ? weight : .placeholder(weight.shape)
+        self.bias = bias
+        recorded = RecordedPlace(scope)
     }
 
     /// - Parameter x: (…, inputs)
-    package func callAsFunction(_ x: Tensor) -> Tensor { linear(x, weight: weight, bias: bias) }
+    package func callAsFunction(_ x: Tensor) -> Tensor {
+        recorded?.record(x)
+        return int8.map { $0(ByteRows(x)) } ?? linear(x, weight: weight, bias: bias)
+    }
 }

@@ -12,6 +12,12 @@ package final class ParameterStore {
     package let device: Device
     /// What the factors of products and convolutions are kept as.
     private let factors: DType
+    /// Whether linear layers make int8 of their factors, which they get in float32, and convolutions keep theirs
+    /// in float16.
+    var roundsFactors: Bool { factors == .int8 }
+
+    /// What watches the inputs of layers that are made here.
+    let recorder: InputRecorder?
 
     private var names: Set<String> = []
     private var source: Source
@@ -30,18 +36,22 @@ package final class ParameterStore {
         source = .initializing(Generator(seed: seed))
         self.device = device
         factors = .float32
+        recorder = nil
     }
 
     /// A store that takes its parameters from `tensors`, as float32 on `device`, and its buffers.
     ///
     /// - Parameter factors: what weights of linear layers and convolutions are kept as. For inference under
-    ///   autocast its own type saves the rounding in every pass, to the same result.
+    ///   autocast its own type saves the rounding in every pass, to the same result. `.int8` is for inference
+    ///   in host memory.
     package init(
-        loading tensors: [String: Tensor], device: Device = .cpu, factors: DType = .float32
+        loading tensors: [String: Tensor], device: Device = .cpu, factors: DType = .float32,
+        recorder: InputRecorder? = nil
     ) {
         source = .loading(tensors)
         self.device = device
         self.factors = factors
+        self.recorder = recorder
     }
 
     /// The scope whose names have no prefix.
@@ -64,7 +74,8 @@ package final class ParameterStore {
     fileprivate func parameter(
         _ name: String, _ shape: [Int], _ initializer: Initializer, isFactor: Bool
     ) -> Tensor {
-        let tensor = made(name, shape, initializer, isFactor ? factors : .float32)
+        let tensor = made(
+            name, shape, initializer, isFactor && !roundsFactors ? factors : .float32)
         parameters.append((name, tensor))
         return tensor
     }

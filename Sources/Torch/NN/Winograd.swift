@@ -1,6 +1,5 @@
 import CKernels
 import CTorch
-import Dispatch
 
 // B batch, H × W pixels, C input channels, K output channels.
 
@@ -133,43 +132,6 @@ package enum Winograd {
                 }
             }
         }
-    }
-}
-
-/// Memory that threads use in different places.
-private struct Shared<Pointer>: @unchecked Sendable {
-    let start: Pointer
-
-    init(_ start: Pointer) { self.start = start }
-}
-
-private func inParallel(_ tiles: Range<Int64>, _ body: @Sendable (Range<Int64>) -> Void) {
-    let threads = Int64(min(Libtorch.threadCount, tiles.count))
-    DispatchQueue.concurrentPerform(iterations: Int(threads)) { thread in
-        let (thread, count) = (Int64(thread), Int64(tiles.count))
-        body(
-            tiles.lowerBound + count * thread / threads..<tiles.lowerBound + count * (thread + 1)
-                / threads)
-    }
-}
-
-/// The elements of tensors in host memory; nil for placeholders of ``withRecoverableMemory(_:)``.
-private func withFloats<Result>(
-    _ tensor: Tensor, _ body: (UnsafePointer<Float>?) throws -> Result
-) rethrows -> Result {
-    try tensor.withBytes { bytes in
-        try body(
-            bytes.count == tensor.count * 4 ? bytes.bindMemory(to: Float.self).baseAddress : nil)
-    }
-}
-
-private func withFloats<Result>(
-    _ first: Tensor, _ second: Tensor?,
-    _ body: (UnsafePointer<Float>?, UnsafePointer<Float>?) throws -> Result
-) rethrows -> Result {
-    try withFloats(first) { first in
-        guard let second else { return try body(first, nil) }
-        return try withFloats(second) { try body(first, $0) }
     }
 }
 

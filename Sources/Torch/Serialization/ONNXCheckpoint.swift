@@ -52,6 +52,11 @@ package struct ONNXCheckpoint {
                 "is an ONNX file of another program (\(producer.printable)); of ONNX only what "
                     + "`mal export` wrote is read")
         }
+        guard texts["precision"] != "int8" else {
+            throw file.failure(
+                .unsupported,
+                "is a model in int8, whose weights were rounded; take the one that it was exported from")
+        }
         var tensors: [StoredTensor] = []
         for range in graphs {
             var graph = WireFields(file, range)

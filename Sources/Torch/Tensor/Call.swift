@@ -16,6 +16,9 @@ enum Argument {
     case dtype(DType)
     case device(Device)
     case memoryFormat(MemoryFormat)
+    case text(StaticString)
+    /// A list without items, of any type.
+    case noItems
 }
 
 /// The order of a (B, C, H, W) tensor's elements in memory, numbered as libtorch's `MemoryFormat`.
@@ -168,6 +171,8 @@ extension ct_value {
                 lists.doubles.initialize(to: value)
                 lists.doubles += 1
             }
+        case .text(let value): self.init(CT_TEXT, value.utf8Start, value.utf8CodeUnitCount)
+        case .noItems: tag = CT_NO_ITEMS
         case .tensors(let values):
             self.init(CT_TENSORS, lists.tensors, values.count)
             for value in values {

@@ -2,7 +2,7 @@ import CTorch
 
 /// An operator of libtorch's dispatcher, looked up by name.
 struct Op: Sendable {
-    /// The name below `aten::`, and after a dot its overload.
+    /// The name, below `aten::` unless it says another name space, and after a dot its overload.
     let name: String
     /// Nil when this libtorch has no such operator.
     nonisolated(unsafe) let handle: ct_op?
@@ -11,7 +11,9 @@ struct Op: Sendable {
         self.name = name
         let parts = name.split(separator: ".", maxSplits: 1)
         var found: ct_op?
-        let status = ct_find("aten::" + parts[0], parts.count > 1 ? String(parts[1]) : "", &found)
+        let status = ct_find(
+            name.contains("::") ? String(parts[0]) : "aten::" + parts[0],
+            parts.count > 1 ? String(parts[1]) : "", &found)
         handle = status == CT_OK ? found : nil
     }
 }
@@ -81,15 +83,18 @@ struct OperatorTable: Sendable {
     let mulInPlace = Op("mul_.Tensor")
     let mulInto = Op("mul.out")
     let mulScalar = Op("mul.Scalar")
+    let multiplyInt8 = Op("onednn::qlinear_pointwise")
     let narrow = Op("narrow")
     let neg = Op("neg")
     let norm = Op("linalg_vector_norm")
     let ones = Op("ones")
+    let packInt8 = Op("onednn::qlinear_prepack")
     let permute = Op("permute")
     let pow = Op("pow.Tensor_Scalar")
     let relu = Op("relu")
     let reluInPlace = Op("relu_")
     let reshape = Op("reshape")
+    let round = Op("round")
     let scaledDotProductAttention = Op("scaled_dot_product_attention")
     let select = Op("select.int")
     let sigmoid = Op("sigmoid")

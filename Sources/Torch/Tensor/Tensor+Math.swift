@@ -52,6 +52,8 @@ extension Tensor {
     package func abs() -> Tensor { call(ops.abs, .tensor(self)) }
     package func exp() -> Tensor { call(ops.exp, .tensor(self)) }
     package func log() -> Tensor { call(ops.log, .tensor(self)) }
+    /// To the nearest whole number.
+    package func rounded() -> Tensor { call(ops.round, .tensor(self)) }
     package func sqrt() -> Tensor { call(ops.sqrt, .tensor(self)) }
     package func squared() -> Tensor { call(ops.pow, .tensor(self), .double(2)) }
     package func sigmoid() -> Tensor { call(ops.sigmoid, .tensor(self)) }
