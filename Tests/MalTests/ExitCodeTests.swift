@@ -41,7 +41,10 @@ extension CommandLineTests {
             (["label", "--out", "voc:"], "--out voc: has no path after the colon"),
             (["label", "--tolerance", "5000"], "--tolerance must be 0 to 1000 pixels, is 5000.0"),
             (["convert", "--to", "tiff"], "--to tiff: expected one of coco, coco-rle, "),
-            (["convert", "--to", "yoloseg"], "--to yoloseg: did you mean yolo-seg? expected one of"),
+            (
+                ["convert", "--to", "yoloseg"],
+                "--to yoloseg: did you mean yolo-seg? expected one of"
+            ),
             (["label", "--out", "-"], "--out -: give a file, its journal"),
             (["convert"], "x: --to is needed, one of coco, "),
             (["semantic", "--overlap", "big"], "--overlap must be area or score, is big"),

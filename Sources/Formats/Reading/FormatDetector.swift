@@ -96,7 +96,9 @@ enum FormatDetector {
             throw unknown(file.path, found: "\(TextFields.shown(file.head.prefix(24)))")
         }
         if !text.isEmpty { return YOLOFormat.boxes }
-        throw unknown(path, found: "a folder without .xml, .json and .txt files: name the file with the boxes")
+        throw unknown(
+            path, found: "a folder without .xml, .json and .txt files: name the file with the boxes"
+        )
     }
 
     private static func unknown(
@@ -107,6 +109,7 @@ enum FormatDetector {
             path: path,
             reason: "expected annotations in a known format, found \(found)"
                 + (near.isEmpty ? "" : "; closest: " + near.joined(separator: ", "))
-                + "; --format says which (" + AnnotationFormat.names().joined(separator: ", ") + ")")
+                + "; --format says which (" + AnnotationFormat.names().joined(separator: ", ") + ")"
+        )
     }
 }
