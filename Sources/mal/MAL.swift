@@ -1,5 +1,6 @@
 import ArgumentParser
 import CProgram
+import Files
 import Foundation
 import Inference
 import Serving

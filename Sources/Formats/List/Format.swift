@@ -1,4 +1,5 @@
 package import Annotations
+import Files
 
 /// A format in which boxes and masks come and go: what it is told by, what reads and what writes it.
 ///
