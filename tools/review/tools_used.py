@@ -207,7 +207,7 @@ def main():
             driver.save_screenshot(f"{OUT}/{name}-after.png")
             after = iou(person.mask(told if isinstance(told, str) and told.startswith("n") else None), target)
             print(f"| {name} | {identities[place] if place < len(identities) else 'copy'} | {before:.3f} → {after:.3f} | "
-                  f"{person.steps} | {person.seconds:.1f} | {told or ''} |", flush=True)
+                  f"{person.steps} | {person.seconds:.1f} | {told if isinstance(told, str) else ''} |", flush=True)
         except Exception as error:
             print(f"WRONG {name}: {type(error).__name__} {str(error)[:200]}", flush=True)
 
