@@ -20,7 +20,6 @@ package struct LabelRequest: Sendable {
     package var overlaysDirectory: String?
     package var checkpointPath: String
     package var source = MaskSource.student
-    package var flipTest = false
     package var cropSize: Int
     /// `test_margin_rate[0]`.
     package var marginRate = 0.6
@@ -82,7 +81,7 @@ package struct LabelRequest: Sendable {
         print.add("images folder", imagesDirectory)
         print.add("checkpoint", hex(try ContentHash.hash(file: checkpointPath)))
         print.add("model", modelDescription)
-        print.add("networks", "\(source.rawValue)\(flipTest ? ", flip" : "")")
+        print.add("networks", source.rawValue)
         print.add("crop size", cropSize)
         if let adaptiveCrop { print.add("adaptive crop", adaptiveCrop) }
         print.add("margin rate", marginRate)

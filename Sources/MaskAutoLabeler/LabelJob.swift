@@ -106,7 +106,6 @@ public struct LabelJob {
         request.featuresPath = options.featuresPath
         request.marginRate = network.marginRate
         request.style = style
-        request.flipTest = network.flipTest
         request.measuresIoU = inference.loadsMasks
         request.decoding = spec.dataset.decoding
         request.journalMode = options.journalMode

@@ -14,7 +14,6 @@ struct LabelNetwork {
     let thresholds: [Float]
     let batchSize: Int
     let marginRate: Double
-    let flipTest: Bool
     let repairsBucketBorders: Bool
     /// Nil leaves masks as the network gives them.
     let cleanup: MaskCleanup?
@@ -38,22 +37,14 @@ struct LabelNetwork {
         model = try LabelingModel(
             checkpoint: inference.checkpoint ?? ModelFiles.defaultName, spec: spec.model,
             onEvent: onEvent)
-        var (cropSize, thresholds) = model.settings(
+        let (cropSize, thresholds) = model.settings(
             of: spec, isFromFile: isFromFile, onEvent: onEvent)
         let stride = model.configuration.backbone.tokenStride
-        let isBest = inference.quality == .best
-        // A file may say anything; what is too large is refused below.
-        if !isFromFile, isBest, !spec.isSet("dataset.crop_size"), let size = model.cropSize,
-            size < 1 << 20
-        {
-            cropSize = size * 3 / 2 / stride * stride
-        }
         try model.check(cropSize: cropSize, of: spec.dataset)
         self.cropSize = cropSize
         self.thresholds = thresholds
         batchSize = spec.batchSize(for: .inference)
         marginRate = spec.train.testMarginRate
-        flipTest = isBest
         // A spec is TAO's until it says otherwise.
         let isOurs = !isFromFile && style == .lossless
         repairsBucketBorders = isOurs
@@ -73,7 +64,7 @@ struct LabelNetwork {
             networks: [
                 try Libtorch.withThreads(threads) { try model.network(.student, runtime) }
             ], source: .student, device: runtime.device, arithmetic: runtime.arithmetic,
-            flipTest: flipTest, repairsBucketBorders: repairsBucketBorders,
+            flipTest: false, repairsBucketBorders: repairsBucketBorders,
             readsLate: runtime.readsLate)
     }
 }

@@ -47,16 +47,9 @@ public final class MaskLabeler: Sendable {
             case int8
         }
 
-        public enum Quality: String, Sendable {
-            case standard
-            /// Larger crops, mirrored too: finer, about six times as long.
-            case best
-        }
-
         /// `auto` takes a GPU where there is one.
         public var device = Device.auto
         public var precision = Precision.auto
-        public var quality = Quality.standard
         /// Side of the network's input in pixels; nil is what the model was trained for.
         public var cropSize: Int?
         /// Probability from which a pixel is the object's, above 0 and below 1; nil is what suits the model.
@@ -70,9 +63,8 @@ public final class MaskLabeler: Sendable {
         /// Whether masks come with the network's probabilities.
         public var keepsProbabilities = false
 
-        public init(device: Device = .auto, quality: Quality = .standard) {
+        public init(device: Device = .auto) {
             self.device = device
-            self.quality = quality
         }
 
         /// The spec keys that stand for them.
@@ -80,7 +72,6 @@ public final class MaskLabeler: Sendable {
             var settings = [
                 SpecSetting("device", "device", .text(device.rawValue)),
                 SpecSetting("precision", "inference.precision", .text(precision.rawValue)),
-                SpecSetting("quality", "inference.quality", .text(quality.rawValue)),
                 SpecSetting("cleansUp", "inference.cleanup", .flag(cleansUp)),
                 SpecSetting("batchSize", "inference.batch_size", .integer(batchSize)),
             ]

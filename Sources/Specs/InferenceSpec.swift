@@ -16,11 +16,6 @@ package struct InferenceSpec: Sendable, Equatable {
     package let loadsMasks: Bool
     package let cleansUp: Bool
     package let writesScores: Bool
-    package let quality: Quality
-
-    package enum Quality: String, Sendable, CaseIterable {
-        case standard, best
-    }
 
     init(_ reader: SpecReader) {
         gpus = GPUSpec(reader)
@@ -54,9 +49,5 @@ package struct InferenceSpec: Sendable, Equatable {
         writesScores = reader.flag(
             "score", default: false, ours: true,
             "Write each mask's estimated IoU; `mal label` does unless this is set to false.")
-        quality = reader.choice(
-            "quality", default: .standard, ours: true,
-            "best: the mean with the mirrored crop, and in `mal label` crops half as large again "
-                + "unless dataset.crop_size is set. It takes about six times as long.")
     }
 }

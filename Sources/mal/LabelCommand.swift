@@ -60,9 +60,6 @@ struct LabelCommand: AsyncParsableCommand {
             discussion: "tiny is faster, default has better masks."))
     var checkpoint = "default"
 
-    @Option(help: "Quality of the masks: standard, or best (finer, about six times as long).")
-    var quality: String?
-
     @Option(help: "Refuse images with more pixels than this.")
     var maxPixels: Int?
 
@@ -128,9 +125,6 @@ struct LabelCommand: AsyncParsableCommand {
             SpecSetting("--out", "inference.results_dir", .text(".")),
         ]
         settings += decodingSettings
-        if let quality {
-            settings.append(SpecSetting("--quality", "inference.quality", .text(quality)))
-        }
         try await label(
             specPath: nil, overrides: overrides, settings: settings, run: run, output: output,
             input: input.options, targets: others,

@@ -99,9 +99,6 @@ struct ModelOptions: ParsableArguments {
     @Option(help: "Where to compute: auto (a GPU if there is one), cpu or cuda.")
     var device = "auto"
 
-    @Option(help: "Quality of the masks: standard, or best (finer, about six times as long).")
-    var quality = "standard"
-
     @Option(help: "Number of boxes that go through the network together.")
     var batchSize = 8
 
@@ -114,10 +111,7 @@ struct ModelOptions: ParsableArguments {
         guard let device = MaskLabeler.Options.Device(rawValue: device) else {
             throw ValidationError("--device must be auto, cpu or cuda, is \(device)")
         }
-        guard let quality = MaskLabeler.Options.Quality(rawValue: quality) else {
-            throw ValidationError("--quality must be standard or best, is \(quality)")
-        }
-        var options = MaskLabeler.Options(device: device, quality: quality)
+        var options = MaskLabeler.Options(device: device)
         options.batchSize = batchSize
         options.threads = threads
         return options

@@ -98,7 +98,6 @@ struct NonFiniteTests {
         settings += [
             SpecSetting("test", "inference.label_dump_path", .text(folder.path + "/out.json")),
             SpecSetting("test", "inference.checkpoint", .text(path)),
-            SpecSetting("test", "inference.quality", .text("best")),
         ]
         #expect(throws: MaskModelError.self) {
             try LabelJob(

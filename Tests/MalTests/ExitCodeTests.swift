@@ -11,10 +11,6 @@ extension CommandLineTests {
     @Test(
         "An option that is wrong by itself ends with 64",
         arguments: [
-            (
-                ["label", "--quality", "bst"],
-                "--quality: must be one of standard, best, is \"bst\""
-            ),
             (["label", "--device", "gpu"], "--device: must be auto, cpu or cuda:N, is \"gpu\""),
             (["label", "--max-pixels", "0"], "--max-pixels: must be 1 or more, is 0"),
             (["label", "--batch-size", "0"], "--batch-size: must be 1 or more, is 0"),
@@ -99,7 +95,7 @@ extension CommandLineTests {
     func wrongFile() throws {
         let folder = try temporaryFolder()
         defer { try? FileManager.default.removeItem(atPath: folder) }
-        for line in ["inference: {quality: bst}", "dataset: {crop_size: 225}"] {
+        for line in ["inference: {precision: bst}", "dataset: {crop_size: 225}"] {
             let spec = """
                 device: cpu
                 model: {num_heads: 3}
@@ -120,7 +116,7 @@ extension CommandLineTests {
     func wrongLaunch() throws {
         let result = try mal(
             "launch", "--processes", "2", "--max-restarts", "3", "--", "label", "photos", "--boxes",
-            "boxes.json", "--out", "masks.json", "--quality", "bst")
+            "boxes.json", "--out", "masks.json", "--precision", "bst")
         #expect(result.code == 64)
         #expect(!result.errors.contains("starting over"))
     }

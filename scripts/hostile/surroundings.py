@@ -115,7 +115,7 @@ def cases(settings):
         def weights(sandbox, values=values):
             sandbox.write("boxes.json", BASE)
             sandbox.write("m.safetensors", changed_model(settings["checkpoint"], **values))
-            return [*LABEL, "--checkpoint", "m.safetensors", "--quality", "best"]
+            return [*LABEL, "--checkpoint", "m.safetensors"]
         yield Case("model file: " + name, "error", weights)
     yield Case("model file: a weight of 60000", "any", lambda s: (
         s.write("boxes.json", BASE), s.write("m.safetensors", changed_model(settings["checkpoint"], value=60000.0)),
