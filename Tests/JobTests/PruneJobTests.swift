@@ -90,7 +90,7 @@ struct PruneJobTests {
             ], threads: 1, onEvent: { _ in }
         ).run(shouldStop: { false })
         #expect(measured.text.contains("instance mIoU"))
-        _ = try ExportJob(
+        _ = try await ExportJob(
             checkpoint: output, output: folder.path + "/small.onnx", onEvent: { _ in }
         ).run()
         let scenes = try SyntheticScenes(in: folder)
