@@ -61,7 +61,7 @@ struct Int8Tests {
             var numbers = x.floats()
             numbers[40] = value
             let made = int8(Tensor(numbers, [3, 32])).floats()
-            #expect(made[16..<32].allSatisfy(\.isNaN))
+            #expect(made[16..<32].allSatisfy { $0.isNaN })
             #expect(made[..<16] == expected[..<16] && made[32...] == expected[32...])
         }
         #expect(int8(.zeros([1, 32])).isFinite)
