@@ -49,10 +49,12 @@ def model(o, arch, crop, precision, folder):
     weights = os.path.join(folder, f"{arch}.safetensors")
     if not os.path.exists(weights):
         write_weights(arch, weights)
-    calibration = ["--calibrate", os.path.join(ROOT, "Demo/images"), "--boxes", os.path.join(ROOT, "Demo/boxes.json")]
+    calibration = [
+        "--calibrate", os.path.join(ROOT, "Demo/images"), "--boxes", os.path.join(ROOT, "Demo/boxes.json"),
+        "--calibration-boxes=8"]
     subprocess.run(
-        [o.mal, "export", path, "--quiet", "--checkpoint", weights, f"--crop-size={crop}", f"--precision={precision}",
-         *(calibration if precision == "int8" else [])], check=True)
+        [o.mal, "export", path, "--quiet", "--checkpoint", weights, f"--crop-size={crop}",
+         f"--precision={precision}", *(calibration if precision == "int8" else [])], check=True)
     return path
 
 
