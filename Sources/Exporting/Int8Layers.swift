@@ -73,7 +73,8 @@ struct Int8Layers {
         }
         let sizes = Tensor.maximum(input.largest, input.least * -1)
         // A channel that is always 0 stays as it is.
-        let share = Tensor.maximum(sizes, .full([1], 1e-6))
+        let share =
+            Tensor.maximum(sizes, .full([1], 1e-6))
             / Tensor.maximum(weight.abs().amax(0), .full([1], 1e-6))
         let factors = share.sqrt()
         weights[layer + ".weight"] = weight * factors

@@ -185,7 +185,8 @@ public struct ExportJob {
         let network = try withRecoverableMemory {
             try MaskNetwork(
                 model.configuration,
-                parameters: Dictionary(uniqueKeysWithValues: parameters.map { ($0.name, $0.tensor) }),
+                parameters: Dictionary(
+                    uniqueKeysWithValues: parameters.map { ($0.name, $0.tensor) }),
                 recorder: recorder)
         }
         while let batch = await loader.next() {

@@ -70,7 +70,8 @@ struct ExportCommand: AsyncParsableCommand {
     func validate() throws {
         guard (calibrate == nil) == (boxes == nil) else {
             throw ValidationError(
-                "--calibrate, a folder of photographs, and --boxes, a file with boxes in them, go together")
+                "--calibrate, a folder of photographs, and --boxes, a file with boxes in them, go together"
+            )
         }
     }
 

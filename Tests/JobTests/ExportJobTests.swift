@@ -63,6 +63,7 @@ struct ExportJobTests {
         let error = await #expect(throws: LabelingError.self) {
             try await export(.int8, images: images, boxes: boxes)
         }
-        #expect(error?.description.contains("no box can be calibrated with; first reason: ") == true)
+        #expect(
+            error?.description.contains("no box can be calibrated with; first reason: ") == true)
     }
 }

@@ -158,7 +158,8 @@ import Testing
                 .init(
                     place: "train.yaml line 6",
                     message:
-                        "evaluate.precision must be one of auto, fp32, bf16, fp16, int8, is \"fp64\""),
+                        "evaluate.precision must be one of auto, fp32, bf16, fp16, int8, is \"fp64\""
+                ),
                 .init(
                     place: "override train.wd=x", message: "must be a number",
                     isOfCommandLine: true),

@@ -58,7 +58,8 @@ package struct Runtime {
         guard arithmetic == .int8 else { return }
         guard device == .cpu else {
             throw LabelingError.wrongOption(
-                "\(command.rawValue).precision: int8 computes on a CPU only; give --device cpu, or bf16")
+                "\(command.rawValue).precision: int8 computes on a CPU only; give --device cpu, or bf16"
+            )
         }
         guard Int8Weight.isThere else {
             throw LabelingError.wrongOption(

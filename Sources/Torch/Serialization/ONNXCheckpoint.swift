@@ -55,7 +55,8 @@ package struct ONNXCheckpoint {
         guard texts["precision"] != "int8" else {
             throw file.failure(
                 .unsupported,
-                "is a model in int8, whose weights were rounded; take the one that it was exported from")
+                "is a model in int8, whose weights were rounded; take the one that it was exported from"
+            )
         }
         var tensors: [StoredTensor] = []
         for range in graphs {
