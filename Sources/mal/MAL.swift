@@ -47,8 +47,7 @@ struct MAL: AsyncParsableCommand {
         var lines = [
             "Turns bounding boxes into instance masks. The three most common calls:",
             "  mal label photos --boxes boxes.json --out masks.json",
-            "  mal review masks.json --images photos",
-            "  mal train -e spec.yaml",
+            "  mal review masks.json --images photos      mal train -e spec.yaml",
         ]
         for (name, commands) in tasks {
             lines.append(name)

@@ -10,8 +10,8 @@ struct PruneCommand: AsyncParsableCommand {
         discussion: """
             Keeps the directions, attention heads and hidden units that matter most on crops of your \
             photographs, and fits what is left to what the whole model computes there. Masks are not \
-            needed, and nothing is trained: `mal train` with the model as its guide brings back most of \
-            what is lost (docs/prune.md).
+            needed, and nothing is trained: `mal train` does that, with the model as its guide \
+            (docs/prune.md).
 
               mal prune --images photos --boxes boxes.json --keep 0.5 --out small.safetensors
               mal prune --images photos --boxes boxes.json --target-ms 40 --out small.safetensors
