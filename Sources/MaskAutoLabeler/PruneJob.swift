@@ -365,7 +365,9 @@ public struct PruneJob {
         try tensors.requireFinite(file: outputPath)
         var metadata = model.metadata
         // These say what the larger model is.
-        for key in ["arch", "confidence", "adapted", "precision"] { metadata[key] = nil }
+        for key in ["arch", "confidence", "score_fit", "adapted", "precision"] {
+            metadata[key] = nil
+        }
         let own: [(CheckpointInfo.MetadataKey, String)] =
             target.metadata + [
                 (.cropSize, "\(cropSize)"), (.version, Product.version),

@@ -55,6 +55,16 @@ struct PruneJobTests {
             tolerance: 1e-4)
     }
 
+    @Test("numbers of scores, which were fitted to the whole model, stay behind")
+    func scores() async throws {
+        let whole = folder.path + "/whole.safetensors"
+        try Safetensors.write(
+            Safetensors(path: fixture("micro_vit_trained.safetensors")).tensors,
+            metadata: ["score_fit": ConfidenceModel.nearest(toArchitecture: nil).json], to: whole)
+        _ = try await job(.share(1)) { $0.checkpoint = whole }.run(shouldStop: { false })
+        #expect(try MaskCheckpoint(path: output).info.metadata["score_fit"] == nil)
+    }
+
     @Test("half a model is read by all commands, and learns with the model as its guide")
     func half() async throws {
         let log = EventLog()
