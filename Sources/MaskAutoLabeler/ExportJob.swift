@@ -75,9 +75,9 @@ public struct ExportJob {
             )
         }
         self.calibration = try calibration.map { calibration in
-            guard calibration.boxCount > 0 else {
+            guard (1...1_000_000).contains(calibration.boxCount) else {
                 throw LabelingError.wrongOption(
-                    "--calibration-boxes must be 1 or more, is \(calibration.boxCount)")
+                    "--calibration-boxes must be 1 to 1000000, is \(calibration.boxCount)")
             }
             try checkFolder(calibration.images, "--calibrate")
             let source = AnnotationSource(
@@ -209,7 +209,8 @@ public struct ExportJob {
             count += number
             onEvent(
                 .progress(
-                    stage: "calibrating", done: count, total: min(plan.boxes.count, wanted * 4),
+                    stage: "calibrating", done: count,
+                    total: min(plan.boxes.count, wanted * crops.batchSize),
                     unit: "boxes"))
         }
         for (image, reason) in broken.sorted(by: { $0.key < $1.key }) {

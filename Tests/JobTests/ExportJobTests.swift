@@ -41,10 +41,13 @@ struct ExportJobTests {
         }
         #expect(
             unasked?.description == "--calibrate goes with --precision int8, not with fp16")
-        let none = await #expect(throws: LabelingError.self) {
-            try await export(.int8, images: images, boxes: boxes, boxCount: 0)
+        for count in [0, Int.max] {
+            let wrong = await #expect(throws: LabelingError.self) {
+                try await export(.int8, images: images, boxes: boxes, boxCount: count)
+            }
+            #expect(
+                wrong?.description == "--calibration-boxes must be 1 to 1000000, is \(count)")
         }
-        #expect(none?.description == "--calibration-boxes must be 1 or more, is 0")
     }
 
     @Test("photographs that can't be read are named, and the others calibrate")
