@@ -66,5 +66,7 @@ package func editDistance(_ first: String, _ second: String) -> Int {
 package func nearestWord(to word: String, among known: [String]) -> String? {
     guard word.utf8.count <= 100 else { return nil }
     let distances = known.map { ($0, editDistance(word, $0)) }
-    return distances.min { $0.1 < $1.1 }.flatMap { $0.1 <= max(2, word.count / 3) ? $0.0 : nil }
+    // Of a short word, more than half stays.
+    let most = min(max(2, word.count / 3), word.count / 2)
+    return distances.min { $0.1 < $1.1 }.flatMap { $0.1 <= most ? $0.0 : nil }
 }

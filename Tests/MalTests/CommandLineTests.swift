@@ -143,9 +143,9 @@ struct CommandLineTests {
             forced.errors
                 == "Error: boxes.csv line 1: expected well-formed XML, found a document that ends too "
                 + "early or goes on after its end\n")
-        let unknown = try mal("validate", "boxes.csv", "--format", "tiff", in: folder)
+        let unknown = try mal("validate", "boxes.csv", "--format", "jpg", in: folder)
         #expect(unknown.code == 64)
-        #expect(unknown.errors.hasPrefix("Error: --format tiff: expected one of coco, coco-rle, "))
+        #expect(unknown.errors.hasPrefix("Error: --format jpg: expected one of coco, coco-rle, "))
     }
 
     @Test("A network that needs its head count asks for it by name")

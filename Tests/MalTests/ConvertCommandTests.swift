@@ -27,6 +27,9 @@ extension CommandLineTests {
         #expect(first.output.contains("IoU with the masks 1.000000 mean, 1.000000 worst\n"))
         let printed = try mal("convert", source, "-", "--to", "coco-polygons", in: folder)
         #expect(printed.code == 0 && printed.output.hasPrefix("{"), "\(printed.errors)")
+        let pages = try mal("convert", source, "-", "--to", "voc", in: folder)
+        #expect(
+            pages.errors == "Error: - can't be written: voc is a folder, which no pipe can take\n")
         #expect(!FileManager.default.fileExists(atPath: folder + "/-"))
         let second = try mal("convert", source, "p.json", "--to", "coco-polygons", in: folder)
         #expect(second.code == 1)

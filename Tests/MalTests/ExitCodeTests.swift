@@ -42,6 +42,7 @@ extension CommandLineTests {
                 "--to yoloseg: did you mean yolo-seg? expected one of"
             ),
             (["label", "--out", "-"], "--out -: give a file, its journal"),
+            (["convert", "--to", "tif"], "--to tif: expected one of coco, "),
             (["convert"], "x: --to is needed, one of coco, "),
             (["semantic", "--overlap", "big"], "--overlap must be area or score, is big"),
             (["semantic", "--void-border", "1001"], "--void-border must be 0 to 1000 pixels, is "),

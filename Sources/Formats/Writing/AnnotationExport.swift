@@ -32,6 +32,10 @@ package struct AnnotationExport: Sendable {
         var isFolder: ObjCBool = false
         let isThere = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
         if format.isFolder {
+            guard !OutputFile.isStream(path) else {
+                throw FileError.unwritable(
+                    path: path, reason: "\(format) is a folder, which no pipe can take")
+            }
             try OutputFolder.checkReplaceable(path, marker: OutputFolder.exportMarker)
             let content = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
             guard content.isEmpty || options.overwrites else {
