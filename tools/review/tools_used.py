@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Uses each correction tool of `mal review` in Chromium on a mask that is wrong, and tells its IoU with the true mask before
-and after. The person is a script that knows the true mask: it clicks, paints and draws where a person who sees it would.
+and after, as the mean of ten objects. The person is a script that knows the true mask: it clicks, paints and draws where one
+who sees it would. Afterwards it undoes all, and the mask must be what it was.
 
-tools_used.py MAL MASKS IMAGES OUT TRUTH.json    MASKS: what `mal label` made of the boxes of TRUTH.json, in its order
+tools_used.py MAL MASKS IMAGES OUT TRUTH.json    MASKS: what `mal label` made of the boxes of TRUTH.json
     pip install selenium numpy opencv-python-headless pycocotools; apt install chromium chromium-driver
 """
 import json
@@ -21,9 +22,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
-from browser import MASKS, OUT, Page, Server
-
-TRUTH = sys.argv[5]
+from browser import MASKS, OUT, Page, Server, decode
 
 
 def iou(a, b):
@@ -42,62 +41,61 @@ def piece(pixels):
 
 
 def filled(mask):
-    count, labels = cv2.connectedComponents((~np.pad(mask, 1)).astype(np.uint8), connectivity=4)
-    return (labels != labels[0, 0])[1:-1, 1:-1] if count > 2 else mask
+    _, labels = cv2.connectedComponents((~np.pad(mask, 1)).astype(np.uint8), connectivity=4)
+    return (labels != labels[0, 0])[1:-1, 1:-1]
 
 
-class Reviewer:
-    def __init__(self, page, server):
-        self.page, self.server, self.steps, self.seconds = page, server, 0, 0.0
+class Person:
+    def __init__(self, driver):
+        self.driver, self.page = driver, Page(driver)
 
     def open(self, key):
         self.page.run("const s = document.getElementById('state'), t = document.getElementById('text'); s.value = '';"
                       "t.value = arguments[0]; t.dispatchEvent(new Event('input'))", key)
         self.page.settle()
-        assert self.page.text("facts").split(" ")[0] == key, (key, self.page.text("facts"))
-        self.scale, self.left, self.top, *_ = self.page.fitted()
-        self.key, self.steps, self.seconds = key, 0, 0.0
+        self.key, (self.scale, self.left, self.top, *_) = key, self.page.fitted()
+
+    def mask(self):
+        found = self.page.get("object/" + self.key)
+        return decode(found) & (found["object"]["state"] != "deleted")
 
     def step(self, work):
-        """What a step takes, from the first movement until it is kept; whether it is."""
+        """Does one, and counts what it takes from the first movement until it is kept."""
         before, start = self.page.get("index")["heads"]["undo"], time.time()
         work()
         while self.page.get("index")["heads"]["undo"] == before:
-            if time.time() - start > 60:
-                return print(f"{self.key}: not kept; the page says '{self.page.text('note')}'") or False
+            assert time.time() - start < 60, f"not kept; the page says '{self.page.text('note')}'"
             time.sleep(0.02)
-        self.seconds += time.time() - start
-        self.steps += 1
+        self.steps, self.seconds = self.steps + 1, self.seconds + time.time() - start
         self.page.settle()
-        return True
 
-    def drag(self, points):
+    def press(self, key):
+        self.step(lambda: self.page.key(key))
+
+    def draw(self, points):
         self.page.drag([((x - self.left) * self.scale, (y - self.top) * self.scale) for x, y in points])
 
-    def mask(self, key=None):
-        return self.page.mask_of(key or self.key, self.server)
-
     def tool(self, key, points):
-        return self.step(lambda: (self.page.key(key), self.drag(points)))
+        self.step(lambda: (self.page.key(key), self.draw(points)))
 
-    def box(self, box, key="b"):
-        x, y, w, h = box
-        return self.tool(key, [(x, y), (x + w / 2, y + h / 2), (x + w, y + h)])
+    def box(self, key, x, y, w, h):
+        self.tool(key, [(x, y), (x + w / 2, y + h / 2), (x + w, y + h)])
+        self.key = self.page.text("facts").split(" ")[0]
 
     def slide(self, value):
-        return self.step(lambda: self.page.run(
+        self.step(lambda: self.page.run(
             "const t = document.getElementById('threshold'); t.value = arguments[0];"
             "t.dispatchEvent(new Event('input')); t.dispatchEvent(new Event('change'))", value))
 
-    def discs(self, key, wanted):
-        """Up to six strokes of the brush or the eraser, each as large as the wrong piece allows."""
+    def paint(self, key, wrong):
+        """Up to six strokes, each as wide as what is wrong allows."""
         for _ in range(6):
-            _, at, depth = piece(wanted(self.mask()))
+            _, (x, y), depth = piece(wrong())
             if depth < 1.5:
-                return
+                break
             self.page.run("const b = document.getElementById('brush'); b.value = arguments[0];"
                           "b.dispatchEvent(new Event('input'))", max(1, round(2 * depth - 1)))
-            self.tool(key, [at, (at[0] + 1, at[1])])
+            self.tool(key, [(x, y), (x + 1, y)])
 
     def polygon(self, pixels, takes_away):
         outlines, _ = cv2.findContours(pixels.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
@@ -107,152 +105,121 @@ class Reviewer:
         def work():
             self.page.key("g")
             for corner in corners:
-                self.drag([corner])
-            canvas = self.page.driver.find_element(By.ID, "mask")
+                self.draw([corner])
             if takes_away:
-                ActionChains(self.page.driver).key_down(Keys.SHIFT).double_click().key_up(Keys.SHIFT).perform()
+                ActionChains(self.driver).key_down(Keys.SHIFT).double_click().key_up(Keys.SHIFT).perform()
             else:
-                canvas.send_keys(Keys.ENTER)
+                self.page.key(Keys.ENTER)
         self.step(work)
-        return len(corners)
 
-
-def apart(a, b):
-    gap = max(a[0] - b[0] - b[2], b[0] - a[0] - a[2], a[1] - b[1] - b[3], b[1] - a[1] - a[3])
-    return 3 <= gap <= 60
-
-
-def rle(pixels):
-    found = coco_mask.encode(np.asfortranarray(pixels))
-    return {"size": found["size"], "counts": found["counts"].decode()}
-
-
-def prepare(file, truth, masks):
-    """Puts in what a person finds in lists of boxes: half a box, two boxes of one, one around two, one that is missing, one
-    twice, a wrong category. Gives the objects' places by what is wrong."""
-    records = file["annotations"]
-    good = [n for n, a in enumerate(records) if 80 <= min(a["bbox"][2:]) and max(a["bbox"][2:]) <= 400
-            and iou(masks[n], truth[n]) > 0.8]
-    half, parted, missing, twice, other = good[:5]
-    near = [n for n, a in enumerate(records) if 30 <= min(a["bbox"][2:]) and max(a["bbox"][2:]) <= 400
-            and iou(masks[n], truth[n]) > 0.7 and n not in good[:5]]
-    pair = next((a, b) for a in near for b in near if a < b and records[a]["image_id"] == records[b]["image_id"]
-                and apart(records[a]["bbox"], records[b]["bbox"]))
-
-    def put(place, pixels):
-        x, y, w, h = cv2.boundingRect(pixels.astype(np.uint8))
-        records[place] |= {"segmentation": rle(pixels), "bbox": [x, y, w, h], "area": int(pixels.sum())}
-
-    def left(pixels, box):
-        cut = pixels.copy()
-        cut[:, int(box[0] + box[2] / 2):] = False
-        return cut
-
-    both = masks[pair[0]] | masks[pair[1]]
-    own, number = left(masks[parted], records[parted]["bbox"]), max(a["id"] for a in records)
-    records.append(dict(records[twice], id=number + 1))
-    records.append(dict(records[parted], id=number + 2))
-    put(len(records) - 1, masks[parted] & ~own)
-    put(parted, own)
-    put(half, left(masks[half], records[half]["bbox"]))
-    put(pair[0], both)
-    for gone in [missing, pair[1]]:
-        records[gone] |= {"segmentation": rle(masks[gone] & False), "bbox": [0, 0, 1, 1], "area": 0}
-    names = [c["id"] for c in file["categories"]]
-    records[other]["category_id"] = names[(names.index(records[other]["category_id"]) + 1) % len(names)]
-    return half, parted, missing, twice, other, pair
+    def category(self, step):
+        """To another one of the list."""
+        chosen = Select(self.driver.find_element(By.ID, "category"))
+        place = [option.is_selected() for option in chosen.options].index(True)
+        self.step(lambda: chosen.select_by_index((place + step) % len(chosen.options)))
 
 
 def main():
     shutil.rmtree(OUT, ignore_errors=True)
     os.makedirs(OUT)
-    coco = COCO(TRUTH)
-    with open(MASKS) as file:
-        labelled = json.load(file)
-    records = labelled["annotations"]
-    identities = [a["id"] for a in records]
-    truth = [coco.annToMask(coco.anns[n]).astype(bool) for n in identities]
-    sizes = [t.shape for t in truth]
-    masks = [coco_mask.decode(a["segmentation"]).astype(bool) if a.get("segmentation") else np.zeros(s, bool)
-             for a, s in zip(records, sizes)]
-    boxes = [list(a["bbox"]) for a in records]
-    half, parted, missing, twice, other, pair = prepare(labelled, truth, masks)
-    double = len(records) - 2
-    used = {half, parted, missing, other, *pair}
-    with open(OUT + "/masks.json", "w") as file:
-        json.dump(labelled, file)
+    coco = COCO(sys.argv[5])
+    records = json.load(open(shutil.copy(MASKS, OUT + "/masks.json")))["annotations"]
+    truth = [coco.annToMask(coco.anns[a["id"]]).astype(bool) for a in records]
+    masks = [coco_mask.decode(a["segmentation"]).astype(bool) for a in records]
+    box = [a["bbox"] for a in records]
+    score = {n: iou(masks[n], truth[n]) for n, b in enumerate(box) if min(b[2:]) >= 60 and max(b[2:]) <= 400}
+    good = [n for n in score if score[n] > 0.8]
+
+    good = [n for n in score if score[n] > 0.8]
+
+    def partner(n):
+        """Another good mask, smaller and apart, whose middle is in sight when n is open and in no third mask."""
+        x, y, w, h = box[n]
+        for m in (m for m in good if records[m]["image_id"] == records[n]["image_id"] and masks[m].sum() < masks[n].sum()):
+            (column, row), _ = piece(masks[m])[1:]
+            own = [k for k, a in enumerate(records) if a["image_id"] == records[n]["image_id"]
+                   and masks[k][int(row), int(column)]]
+            reach = 0.6 * max(w / 1000, h / 800)
+            if own == [m] and abs(column - x - w / 2) < 1000 * reach and abs(row - y - h / 2) < 800 * reach \
+                    and cv2.connectedComponents((masks[n] | masks[m]).astype(np.uint8))[0] == 3:
+                return m
+        return None
 
     def worst(gain):
-        """The object that a tool can mend most, of those that fit the screen and no tool has had."""
-        found = max((n for n in range(len(identities)) if n not in used and min(boxes[n][2:]) >= 60
-                     and max(boxes[n][2:]) <= 400), key=lambda n: gain(truth[n], masks[n]) / truth[n].sum())
-        used.add(found)
-        return found
+        """The ten that a tool can mend most, measured by their size, of the objects whose mask is not hopeless."""
+        gains = {n: gain(truth[n], masks[n]) / truth[n].sum() for n in score if score[n] >= 0.5}
+        return sorted((n for n in gains if gains[n] > 0), key=lambda n: -gains[n])[:10]
 
     options = webdriver.ChromeOptions()
     for argument in ["--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1400,900"]:
         options.add_argument(argument)
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(shutil.which("chromedriver")))
     server = Server(OUT + "/masks.json")
-    page = Page(driver)
-    person = Reviewer(page, server)
+    person = Person(driver)
 
-    def use(name, place, work, target=None):
-        target = truth[place] if target is None else target
-        try:
-            person.open(f"a{place}")
-            before = iou(person.mask(), target)
-            driver.save_screenshot(f"{OUT}/{name}-before.png")
-            told = work()
-            driver.save_screenshot(f"{OUT}/{name}-after.png")
-            after = iou(person.mask(told if isinstance(told, str) and told.startswith("n") else None), target)
-            print(f"| {name} | {identities[place] if place < len(identities) else 'copy'} | {before:.3f} → {after:.3f} | "
-                  f"{person.steps} | {person.seconds:.1f} | {told if isinstance(told, str) else ''} |", flush=True)
-        except Exception as error:
-            print(f"WRONG {name}: {type(error).__name__} {str(error)[:200]}", flush=True)
+    def use(name, numbers, work, spoil=lambda n: None, told=None):
+        """A row: what one of the objects takes. `spoil` makes the fault first, where it is one of the list of boxes."""
+        rows = []
+        for n in numbers:
+            person.open(f"a{n}")
+            first, person.steps = person.mask(), 0
+            spoil(n)
+            before = iou(person.mask(), truth[n]) if name != "new object" else 0
+            spoilt, person.seconds = person.steps, 0
+            driver.save_screenshot(f"{OUT}/{name} {records[n]['id']} before.png")
+            work(n)
+            rows.append([before, iou(person.mask(), truth[n]), person.steps - spoilt, person.seconds])
+            driver.save_screenshot(f"{OUT}/{name} {records[n]['id']} after.png")
+            for _ in range(person.steps):
+                person.press("z")
+            person.open(f"a{n}")
+            assert np.array_equal(first, person.mask()), f"{name}: undo does not give the mask of {records[n]['id']}"
+        before, after, steps, seconds = np.mean(rows, 0)
+        better = sum(row[1] > row[0] for row in rows)
+        print(f"| {name} | {told or f'{before:.3f} → {after:.3f}'} | {len(rows)} | {'' if told else better} | {steps:g} | "
+              f"{seconds:.2f} |", flush=True)
 
-    def thresholds():
-        best = (iou(person.mask(), truth[low]), 0.5)
-        for value in [0.4, 0.3, 0.2]:
-            person.slide(value)
-            best = max(best, (iou(person.mask(), truth[low]), value))
-        person.slide(best[1])
-        return f"to {best[1]}"
+    others = {}
 
-    def new():
-        Select(driver.find_element(By.ID, "category")).select_by_index(0)
-        page.settle()
-        person.box(boxes[missing], "n")
-        return page.text("facts").split(" ")[0]
+    def halve(n):
+        x, y, w, h = box[n]
+        person.box("b", x, y, w / 2, h)
+        person.box("n", x + w / 2, y, w / 2, h)
+        others[n] = person.mask()
+        person.open(f"a{n}")
 
+    def join(pixels):
+        person.tool("m", [piece(pixels)[1]])
+
+    def lacks(n):
+        return truth[n] & ~person.mask()
+
+    def extra(n):
+        return person.mask() & ~truth[n]
+
+    def double(n):
+        person.box("n", *box[n])
+
+    lack, excess = worst(lambda t, m: piece(t & ~m)[0].sum()), worst(lambda t, m: piece(m & ~t)[0].sum())
+    print("| tool | IoU | objects | better | steps | seconds |\n| --- | --- | --- | --- | --- | --- |")
     try:
-        page.open(server.url)
-        use("box", half, lambda: person.box(boxes[half]))
-        low = worst(lambda t, m: (t & ~m).sum() - 3 * (m & ~t).sum())
-        use("threshold", low, thresholds)
-        add = worst(lambda t, m: piece(t & ~m)[0].sum())
-        use("click adds", add, lambda: person.tool("+", [piece(truth[add] & ~person.mask())[1]]))
-        take = worst(lambda t, m: piece(m & ~t)[0].sum())
-        use("click removes", take, lambda: person.tool("-", [piece(person.mask() & ~truth[take])[1]]))
-        pen = worst(lambda t, m: piece(t & ~m)[0].sum())
-        use("brush", pen, lambda: person.discs("p", lambda m: truth[pen] & ~m))
-        rub = worst(lambda t, m: piece(m & ~t)[0].sum())
-        use("eraser", rub, lambda: person.discs("e", lambda m: m & ~truth[rub]))
-        line = worst(lambda t, m: (t & ~m).sum())
-        use("polygon", line, lambda: f"{person.polygon(truth[line], False)} corners")
-        cut = worst(lambda t, m: piece(m & ~t)[0].sum())
-        use("polygon away", cut, lambda: f"{person.polygon(piece(person.mask() & ~truth[cut])[0], True)} corners")
-        holes = worst(lambda t, m: iou(filled(m), t) - iou(m, t) if m.any() else -9)
-        use("fill holes", holes, lambda: person.step(lambda: page.key("f")))
-        islands = worst(lambda t, m: iou(piece(m)[0], t) - iou(m, t) if m.any() else -9)
-        use("keep largest", islands, lambda: person.step(lambda: page.key("l")))
-        use("split", pair[0], lambda: person.step(lambda: page.key("s")),
-            max((truth[n] for n in pair), key=lambda t: t.sum()))
-        use("merge", parted, lambda: person.tool("m", [piece(masks[parted] & ~person.mask())[1]]))
-        use("new object", missing, new)
-        use("delete", double, lambda: person.step(lambda: page.key(Keys.DELETE)), truth[twice])
-        use("category", other, lambda: person.step(lambda: Select(driver.find_element(By.ID, "category"))
-                                                   .select_by_value(str(0))))
+        person.page.open(server.url)
+        use("threshold", worst(lambda t, m: (t & ~m).sum() - 3 * (m & ~t).sum()), lambda n: person.slide(
+            max([0.4, 0.3, 0.2], key=lambda value: person.slide(value) or iou(person.mask(), truth[n]))))
+        use("click adds", lack, lambda n: person.tool("+", [piece(lacks(n))[1]]))
+        use("click removes", excess, lambda n: person.tool("-", [piece(extra(n))[1]]))
+        use("brush", lack, lambda n: person.paint("p", lambda: lacks(n)))
+        use("eraser", excess, lambda n: person.paint("e", lambda: extra(n)))
+        use("polygon", lack, lambda n: person.polygon(piece(lacks(n))[0], False))
+        use("polygon takes away", excess, lambda n: person.polygon(piece(extra(n))[0], True))
+        use("fill holes", worst(lambda t, m: iou(filled(m), t) - iou(m, t)), lambda n: person.press("f"))
+        use("keep largest", worst(lambda t, m: iou(piece(m)[0], t) - iou(m, t)), lambda n: person.press("l"))
+        use("box", good[:10], lambda n: person.box("b", *box[n]), lambda n: person.box("b", *box[n][:2], box[n][2] / 2, box[n][3]))
+        use("merge", good[:10], lambda n: join(others[n]), halve)
+        use("split", [n for n in good if partner(n)][:10], lambda n: person.press("s"), lambda n: join(masks[partner(n)]))
+        use("new object", good[:10], double)
+        use("delete", good[:10], lambda n: person.press(Keys.DELETE), double, "there twice → once")
+        use("category", good[:10], lambda n: person.category(1), lambda n: person.category(-1), "wrong → right")
     finally:
         driver.quit()
         print("the server ends with", server.stop())
