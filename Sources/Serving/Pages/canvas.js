@@ -30,7 +30,7 @@ export class View {
       canvas.width = Math.max(1, Math.round(canvas.clientWidth * ratio));
       canvas.height = Math.max(1, Math.round(canvas.clientHeight * ratio));
     }
-    if (this.fitted) this.fit(this.fitted);
+    if (this.fitted) this.fit(...this.fitted);
     this.draw();
   }
 
@@ -45,9 +45,8 @@ export class View {
   point([x, y]) { return [this.left + x / this.scale, this.top + y / this.scale]; }
 
   // Shows a rectangle of the image with some room; whole multiples of pixels where they are seen one by one.
-  fit(box) {
-    this.fitted = box;
-    const room = 1.4;
+  fit(box, room = 1.4) {
+    this.fitted = [box, room];
     let scale = Math.min(this.photo.width / (box[2] * room), this.photo.height / (box[3] * room), 16);
     if (scale > 2) scale = Math.floor(scale);
     this.scale = scale;

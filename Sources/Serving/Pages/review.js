@@ -120,8 +120,17 @@ async function open(key) {
   return view.fit(current.box);
 }
 
+// What judges or changes a mask needs one.
+function enableButtons() {
+  for (const button of document.querySelectorAll('[aria-label=Verdict] button, [aria-label=Mask] button')) {
+    button.disabled = current === null;
+  }
+}
+
 function showNothing(reason) {
   [current, mask] = [null, null];
+  enableButtons();
+  $('category').value = '';
   $('title').textContent = 'No object';
   $('facts').textContent = reason;
   view.show(0, null, null, null);
@@ -134,6 +143,7 @@ function showThreshold(value) {
 
 function take(object) {
   current = object;
+  enableButtons();
   mask = Mask.decode(size, object.counts);
   view.show(object.image, size, mask, object.box);
   describe();
@@ -325,17 +335,20 @@ const merge = (point) => {
   return replace(async () => {
     const others = index.objects.filter((other) => other[1] === object.image && other[0] !== object.key
       && other[4] !== 'deleted');
+    // Of several the smallest: a large one can be clicked where it is alone.
+    let joined = null;
     for (const [key] of others) {
       const other = await get(`object/${key}`).catch(() => null);
       const found = other && Mask.decode(other.size, other.object.counts);
-      if (!found?.get(x, y)) continue;
-      tools.union(whole, found);
-      const answer = await send('merge', [
-        change(object, { counts: whole.encode(), box: whole.bounds() }),
-        { key, version: other.object.version, state: 'deleted' }]);
-      return retake(answer, object.key);
+      if (!found?.get(x, y) || found.area() >= joined?.found.area()) continue;
+      joined = { found, key, version: other.object.version };
     }
-    return note('No other object has a mask there.');
+    if (!joined) return note('No other object has a mask there.');
+    const { found, key, version } = joined;
+    tools.union(whole, found);
+    const answer = await send('merge', [
+      change(object, { counts: whole.encode(), box: whole.bounds() }), { key, version, state: 'deleted' }]);
+    return retake(answer, object.key);
   });
 };
 
@@ -522,10 +535,14 @@ const keys = {
   Delete: ['delete the object', () => verdict('delete', 'deleted')],
   h: ['mask filled, outline or hidden', nextView],
   0: ['zoom to the box', () => current && view.fit(current.box)],
-  9: ['whole picture', () => size && view.fit([0, 0, size.width, size.height])],
+  9: ['whole picture', () => size && view.fit([0, 0, size.width, size.height], 1.04)],
   Enter: ['close the polygon', () => closePolygon(false)],
   Escape: ['give up what is being drawn', () => choose('pan')],
-  '?': ['these keys', () => $('keys').showModal()],
+  '?': ['these keys', () => {
+    $('keys').showModal();
+    // The button at its end has the focus.
+    $('keys').scrollTop = 0;
+  }],
 };
 
 document.addEventListener('keydown', (event) => {
