@@ -99,7 +99,8 @@ def main():
         for thread in threads:
             thread.join()
         early = 1 if sent == signal.SIGTERM else 1000
-        other = sum(not any(moment - early < begun <= gone and moment <= end for moment, gone in moments) for begun, end in lost)
+        other = sum(not any(moment - early < begun <= gone and moment <= end for moment, gone in moments)
+                    for begun, end in lost)
         print(f"{name}, {kills} times, {clients} clients: {dict(counts)}, exit codes {dict(codes)}; "
               f"lost without a reason: {other}")
         faults += other + sum(n for s, n in counts.items() if s not in (200, "refused", "lost"))
