@@ -57,7 +57,8 @@ actor ReviewModel {
     }
 
     /// Adds to a mask, or takes away from it, what is around a point: the connected piece of pixels that are about as
-    /// likely the object's as the point is, up to a tenth less likely (adding) or more likely (taking away).
+    /// likely the object's as the point is, up to a tenth less likely (adding) or more likely (taking away), and at
+    /// most half as far again from it as the mask's edge is.
     ///
     /// - Throws: ``Refusal`` for a point outside the box, where the network says nothing.
     func click(
@@ -78,11 +79,24 @@ actor ReviewModel {
         let threshold = min(max(level + (adds ? -0.1 : 0.1), 0), 0.9999)
         let likely = probabilities.mask(above: threshold, imageSize: size)
         var open = likely.pixels(in: window)
+        let own = mask.pixels(in: window)
         if !adds {
-            let own = mask.pixels(in: window)
             for place in open.indices { open[place] = own[place] & (1 - open[place]) }
         }
         let start = (y - window.minY) * window.width + x - window.minX
+        // A mask may be wrong where the network is sure: without a bound, a click there takes the whole mask.
+        func square(_ place: Int) -> Double {
+            let dx = Double(place % window.width - start % window.width)
+            let dy = Double(place / window.width - start / window.width)
+            return dx * dx + dy * dy
+        }
+        let side = Double(
+            min(x - window.minX + 1, window.maxX - x, y - window.minY + 1, window.maxY - y))
+        var edge = adds ? Double.infinity : side * side
+        for place in own.indices where own[place] == (adds ? 1 : 0) {
+            edge = min(edge, square(place))
+        }
+        for place in open.indices where square(place) > 2.25 * edge { open[place] = 0 }
         let piece = RLE(
             window: Self.piece(of: open, width: window.width, around: start),
             windowSize: window.size, originX: window.minX, originY: window.minY, imageSize: size)
