@@ -49,26 +49,6 @@ INLINE void storeBytes(vf x, scaling s, uint8_t *to) {
     *(vb *)to = __builtin_convertvector(number, vb);
 }
 
-INLINE float sumOf(vf x) {
-    float sum = 0;
-    for (int k = 0; k < LANES; k++) sum += x[k];
-    return sum;
-}
-
-// A row's mean, and what its deviations are multiplied by.
-INLINE void statistics(const float *row, int64_t width, double epsilon, float *mean,
-                       float *factor) {
-    vf sum = all(0);
-    for (int64_t k = 0; k < width; k += LANES) sum += LOAD(row + k);
-    *mean = sumOf(sum) / (float)width;
-    vf squares = all(0);
-    for (int64_t k = 0; k < width; k += LANES) {
-        const vf d = LOAD(row + k) - *mean;
-        squares += d * d;
-    }
-    *factor = 1.0F / sqrtf(sumOf(squares) / (float)width + (float)epsilon);
-}
-
 INLINE void rows(const float *values, const float *weight, const float *bias, double epsilon,
                  int64_t width, int64_t from, int64_t end, uint8_t *bytes, float *ranges) {
     for (int64_t r = from; r < end; r++) {

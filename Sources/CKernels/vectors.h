@@ -1,6 +1,7 @@
 #ifndef MAL_VECTORS_H
 #define MAL_VECTORS_H
 
+#include <math.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,6 +18,25 @@ typedef float vfu __attribute__((vector_size(4 * LANES), aligned(4)));
 #define STORE(p, v) (*(vfu *)(p) = (v))
 INLINE vf choose(vi mask, vf yes, vf no) { return (vf)(((vi)yes & mask) | ((vi)no & ~mask)); }
 INLINE vf all(float x) { return (vf){0} + x; }
+INLINE float sumOf(vf x) {
+    float sum = 0;
+    for (int k = 0; k < LANES; k++) sum += x[k];
+    return sum;
+}
+
+// A row's mean, and what its deviations are multiplied by.
+INLINE void statistics(const float *row, int64_t width, double epsilon, float *mean,
+                       float *factor) {
+    vf sum = all(0);
+    for (int64_t k = 0; k < width; k += LANES) sum += LOAD(row + k);
+    *mean = sumOf(sum) / (float)width;
+    vf squares = all(0);
+    for (int64_t k = 0; k < width; k += LANES) {
+        const vf d = LOAD(row + k) - *mean;
+        squares += d * d;
+    }
+    *factor = 1.0F / sqrtf(sumOf(squares) / (float)width + (float)epsilon);
+}
 
 // A function's one body is compiled for the vectors that processors have: FOR_EACH_PROCESSOR(MAKE) calls
 // MAKE(suffix, attributes) for each, PICK(name) is the one for this processor.

@@ -43,10 +43,11 @@ package struct MaskHead {
         return x
     }
 
-    /// The same with its weights as they are used, for several calls.
-    func unpacked() -> MaskHead {
+    /// The same with its weights as they are used, for several calls with such features.
+    func unpacked(for features: Tensor) -> MaskHead {
+        let byWinograd = !gradientsAreRecorded && usesWinograd(for: features)
         var result = self
-        result.convs = convs.map { $0.unpacked() }
+        result.convs = convs.map { $0.unpacked(byWinograd: byWinograd) }
         return result
     }
 

@@ -82,7 +82,7 @@ package struct MaskNetwork {
         precondition(
             features.size(0) == areas.count, "\(areas.count) areas for \(features.shape)")
         let keys = roiHead(features)  // (B, K)
-        let head = head ?? maskHead.unpacked().callAsFunction
+        let head = head ?? maskHead.unpacked(for: features).callAsFunction
         return configuration.adjustsScale
             ? bucketed(features, keys, areas, head) : plain(features, keys, head)
     }

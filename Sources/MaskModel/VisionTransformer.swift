@@ -75,12 +75,14 @@ package struct TransformerBlock {
 
     /// - Parameter x: (B, N, C); overwritten when no gradient is recorded.
     package func callAsFunction(consuming x: Tensor) -> Tensor {
-        self(consuming: x, BranchFactors(attention: nil, mlp: nil))
+        int8(consuming: x) ?? fused(consuming: x)
+            ?? self(consuming: x, BranchFactors(attention: nil, mlp: nil))
     }
 
+    /// By libtorch's operators, with a gradient or without: the same bits.
+    ///
     /// - Parameter factors: what drop path multiplies each branch by.
     func callAsFunction(consuming x: Tensor, _ factors: BranchFactors) -> Tensor {
-        if let result = int8(consuming: x) { return result }
         var attended = attn(norm1(x))
         attended = ls1?(attended) ?? attended
         if let factor = factors.attention { attended = attended * factor }
@@ -91,13 +93,23 @@ package struct TransformerBlock {
         return sum(consuming: x, changed)
     }
 
+    /// The block in one piece; nil where libtorch has to do it.
+    private func fused(consuming x: Tensor) -> Tensor? {
+        FusedBlock(
+            norm1: norm1, qkv: attn.qkv, headCount: attn.headCount, proj: attn.proj,
+            scale1: ls1?.gamma, norm2: norm2, fc1: mlp.fc1, fc2: mlp.fc2, scale2: ls2?.gamma
+        )(consuming: x)
+    }
+
     /// The block of a network in int8, whose norms, GELU and sums are one with what is before and after its
     /// products; nil for any other.
     private func int8(consuming x: Tensor) -> Tensor? {
         guard let qkv = attn.qkv.int8, let proj = attn.proj.int8, let fc1 = mlp.fc1.int8,
             let fc2 = mlp.fc2.int8
         else { return nil }
-        let mixed = Attention.heads(qkv(ByteRows(x, normalizedBy: norm1)), attn.headCount)
+        let read = qkv(ByteRows(x, normalizedBy: norm1))
+        let mixed =
+            FusedBlock.heads(read, attn.headCount) ?? Attention.heads(read, attn.headCount)
         let x = proj.add(ByteRows(mixed), times: ls1?.gamma, consuming: x)
         return fc2.add(
             fc1.gelu(ByteRows(x, normalizedBy: norm2)), times: ls2?.gamma, consuming: x)

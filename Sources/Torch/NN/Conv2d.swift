@@ -9,6 +9,8 @@ package struct Conv2d {
     private var stored: Tensor
     /// Whether the weight is kept in float16 and used in float32.
     private var isHalved: Bool
+    /// Of the weight, for ``Winograd``.
+    private var matrices: Tensor?
     private let recorded: RecordedPlace?
 
     /// How a fresh layer is filled.
@@ -55,9 +57,12 @@ package struct Conv2d {
     }
 
     /// The same with its weight as it is used, for several calls.
-    package func unpacked() -> Conv2d {
+    ///
+    /// - Parameter byWinograd: whether these are calls of ``winograd(_:)``.
+    package func unpacked(byWinograd: Bool) -> Conv2d {
         var result = self
         (result.stored, result.isHalved) = (weight, false)
+        if byWinograd { result.matrices = Winograd.matrices(of: result.stored) }
         return result
     }
 
@@ -66,6 +71,6 @@ package struct Conv2d {
     /// - Parameter x: (B, H, W, inputs)
     package func winograd(_ x: Tensor) -> Tensor {
         recorded?.record(x)
-        return Winograd.convolve(x, weight: weight, bias: bias, isReLU: true)
+        return Winograd.convolve(x, weight: weight, matrices: matrices, bias: bias, isReLU: true)
     }
 }

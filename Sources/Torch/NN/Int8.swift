@@ -153,12 +153,3 @@ package struct Int8Weight {
         }
     }
 }
-
-extension Tensor {
-    /// The first element of a contiguous tensor, valid while the tensor is; nil for a placeholder.
-    fileprivate func start<Element>(
-        of type: Element.Type
-    ) -> Shared<UnsafeMutablePointer<Element>>? {
-        ct_data(handle).map { Shared($0.assumingMemoryBound(to: type)) }
-    }
-}

@@ -32,6 +32,12 @@ package struct Linear {
         recorded = RecordedPlace(scope)
     }
 
+    /// Whether the layer is its weight and bias in float32 in host memory, and nobody records what goes in.
+    var isPlain: Bool {
+        int8 == nil && recorded == nil && weight.dtype == .float32 && weight.device == .cpu
+            && !weight.isPlaceholder
+    }
+
     /// - Parameter x: (…, inputs)
     package func callAsFunction(_ x: Tensor) -> Tensor {
         recorded?.record(x)

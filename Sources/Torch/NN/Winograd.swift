@@ -22,11 +22,13 @@ package enum Winograd {
 
     /// The convolution of x (B, H, W, C), then bias, then ReLU if asked for: (B, H, W, K).
     ///
-    /// - Parameter weight: (K, C, 3, 3); with `isGradient` (C, K, 3, 3) of the convolution whose result's
-    ///   gradient `x` is, and the result is the gradient of its input.
+    /// - Parameters:
+    ///   - weight: (K, C, 3, 3); with `isGradient` (C, K, 3, 3) of the convolution whose result's gradient
+    ///     `x` is, and the result is the gradient of its input.
+    ///   - matrices: those of the weight, where they are there already.
     package static func convolve(
-        _ x: Tensor, weight: Tensor, bias: Tensor? = nil, isReLU: Bool = false,
-        isGradient: Bool = false
+        _ x: Tensor, weight: Tensor, matrices: Tensor? = nil, bias: Tensor? = nil,
+        isReLU: Bool = false, isGradient: Bool = false
     ) -> Tensor {
         let outputs = weight.size(isGradient ? 1 : 0)
         precondition(x.size(3) == weight.size(isGradient ? 0 : 1), "\(x.shape), \(weight.shape)")
@@ -34,7 +36,7 @@ package enum Winograd {
         var outputShape = x.shape
         outputShape[3] = outputs
         let output = MapShape(outputShape)
-        let matrices = weightMatrices(weight, isTransposed: isGradient)
+        let matrices = matrices ?? Self.matrices(of: weight, isTransposed: isGradient)
         return withFloats(x, bias) { values, bias in
             Tensor(outputShape, .float32) { memory in
                 guard let values, let made = memory.bindMemory(to: Float.self).baseAddress else {
@@ -82,8 +84,8 @@ package enum Winograd {
         }.permuted(3, 2, 0, 1).contiguous()
     }
 
-    /// (36, C, K), or (36, K, C) of the turned weights.
-    private static func weightMatrices(_ weight: Tensor, isTransposed: Bool) -> Tensor {
+    /// What a weight (K, C, 3, 3) becomes for the products: (36, C, K), or (36, K, C) of the turned weights.
+    package static func matrices(of weight: Tensor, isTransposed: Bool = false) -> Tensor {
         let taps = (isTransposed ? weight.permuted(2, 3, 0, 1) : weight.permuted(2, 3, 1, 0))
             .contiguous()
         let (rows, columns) = (taps.size(2), taps.size(3))
