@@ -109,6 +109,12 @@ extension Labeler {
             throw LabelingError.interrupted(done: min(finished, total), total: total)
         }
         guard rank == 0 else { return nil }
+        defer {
+            for other in 1..<meeting.environment.worldSize {
+                LabelJournal.removeUnbegun(
+                    JournalKind.rank.path("\(other)", forOutput: request.outputPath))
+            }
+        }
         guard !request.isDone else {
             journal.remove()
             return LabelSummary()

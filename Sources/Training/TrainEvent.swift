@@ -20,6 +20,7 @@ public struct TrainingProgress: Sendable, Equatable {
     public var stepCount: Int
     /// The epoch of the step, from 0.
     public var epoch: Int
+    /// The epochs that the run begins.
     public var epochCount: Int
     public var loss: Double
     public var lossMIL: Double

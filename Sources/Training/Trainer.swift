@@ -265,7 +265,7 @@ package final class Trainer {
         let progress = clock.progress(
             TrainingProgress(
                 step: work.step, stepCount: run.stepCount, epoch: work.epoch,
-                epochCount: run.spec.train.epochCount, loss: result.loss, lossMIL: result.lossMIL,
+                epochCount: run.begunEpochCount, loss: result.loss, lossMIL: result.lossMIL,
                 lossCRF: result.lossCRF, lossComposite: result.lossComposite,
                 lossMask: result.lossMask, learningRate: result.learningRate,
                 isSkipped: result.isSkipped, boxCount: work.objectCount,

@@ -82,6 +82,13 @@ package struct TrainingRun {
         return min(all, spec.train.maxStepCount ?? Int.max)
     }
 
+    /// The epochs that the run begins: `num_epochs`, or those before `max_steps`.
+    var begunEpochCount: Int {
+        let later = stepCount - origin.step - stepCount(ofSamples: set.count - origin.samples)
+        let epochs = later > 0 ? (later - 1) / max(1, stepsPerEpoch) + 1 : 0
+        return min(spec.train.epochCount, origin.epoch + 1 + epochs)
+    }
+
     /// The step of its epoch that this part of the run begins with, in steps of its own size.
     package var firstStepInEpoch: Int { stepCount(ofSamples: origin.samples) }
 

@@ -199,6 +199,37 @@ struct LabelJournalTests {
         #expect(throws: LabelingError.journalBusy(path: first.path)) { try open(folder) }
     }
 
+    @Test("what was not begun is removed, if nobody holds it; anything else stays")
+    func unbegun() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/j"
+        for text in ["", "mal jou", "mal journal 3\n"] {
+            try Data(text.utf8).write(to: URL(filePath: path))
+            LabelJournal.removeUnbegun(path)
+            #expect(!FileManager.default.fileExists(atPath: path), "\(text)")
+        }
+        for text in ["notes", "mal journal 2\n"] {
+            try Data(text.utf8).write(to: URL(filePath: path))
+            LabelJournal.removeUnbegun(path)
+            #expect(FileManager.default.contents(atPath: path) == Data(text.utf8))
+        }
+        try FileManager.default.removeItem(atPath: path)
+        _ = try open(folder)
+        LabelJournal.removeUnbegun(path)
+        #expect(FileManager.default.fileExists(atPath: path))
+        try FileManager.default.removeItem(atPath: path)
+        let held = Glibc.open(path, O_RDWR | O_CREAT, 0o644)
+        #expect(flock(held, LOCK_EX) == 0)
+        LabelJournal.removeUnbegun(path)
+        close(held)
+        #expect(FileManager.default.fileExists(atPath: path))
+        try FileManager.default.moveItem(atPath: path, toPath: folder.path + "/other")
+        try FileManager.default.createSymbolicLink(
+            atPath: path, withDestinationPath: folder.path + "/other")
+        LabelJournal.removeUnbegun(path)
+        #expect(FileManager.default.fileExists(atPath: folder.path + "/other"))
+    }
+
     @Test("another fingerprint is an error that names the change; --fresh begins anew")
     func changed() throws {
         let folder = try TemporaryFolder()

@@ -109,6 +109,8 @@ struct TrainJobTests {
         let log = TrainingLog()
         let summary = try await job("small", [guide, "train.max_steps=2"], log: log).run()
         #expect(summary.stepCount == 2)
+        // The spec has more epochs than two steps begin.
+        #expect(log.steps.map(\.epochCount) == [1, 1])
         #expect(log.texts.contains { $0.hasPrefix("guide, model: ") })
         let error = #expect(throws: LabelingError.self) {
             try job("both", [guide, "train.feature_prior_steps=3"])

@@ -145,6 +145,9 @@ final class WebServer: Sendable {
                 answer(words.count > 1 ? String(words[1]) : "").withUnsafeBytes {
                     _ = send(connection, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
                 }
+                // Closing with something unread would reset the connection before the answer is there.
+                shutdown(connection, Int32(SHUT_WR))
+                while recv(connection, &buffer, buffer.count, 0) > 0 {}
                 close(connection)
             }
         }

@@ -83,7 +83,7 @@ struct ReviewServerTests {
             for name in ["review.css", "review.js", "canvas.js", "tools.js", "rle.js", "api.js"] {
                 #expect(try await client.get(page + name).status == 200, "\(name)")
             }
-            let other = page.dropLast(2) + "x/"
+            let other = page.dropLast(2) + (page.hasSuffix("x/") ? "y/" : "x/")
             #expect(try await client.get(String(other)).status == 404)
             #expect(try await client.get(String(other) + "api/index").status == 404)
             #expect(try await client.get("/").status == 404)
@@ -218,6 +218,13 @@ struct ReviewServerTests {
             point["adds"] = false
             let less = try await client.post(page + "api/click", point)
             #expect(try #require(less.json?["area"] as? Int) < (more.json?["area"] as? Int ?? 0))
+            // Of a mask that is wrong as a whole, no more than is around the point.
+            let whole = Mask(box: Box(cocoX: 120, y: 20, width: 200, height: 240), size: size)
+            point["counts"] = RLE(whole).compressedString
+            (point["x"], point["y"]) = (140, 140)
+            let rest = try await client.post(page + "api/click", point)
+            let removed = 200 * 240 - (rest.json?["area"] as? Int ?? 0)
+            #expect(removed > 0 && removed < 3400)
             point["x"] = 10
             let outside = try await client.post(page + "api/click", point)
             #expect(
@@ -307,7 +314,7 @@ struct ReviewServerTests {
         let path = folder.path + "/masks.reviewed.json"
         let refusal = LabelingError.wrongUse(
             "the output \(path) is there, and is no result of this review, or it has changed since; "
-                + "--overwrite replaces it, --out names another file")
+                + "--overwrite replaces it; or name another file")
         try Data("mine".utf8).write(to: URL(fileURLWithPath: path))
         try await withReview { client, page in
             let answer = try await client.post(page + "api/save", [:])

@@ -270,6 +270,22 @@ package final class LabelJournal {
     /// The output is in place: the journal has done its work.
     package func remove() { unlink(path) }
 
+    /// Removes what is left of a process that died before its journal had a fingerprint: nothing is in it. Anything
+    /// else that is at `path`, and a journal that a process holds, stays.
+    package static func removeUnbegun(_ path: String) {
+        let descriptor = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
+        guard descriptor >= 0 else { return }
+        defer { close(descriptor) }
+        let file = JournalFile(path: path, descriptor: descriptor)
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG,
+            status.st_size <= JournalFile.magic.count,
+            flock(descriptor, LOCK_EX | LOCK_NB) == 0,
+            (try? file.requireMagic(length: Int(status.st_size))) != nil
+        else { return }
+        unlink(path)
+    }
+
     // MARK: file
 
     private static let entryHeader = 8 + 4 + 1 + 4 + 4 + 8 + 8 + 4

@@ -54,7 +54,7 @@ struct Review: Sendable {
         else { return }
         throw LabelingError.wrongUse(
             "the output \(options.output) is there, and is no result of this review, or it has "
-                + "changed since; --overwrite replaces it, --out names another file")
+                + "changed since; --overwrite replaces it; or name another file")
     }
 
     /// - Returns: what was done, in words.
