@@ -3,7 +3,7 @@
 and after, as the mean of ten objects. The person is a script that knows the true mask: it clicks, paints and draws where one
 who sees it would. Afterwards it undoes all, and the mask must be what it was.
 
-tools_used.py MAL MASKS IMAGES OUT TRUTH.json    MASKS: what `mal label` made of the boxes of TRUTH.json
+tools_used.py MAL MASKS IMAGES OUT TRUTH.json [TOOL...]    MASKS: what `mal label` made of the boxes of TRUTH.json
     pip install selenium numpy opencv-python-headless pycocotools; apt install chromium chromium-driver
 """
 import json
@@ -140,7 +140,7 @@ def main():
     def use(name, numbers, work, spoil=lambda n: None, told=None):
         """A row: what one of the objects takes. `spoil` makes the fault first, if it is one of the list of boxes."""
         rows = []
-        for n in numbers:
+        for n in numbers if name in (sys.argv[6:] or [name]) else []:
             person.open(f"a{n}")
             first, person.steps = person.mask(), 0
             spoil(n)
@@ -154,9 +154,9 @@ def main():
                 person.press("z")
             person.open(f"a{n}")
             assert np.array_equal(first, person.mask()), f"{name}: undo does not give the mask of {records[n]['id']}"
-        before, after, steps, seconds = np.mean(rows, 0)
+        before, after, steps, seconds = np.mean(rows, 0) if rows else [0] * 4
         found = told or f"{before:.3f} → {after:.3f}, {sum(row[1] > row[0] for row in rows)} better"
-        print(f"| {name} | {len(rows)} | {found} | {steps:g} | {seconds:.2f} |", flush=True)
+        rows and print(f"| {name} | {len(rows)} | {found} | {steps:g} | {seconds:.2f} |", flush=True)
 
     def halve(n, has_other=True):
         x, y, w, h = box[n]
