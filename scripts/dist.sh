@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # dist.sh [FOLDER]: one archive in FOLDER (dist) with mal, all its libraries, models, manual page, completions and licences. Unpack it
-# anywhere on a Linux whose glibc is as new as this machine's, and run bin/mal. dist-smoke.sh tries it in bare systems.
+# anywhere on a Linux with glibc 2.31 or later, and run bin/mal: it is built for Debian 11, with Debian 11's libraries
+# (sysroot.sh). dist-smoke.sh tries it in bare systems.
+#   BASE=here   for this machine's glibc or later, with this machine's libraries
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -9,6 +11,14 @@ folder=$(cd "${1:-dist}" && pwd)
 work=$(mktemp -d "$folder/.dist.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
+case ${BASE:=debian11} in
+debian11)
+    export SYSROOT=.build-sysroot
+    [ -e "$SYSROOT/files" ] || scripts/sysroot.sh "$SYSROOT" >"$work/log" || { tail -n 5 "$work/log" >&2; exit 1; }
+    ;;
+here) ;;
+*) echo "dist: BASE must be debian11 or here, is $BASE" >&2; exit 64 ;;
+esac
 scripts/install.sh "$work/tree"
 version=$("$work/tree/bin/mal" --version | sed -n 's/^mal //p')
 glibc=$(find "$work/tree" -name '*.so*' -type f -o -path '*/bin/mal' | xargs objdump -T 2>/dev/null |

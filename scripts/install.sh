@@ -1,23 +1,36 @@
 #!/usr/bin/env bash
 # install.sh PREFIX: PREFIX/bin/mal, PREFIX/lib/mal (libtorch and all other libraries but glibc's), PREFIX/share/mal/Models,
 # manual page and completions. The target needs glibc as new as this machine's and nothing else. uninstall.sh takes it away.
+#   SYSROOT=FOLDER   a folder of sysroot.sh: for that system, with its libraries, instead of this machine's
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 prefix=${1:?usage: install.sh PREFIX}
 torch=${TORCH_DIR:-.deps/torch}
 scratch=.build-install # the static runtime gets a build folder of its own, so that `make build` stays warm
+sdk=()
+sysroot=${SYSROOT:+$(cd "$SYSROOT" && pwd)}
+if [ -n "$sysroot" ]; then
+    scratch=.build-dist
+    sdk=(--swift-sdks-path "$sysroot" --swift-sdk sysroot)
+fi
 mkdir -p "$prefix"
 prefix=$(cd "$prefix" && pwd)
 [ -w "$prefix" ] || { echo "install: $prefix is not writable" >&2; exit 1; }
 
 # The run path is then the installed folders' alone, and serves the libraries' own libraries too.
-MAL_INSTALL=1 "${SWIFT:-swift}" build -c release --static-swift-stdlib --scratch-path "$scratch" --product mal
+MAL_INSTALL=1 "${SWIFT:-swift}" build -c release "${sdk[@]}" --static-swift-stdlib --scratch-path "$scratch" --product mal
 binary=$(readlink -f "$scratch/release/mal")
 
 # What the loader takes from libtorch's folder, for the binary and for the CUDA half that it opens itself.
 torch_lib=$(readlink -f "$torch/lib")
-found() { LD_LIBRARY_PATH=$torch_lib ldd "$1"; } # where the run path doesn't lead before all is installed
+found() { # where the run path doesn't lead before all is installed
+    if [ -n "$sysroot" ]; then
+        "$sysroot"/root/lib64/ld-linux-*.so.* --library-path "$torch_lib:$(echo "$sysroot"/root/usr/lib/*-linux-gnu)" --list "$1"
+    else
+        LD_LIBRARY_PATH=$torch_lib ldd "$1"
+    fi
+}
 needed() { found "$1" | awk '{ print $3 }' | while read -r path; do readlink -f "$path" || true; done |
     grep "^$torch_lib/" || true; }
 libraries=$(needed "$binary")
@@ -30,7 +43,7 @@ fi
 # All others, but for glibc's own, which belong to the target's kernel and loader. Of a wheel come whole folders, below.
 wheel=$(readlink -f "$torch/..")
 others=$(found "$binary" | awk '$3 ~ /^\// { print $1, $3 }' | while read -r name path; do
-    case $name in lib[cm].so.* | libmvec.so.* | libdl.so.* | libpthread.so.* | librt.so.* | libresolv.so.* | libutil.so.*) continue ;; esac
+    case $name in /* | lib[cm].so.* | libmvec.so.* | libdl.so.* | libpthread.so.* | librt.so.* | libresolv.so.* | libutil.so.*) continue ;; esac
     case $(readlink -f "$path") in "$wheel"/* | "$torch_lib"/*) ;; *) echo "$name $path" ;; esac
 done)
 
@@ -59,10 +72,14 @@ rm -rf "$prefix/share/mal/licences"
 mkdir -p "$prefix/share/mal/licences"
 while read -r _ path; do
     path=$(readlink -f "${path:-/}")
-    package=$(dpkg-query -S "$path" "${path#/usr}" 2>/dev/null | head -n 1 | cut -d : -f 1) || true
-    if [ -e "/usr/share/doc/$package/copyright" ]; then
-        install -m 644 "/usr/share/doc/$package/copyright" "$prefix/share/mal/licences/$package"
+    path=${path#"${sysroot:+$sysroot/root}"}
+    if [ -n "$sysroot" ]; then
+        package=$(awk -v a="$path" -v b="${path#/usr}" '$2 == a || $2 == b { print $1; exit }' "$sysroot/files")
+    else
+        package=$(dpkg-query -S "$path" "${path#/usr}" 2>/dev/null | head -n 1 | cut -d : -f 1) || true
     fi
+    copyright=${sysroot:+$sysroot/root}/usr/share/doc/$package/copyright
+    if [ -e "$copyright" ]; then install -m 644 "$copyright" "$prefix/share/mal/licences/$package"; fi
 done <<<"$others"
 install -m 755 "$binary" "$prefix/bin/mal.new"
 if command -v strip >/dev/null; then strip "$prefix/bin/mal.new"; fi

@@ -1,8 +1,10 @@
 #include "cjson.h"
 
+#include <charconv>
 #include <cstring>
 #include <exception>
 #include <new>
+#include <system_error>
 #include <utility>
 
 #include "scan.hpp"
@@ -332,6 +334,10 @@ cj_status cj_read(
 int cj_double(const uint8_t *text, size_t length, double *out) {
     bool plain;
     if (scan_number(text, text + length, plain) != text + length) return 0;
-    *out = number_value(text, text + length);
+    try {
+        *out = number_value(text, text + length);
+    } catch (const std::bad_alloc &) {
+        return 0;
+    }
     return 1;
 }

@@ -2,11 +2,12 @@
 // only at what is asked for.
 #pragma once
 
-#include <charconv>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
-#include <system_error>
+#include <cstdlib>
+#include <cstring>
+#include <locale.h>
+#include <string>
 
 namespace cjson {
 
@@ -81,40 +82,16 @@ inline const uint8_t *scan_word(const uint8_t *p, const uint8_t *end) {
     return nullptr;
 }
 
-// The double nearest to the number in [p, end), which must follow the grammar.
+// The double nearest to the number in [p, end), which must follow the grammar: too small becomes zero, too large infinite.
+// std::from_chars would not do: GCC's library has it for doubles from version 11 only.
 inline double number_value(const uint8_t *p, const uint8_t *end) {
-    const char *first = reinterpret_cast<const char *>(p);
-    const char *last = reinterpret_cast<const char *>(end);
-    double value = 0;
-    if (std::from_chars(first, last, value).ec != std::errc::result_out_of_range) return value;
-    // Too small becomes zero, too large infinite; the exponent's sign cannot tell which
-    // (1000…0e-2), so count digits.
-    bool negative = *first == '-';
-    const char *q = first + negative;
-    long long magnitude = 0;
-    bool seen = false, fraction = false;
-    for (; q < last && *q != 'e' && *q != 'E'; q++) {
-        if (*q == '.') {
-            fraction = true;
-        } else if (*q != '0' || seen) {
-            seen = true;
-            magnitude += !fraction;
-        } else {
-            magnitude -= fraction;
-        }
-    }
-    if (q < last) {
-        q++;
-        bool minus = *q == '-';
-        if (*q == '+' || *q == '-') q++;
-        long long exponent = 0;
-        for (; q < last; q++) {
-            if (exponent < 1000000000000ll) exponent = exponent * 10 + (*q - '0');
-        }
-        magnitude += minus ? -exponent : exponent;
-    }
-    double huge = magnitude > 0 ? std::numeric_limits<double>::infinity() : 0.0;
-    return negative ? -huge : huge;
+    static const locale_t plain = newlocale(LC_ALL_MASK, "C", nullptr);
+    const size_t length = end - p;
+    char held[64];
+    if (length >= sizeof held) return strtod_l(std::string(p, end).c_str(), nullptr, plain);
+    std::memcpy(held, p, length);
+    held[length] = 0;
+    return strtod_l(held, nullptr, plain);
 }
 
 }  // namespace cjson

@@ -62,8 +62,8 @@ INLINE void tile(const int rows, const int panels, const float *a, int64_t strid
 }
 
 // The same for `count` rows, at most `rows`.
-INLINE void tiles(const int rows, const int panels, int64_t count, const float *a, int64_t stride,
-                  const float *b, int64_t panelStride, int64_t depth, vf *sum) {
+INLINE void someRows(const int rows, const int panels, int64_t count, const float *a, int64_t stride,
+                     const float *b, int64_t panelStride, int64_t depth, vf *sum) {
     if (count == rows) {
         tile(rows, panels, a, stride, b, panelStride, depth, sum);
         return;
@@ -77,6 +77,16 @@ INLINE void tiles(const int rows, const int panels, int64_t count, const float *
             tile(1, panels, from, stride, b, panelStride, depth, sum + i * panels);
             i++;
         }
+    }
+}
+
+// The same for `wide` panels, which are `panels` or 1.
+INLINE void tiles(const int rows, const int panels, int wide, int64_t count, const float *a,
+                  int64_t stride, const float *b, int64_t panelStride, int64_t depth, vf *sum) {
+    if (wide == panels) {
+        someRows(rows, panels, count, a, stride, b, panelStride, depth, sum);
+    } else {
+        someRows(rows, 1, count, a, stride, b, panelStride, depth, sum);
     }
 }
 
@@ -96,11 +106,7 @@ INLINE void product(const int rows, const int panels, const result_kind kind, co
                 const int64_t n = count - r < rows ? count - r : rows;
                 const float *a = x + r * w->inputs + first;
                 vf part[24], *sum = sums + r * wide;
-                if (wide == panels) {
-                    tiles(rows, panels, n, a, w->inputs, b, panelStride, depth, part);
-                } else {
-                    tiles(rows, 1, n, a, w->inputs, b, panelStride, depth, part);
-                }
+                tiles(rows, panels, wide, n, a, w->inputs, b, panelStride, depth, part);
                 for (int64_t i = 0; i < n * wide; i++) {
                     sum[i] = first == 0 ? part[i] : sum[i] + part[i];
                 }
@@ -197,11 +203,7 @@ INLINE void readHead(const int rows, const int panels, const ctf_qkv *s, const f
     for (int i = 0; i < rows; i++) most[i] = all(-FLT_MAX);
     for (int64_t p = 0; p < all16;) {
         const int wide = p + panels <= all16 ? panels : 1;
-        if (wide == panels) {
-            tiles(rows, panels, n, q, stride, keys + p * panel, panel, s->width, sum);
-        } else {
-            tiles(rows, 1, n, q, stride, keys + p * panel, panel, s->width, sum);
-        }
+        tiles(rows, panels, wide, n, q, stride, keys + p * panel, panel, s->width, sum);
         for (int64_t i = 0; i < n; i++) {
             for (int j = 0; j < wide; j++) {
                 vf v = sum[i * wide + j];
@@ -219,12 +221,8 @@ INLINE void readHead(const int rows, const int panels, const ctf_qkv *s, const f
     }
     for (int64_t c = 0; c < s->width;) {
         const int wide = c + panels * LANES <= s->width ? panels : 1;
-        const float *b = values + c * s->tokens;
-        if (wide == panels) {
-            tiles(rows, panels, n, scores, padded, b, s->tokens * LANES, s->tokens, sum);
-        } else {
-            tiles(rows, 1, n, scores, padded, b, s->tokens * LANES, s->tokens, sum);
-        }
+        tiles(rows, panels, wide, n, scores, padded, values + c * s->tokens, s->tokens * LANES,
+              s->tokens, sum);
         for (int64_t i = 0; i < n; i++) {
             for (int j = 0; j < wide; j++) {
                 STORE(to + i * s->heads * s->width + c + j * LANES, sum[i * wide + j] * inverse[i]);

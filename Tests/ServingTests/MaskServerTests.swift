@@ -366,9 +366,13 @@ struct MaskServerTests {
             }
             let found = try await ask("http://\(host)/a.png?b=%20")
             #expect(found.status == 200, "\(found.message)")
-            let moved = try await ask("http://\(host)/moved")
-            #expect(moved.status == 422)
-            #expect(moved.message == "\"http://\(host)/moved\": expected the answer 200, found 302")
+            // Often, because this server closes at once, which a slow writer would trip over.
+            for _ in 0..<100 {
+                let moved = try await ask("http://\(host)/moved")
+                #expect(moved.status == 422)
+                #expect(
+                    moved.message == "\"http://\(host)/moved\": expected the answer 200, found 302")
+            }
             #expect(try await ask("http://\(host)/cut").status == 422)
             #expect(try await ask("http://\(host)/noise").status == 422)
             for url in [

@@ -80,8 +80,8 @@ struct RemoteImages: Sendable {
                 }
             }
         return try await channel.executeThenClose { inbound, outbound in
-            try await outbound.write(.head(request))
-            try await outbound.write(.end(nil))
+            // In one piece, because a server may answer and close as soon as it has the head.
+            try await outbound.write(contentsOf: [.head(request), .end(nil)])
             var bytes: [UInt8] = []
             for try await part in inbound {
                 switch part {
