@@ -3,6 +3,11 @@
 # builds with them, so that the result runs on glibc 2.31 and later. Needs apt-get and Debian's keys, and no root. dist.sh calls it.
 #   DEBIAN_MIRROR=ADDRESS
 set -euo pipefail
+keys=/usr/share/keyrings/debian-archive-keyring.gpg
+if ! command -v apt-get >/dev/null || [ ! -e "$keys" ]; then
+    echo "sysroot: apt-get and $keys (package debian-archive-keyring) are needed; BASE=here make dist does without" >&2
+    exit 1
+fi
 folder=$(mkdir -p "${1:?usage: sysroot.sh FOLDER}" && cd "$1" && pwd)
 mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
 root=$folder/root apt=$folder/apt sdk=$folder/sysroot.artifactbundle
@@ -13,7 +18,7 @@ for name in bin sbin lib lib64; do ln -s "usr/$name" "$root/$name"; done
 touch "$apt/status"
 # simdjson is too old in Debian 11; Debian 12's asks for nothing newer than Debian 11 has.
 for suite in bullseye bookworm; do
-    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main"
+    echo "deb [signed-by=$keys] $mirror $suite main"
 done >"$apt/sources.list"
 get() {
     apt-get -q -o Dir::Etc::SourceList="$apt/sources.list" -o Dir::Etc::SourceParts=/dev/null \
@@ -22,7 +27,7 @@ get() {
         -o Dir::Cache="$apt" -o Dir::Cache::Archives="$apt/archives" -o APT::Architecture="$(dpkg --print-architecture)" \
         -o APT::Sandbox::User=root -o APT::Default-Release=bullseye -o Debug::NoLocking=true "$@"
 }
-get update
+get -o APT::Update::Error-Mode=any update
 get install --yes --download-only --no-install-recommends \
     libc6-dev libstdc++-10-dev libjpeg62-turbo-dev libpng-dev libwebp-dev libtiff-dev libxml2-dev zlib1g-dev libsqlite3-dev
 (cd "$apt/archives" && get download libsimdjson-dev/bookworm libsimdjson14/bookworm)
