@@ -21,7 +21,8 @@ grep -o '"segmentation"' masks.json | wc -l
 sha256sum masks.json | cut -c 1-16
 "$mal" serve --images Demo/images --checkpoint tiny --listen 127.0.0.1:0 2>log &
 until port=$(sed -n 's|.*listening on http://127.0.0.1:||p' log | grep -o '^[0-9]*'); do
-    kill -0 $! && sleep 0.2
+    kill -0 $! # ends the script where the server has ended
+    sleep 0.2
 done
 body='{"image": {"path": "astronaut.png"}, "boxes": [[22, 15, 342, 497]]}'
 exec 3<>"/dev/tcp/127.0.0.1/$port"

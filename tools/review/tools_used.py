@@ -154,9 +154,11 @@ def main():
                 person.press("z")
             person.open(f"a{n}")
             assert np.array_equal(first, person.mask()), f"{name}: undo does not give the mask of {records[n]['id']}"
-        before, after, steps, seconds = np.mean(rows, 0) if rows else [0] * 4
+        if not rows:
+            return
+        before, after, steps, seconds = np.mean(rows, 0)
         found = told or f"{before:.3f} → {after:.3f}, {sum(row[1] > row[0] for row in rows)} better"
-        rows and print(f"| {name} | {len(rows)} | {found} | {steps:g} | {seconds:.2f} |", flush=True)
+        print(f"| {name} | {len(rows)} | {found} | {steps:g} | {seconds:.2f} |", flush=True)
 
     def halve(n, has_other=True):
         x, y, w, h = box[n]
