@@ -82,9 +82,32 @@ inline const uint8_t *scan_word(const uint8_t *p, const uint8_t *end) {
     return nullptr;
 }
 
-// The double nearest to the number in [p, end), which must follow the grammar: too small becomes zero, too large infinite.
-// std::from_chars would not do: GCC's library has it for doubles from version 11 only.
+// The double nearest to the number in [p, end), which must follow the grammar: too small becomes zero, too
+// large infinite. Without an exponent and with digits that fit 53 bits, one division of two exact doubles is
+// that number (W. D. Clinger, "How to read floating point numbers accurately", 1990); coordinates are such.
+// The rest is strtod_l's. std::from_chars would not do: GCC's library has it for doubles from version 11 only.
 inline double number_value(const uint8_t *p, const uint8_t *end) {
+    static const double powers[] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8, 1e9,
+                                    1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18};
+    const bool negative = *p == '-';
+    uint64_t digits = 0;
+    size_t after_point = 0;
+    const uint8_t *q = p + negative;
+    if (end - q <= 19) {
+        bool fraction = false;
+        for (; q < end && (is_digit(*q) || *q == '.'); q++) {
+            if (*q == '.') {
+                fraction = true;
+            } else {
+                digits = digits * 10 + (*q - '0');
+                after_point += fraction;
+            }
+        }
+        if (q == end && digits <= uint64_t(1) << 53) {
+            const double value = double(digits) / powers[after_point];
+            return negative ? -value : value;
+        }
+    }
     static const locale_t plain = newlocale(LC_ALL_MASK, "C", nullptr);
     const size_t length = end - p;
     char held[64];

@@ -94,9 +94,10 @@ public struct TrainingSummary: Sendable {
             lines.append("best: \(best.path) (\(best.metric) \(value))")
         }
         if brokenCount > 0 { lines.append("\(brokenCount) boxes had an image that can't be read") }
+        // The lowest loss may be chance: it does not say where the masks are best.
+        let advised = best.flatMap { $0.metric == "loss" ? nil : $0.path } ?? checkpoint
         lines.append(
-            "label with it: mal label IMAGES --boxes BOXES --out OUT --checkpoint "
-                + "\(best?.path ?? checkpoint)")
+            "label with it: mal label IMAGES --boxes BOXES --out OUT --checkpoint \(advised)")
         return lines.joined(separator: "\n")
     }
 }

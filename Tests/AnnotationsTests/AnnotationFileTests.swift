@@ -92,6 +92,36 @@ import TestSupport
                 """)
     }
 
+    @Test("each spelling of a number is the double next to it")
+    func numbers() throws {
+        var spellings = [
+            "0", "-0", "-0.0", "0.1", "9007199254740992", "9007199254740993", "9007199254740991.5",
+            "0.000000000000000001", "0.0000000000000000001", "1234567890123456789",
+            "1.7976931348623157e308",
+            "5e-324", "1e-400", "2.5E+2", "0.30000000000000004",
+            "0." + String(repeating: "3", count: 90),
+        ]
+        var generator = SystemRandomNumberGenerator()
+        for _ in 0..<5000 {
+            let digits = String(generator.next()).prefix(Int.random(in: 1...19, using: &generator))
+            let point = Int.random(in: 1...19, using: &generator)
+            spellings.append(
+                point < digits.count
+                    ? "\(digits.prefix(point)).\(digits.dropFirst(point))" : "\(digits)")
+        }
+        spellings.removeAll { $0.count > 1 && $0.hasPrefix("0") && !$0.hasPrefix("0.") }
+        let file = try folder.read(
+            document(
+                annotations: spellings.enumerated().map { number, text in
+                    #"{"id": \#(number), "image_id": 1, "bbox": [\#(text), -\#(text.drop { $0 == "-" }), 1, 1]}"#
+                }.joined(separator: ",")))
+        for (annotation, text) in zip(file.annotations, spellings) {
+            let expected = try #require(Double(text))
+            #expect(annotation.box.minX.bitPattern == expected.bitPattern, "\(text)")
+            #expect(annotation.box.minY.bitPattern == (-expected.magnitude).bitPattern, "-\(text)")
+        }
+    }
+
     @Test("images know their annotations")
     func index() throws {
         let file = try AnnotationFile.read(path: fixture("coco/instances.json"))

@@ -186,7 +186,7 @@ struct TrainJobTests {
 
     @Test("The newest checkpoints and the best one are kept")
     func keepsCheckpoints() async throws {
-        _ = try await job(
+        let summary = try await job(
             "run",
             [
                 "train.keep_checkpoints=2", "train.checkpoint_interval=2",
@@ -203,6 +203,10 @@ struct TrainJobTests {
         let best = try FileManager.default.destinationOfSymbolicLink(
             atPath: directory("run") + "/model_best")
         #expect(names.contains(best))
+        // A best checkpoint by loss is named, but it is not the one to label with.
+        #expect(summary.best?.metric == "loss")
+        #expect(summary.text.hasSuffix("--checkpoint \(summary.checkpoint)"))
+        #expect(summary.checkpoint.hasSuffix("step_00011"))
     }
 
     @Test("Masks are learned from where asked for, told, and kept in the checkpoint's spec")
