@@ -70,18 +70,23 @@ struct MAL: AsyncParsableCommand {
         refuseNamesOfOtherEncodings()
         do {
             switch Array(CommandLine.arguments.dropFirst()) {
-            case [], ["-h"], ["--help"], ["help"]: return try StandardStreams.show(help)
-            case ["--version"]: return try StandardStreams.show(Product.parts)
-            default: refuseUnknownCommands()
+            case [], ["-h"], ["--help"], ["help"]: try StandardStreams.show(help)
+            case ["--version"]: try StandardStreams.show(Product.parts)
+            default: try await runCommand()
             }
-            var command = try parseAsRoot()
-            if var waiting = command as? any AsyncParsableCommand {
-                try await waiting.run()
-            } else {
-                try command.run()
-            }
+            ThisProcess.end(.success)
         } catch {
             end(with: error)
+        }
+    }
+
+    private static func runCommand() async throws {
+        refuseUnknownCommands()
+        var command = try parseAsRoot()
+        if var waiting = command as? any AsyncParsableCommand {
+            try await waiting.run()
+        } else {
+            try command.run()
         }
     }
 
@@ -103,7 +108,7 @@ struct MAL: AsyncParsableCommand {
                     "Error: \(path) has no command \(word)"
                         + (near.map { "; did you mean \(path) \($0)?" }
                             ?? "; \(path) --help lists them") + "\n")
-                Foundation.exit(ExitCode.validationFailure.rawValue)
+                ThisProcess.end(.validationFailure)
             }
             command = found
             path += " " + found._commandName
@@ -118,7 +123,7 @@ struct MAL: AsyncParsableCommand {
             else { continue }
             StandardStreams.say(
                 "Error: \(String(cString: argument)): names must be UTF-8, these bytes are not\n")
-            Foundation.exit(ExitCode.validationFailure.rawValue)
+            ThisProcess.end(.validationFailure)
         }
     }
 
@@ -126,17 +131,17 @@ struct MAL: AsyncParsableCommand {
     private static func end(with error: any Error) -> Never {
         if isWrongUsage(error) {
             StandardStreams.say("Error: \(error)\n")
-            Foundation.exit(ExitCode.validationFailure.rawValue)
+            ThisProcess.end(.validationFailure)
         }
         let code = exitCode(for: error)
         let text = fullMessage(for: error)
         guard code == .success else {
             if !text.isEmpty { StandardStreams.say(text + "\n") }
-            Foundation.exit(code.rawValue)
+            ThisProcess.end(code)
         }
         do {
             try StandardStreams.show(text)
-            Foundation.exit(0)
+            ThisProcess.end(.success)
         } catch {
             end(with: error)
         }

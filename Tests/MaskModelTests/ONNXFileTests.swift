@@ -158,6 +158,13 @@ import Torch
                 message: "is an ONNX file of another program (pytorch); of ONNX only what `mal "
                     + "export` wrote is read")
         ) { try StoredCheckpoint(bytes: foreign, name: name) }
+        // ir_version 8, a graph of one byte.
+        #expect(
+            throws: CheckpointError(
+                file: name, kind: .unsupported,
+                message: "is an ONNX file of another program; of ONNX only what `mal export` wrote "
+                    + "is read")
+        ) { try StoredCheckpoint(bytes: [8, 8, 0x3A, 2, 0x12, 0], name: name) }
         let empty: [UInt8] = [8, 8, 0x12, 3] + Array("mal".utf8)
         #expect(
             throws: CheckpointError(

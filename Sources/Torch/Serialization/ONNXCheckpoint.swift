@@ -12,14 +12,18 @@ package struct ONNXCheckpoint {
 
     private static let maximumTensorCount = 100_000
 
-    /// Whether a file begins as those of ONNX's exporters do: with a version and the exporter's name.
+    /// Whether a file begins as those of ONNX's exporters do: with a version, and then the exporter's name
+    /// or, of those who give none, the whole graph.
     static func recognises(_ file: MappedFile) -> Bool {
-        guard file.count > 4, file.matches([0x08]), file.matches([0x12], at: 2) else {
-            return false
-        }
+        guard file.count > 4, file.matches([0x08]) else { return false }
         let start = file.bytes(0..<min(file.count, 64))
+        guard (1..<0x20).contains(start[1]) else { return false }
+        if start[2] == 0x3A {
+            var fields = WireFields(file, 2..<file.count)
+            return (try? fields.next()?.message()) != nil
+        }
         let name = start.dropFirst(4).prefix(Int(start[3]))
-        return (1..<0x20).contains(start[1]) && name.count == Int(start[3])
+        return start[2] == 0x12 && name.count == Int(start[3])
             && name.allSatisfy { (0x20..<0x7F).contains($0) }
     }
 
@@ -49,8 +53,8 @@ package struct ONNXCheckpoint {
         guard producer == Self.producer else {
             throw file.failure(
                 .unsupported,
-                "is an ONNX file of another program (\(producer.printable)); of ONNX only what "
-                    + "`mal export` wrote is read")
+                "is an ONNX file of another program\(producer.isEmpty ? "" : " (\(producer.printable))"); "
+                    + "of ONNX only what `mal export` wrote is read")
         }
         guard texts["precision"] != "int8" else {
             throw file.failure(
