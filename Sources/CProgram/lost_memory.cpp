@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <exception>
 #include <initializer_list>
 #include <new>
@@ -34,6 +35,15 @@ void explain(int number) {
     if (errno == ENOMEM) endWithoutMemory();
     sigaction(number, &before[number], nullptr);
     raise(number);
+}
+
+// The program itself ends by _exit: who calls exit is a library that gave up, such as libgomp, to which the system
+// gave no thread. It has said so in its own words.
+void explainExit() {
+    static const char text[] =
+        "Error: out of memory or threads: the system gives no more (see ulimit -v and ulimit -u). What was saved is "
+        "whole: the same command continues\n";
+    end(text, sizeof text - 1);
 }
 
 std::terminate_handler terminateBefore;
@@ -77,6 +87,7 @@ __attribute__((section(".preinit_array"), used)) void (*const first)(int, char *
 
 void program_explain_lost_memory(void) {
     terminateBefore = std::set_terminate(terminated);
+    std::atexit(explainExit);
     struct sigaction action = {};
     action.sa_handler = explain;
     action.sa_flags = SA_NODEFER | SA_ONSTACK;

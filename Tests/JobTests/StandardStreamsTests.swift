@@ -70,4 +70,17 @@ struct StandardStreamsTests {
         let saysWhy = run.log.contains("emory") || run.log.contains("failed to map segment")
         #expect(run.code == 0 || saysWhy, "\(run.log)")
     }
+
+    @Test("A thread that the system does not give is an error that says so")
+    func noThread() throws {
+        let folder = try TemporaryFolder()
+        // Each thread asks for a stack of twice the address space.
+        let run = try shell(
+            """
+            ulimit -v 4000000; OMP_STACKSIZE=8G mal label "$IMAGES" --boxes "$BOXES" --out \
+            masks.json --checkpoint "$MODEL" --crop-size 64 --threads 2 --device cpu model.num_heads=3 2>&3
+            """, in: folder)
+        #expect(run.code == 1)
+        #expect(run.log.contains("Error: out of memory or threads"), "\(run.log)")
+    }
 }

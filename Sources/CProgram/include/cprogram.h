@@ -30,7 +30,7 @@ void program_return_free_memory(void);
 
 // For a program's first line: where code that can only trap, Swift's runtime or a library's thread, was refused
 // memory (ulimit -v, a container's limit), the program ends with a message and exit code 1. All other traps are as
-// they were.
+// they were. So it ends where a library calls exit, libgomp without a thread; the program itself must end by _exit.
 //
 // Before that, and before any library starts, a program whose address space has no room for them has ended so.
 void program_explain_lost_memory(void);
