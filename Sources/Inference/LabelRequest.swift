@@ -78,7 +78,6 @@ package struct LabelRequest: Sendable {
     package func fingerprint(_ file: AnnotationFile) throws -> RunFingerprint {
         var print = RunFingerprint()
         print.add("boxes file", hex(FNV1a.hash(file)))
-        print.add("images folder", imagesDirectory)
         print.add("checkpoint", hex(try ContentHash.hash(file: checkpointPath)))
         print.add("model", modelDescription)
         print.add("networks", source.rawValue)

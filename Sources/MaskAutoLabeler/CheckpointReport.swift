@@ -41,10 +41,8 @@ public struct CheckpointReport: Sendable {
         paths.reads("heads", heads)
         paths.writes("checkpoint", output)
         try paths.check()
-        guard overwrites || access(output, F_OK) != 0 else {
-            throw LabelingError.wrongUse(
-                "the output \(output) is there; --overwrite replaces it")
-        }
+        let place = try ModelOutput(output, overwrites: overwrites)
+        defer { withExtendedLifetime(place) {} }
         try Libtorch.start()
         let info: CheckpointInfo
         do {

@@ -23,7 +23,8 @@ public struct ExportJob {
         public init(images: String, boxes: String) { (self.images, self.boxes) = (images, boxes) }
     }
 
-    public let outputPath: String
+    public var outputPath: String { output.path }
+    private let output: ModelOutput
     private let model: LabelingModel
     private let settings: ONNXSettings
     private let metadata: [String: String]
@@ -95,10 +96,7 @@ public struct ExportJob {
         }
         paths.writes("model", output)
         try paths.check()
-        guard overwrites || access(output, F_OK) != 0 else {
-            throw LabelingError.wrongUse(
-                "the output \(output) is there; --overwrite replaces it")
-        }
+        self.output = try ModelOutput(output, overwrites: overwrites)
         let (side, thresholds) = model.settings(of: spec, isFromFile: false, onEvent: onEvent)
         try model.check(cropSize: side, of: spec.dataset)
         settings.cropSize = side
@@ -107,7 +105,6 @@ public struct ExportJob {
             cropSize: side, marginRate: spec.train.testMarginRate, batchSize: 4,
             decoding: spec.dataset.decoding)
         role = usesTeacher ? .teacher : .student
-        outputPath = output
         var metadata = model.metadata
         if metadata["licence"] == nil, ModelFiles.isShipped(checkpoint) {
             metadata["licence"] = "Apache-2.0"
@@ -156,6 +153,7 @@ public struct ExportJob {
                     + (kept.isEmpty
                         ? "" : ", in float32: " + kept.joined(separator: ", ")))
         }
+        try output.requireFree()
         let count = try file.write(to: outputPath)
         lines.append(
             "\(outputPath): \(role.rawValue), opset \(settings.opset), "

@@ -40,14 +40,14 @@ public struct MergeJob {
                 "no journals: none are named, and there is no \(outputPath).shard-*.journal or "
                     + "\(outputPath).rank-*.journal")
         }
-        let fingerprint = try LabelJournal(reading: first, annotationCount: 0).fingerprint
+        let fingerprint = try Self.journal(first, annotationCount: 0).fingerprint
         file = try readAnnotations(
             input.source(
                 boxesPath, imagesDirectory: imagesDirectory,
                 appliesEXIF: fingerprint["EXIF"] == "true"),
             onEvent: onEvent)
         let count = file.annotations.count
-        let opened = try journalPaths.map { try LabelJournal(reading: $0, annotationCount: count) }
+        let opened = try journalPaths.map { try Self.journal($0, annotationCount: count) }
         for journal in opened {
             let differences = journal.fingerprint.differences(from: fingerprint)
             guard differences.isEmpty else {
@@ -76,6 +76,16 @@ public struct MergeJob {
         try makeDirectory(
             URL(fileURLWithPath: outputPath).deletingLastPathComponent().path)
         if let overlaysDirectory { try makeDirectory(overlaysDirectory) }
+    }
+
+    private static func journal(_ path: String, annotationCount: Int) throws -> LabelJournal {
+        do {
+            return try LabelJournal(reading: path, annotationCount: annotationCount)
+        } catch LabelingError.journalUnreadable(_, let reason) {
+            throw LabelingError.wrongUse(
+                "\(path): not a journal of mal label (\(reason)); leave it out, or label its part again"
+            )
+        }
     }
 
     /// Writes the output; the journals stay.

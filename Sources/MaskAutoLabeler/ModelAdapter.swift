@@ -45,6 +45,7 @@ public struct ModelAdapter {
     /// Where the chosen model is copied to; nil leaves it in ``folder``.
     private let output: String?
     private let overwrites: Bool
+    private let lock: OutputLock?
     private let onEvent: TrainEventHandler
     /// The folder of this very adaptation.
     let folder: String
@@ -106,6 +107,7 @@ public struct ModelAdapter {
         paths.reads("checkpoint", path)
         paths.writes("model", output)
         try paths.check()
+        lock = try output.map { (path) throws in try OutputLock(path) }
         if earlierVerdict == nil { try requireFreeOutput() }
     }
 
@@ -153,7 +155,7 @@ public struct ModelAdapter {
             recipe, options, images: images, boxes: boxesPath, results: folder)
         let job = try TrainJob(
             specPath: nil, overrides: recipe.overrides, settings: settings,
-            boxes: (file, given), threads: options.threads, onEvent: onEvent)
+            boxes: (file, given), threads: options.threads, onEvent: timed(onEvent))
         defer { (verdict.stepCount, verdict.seconds) = progress }
         try await train(job, shouldStop: shouldStop)
         try convert()
@@ -209,8 +211,7 @@ public struct ModelAdapter {
     }
 
     private func requireFreeOutput() throws {
-        guard let output, !overwrites, access(output, F_OK) == 0 else { return }
-        throw LabelingError.wrongUse("the output \(output) is there; --overwrite replaces it")
+        if let output { try ModelOutput.requireFree(output, overwrites: overwrites) }
     }
 
     private var earlierVerdict: AdaptationVerdict? {
@@ -252,13 +253,36 @@ public struct ModelAdapter {
 
     // MARK: Training and comparing
 
+    /// What is left of the time that was given; nil where steps end the run.
+    private var timeLeft: Duration? {
+        guard case .seconds(let limit) = options.amount else { return nil }
+        return .seconds(Double(limit) - progress.seconds)
+    }
+
+    /// The clock ends a run by time: what its events say of steps and epochs to come is by the clock too.
+    private func timed(_ onEvent: @escaping TrainEventHandler) -> TrainEventHandler {
+        guard let left = timeLeft else { return onEvent }
+        let end = ContinuousClock.now + left
+        let steps = "\(recipe.stepCount) steps in all"
+        return { event in
+            switch event {
+            case .step(var progress):
+                progress.secondsLeft = max(0, (end - .now) / .seconds(1))
+                let count = (progress.secondsLeft / max(progress.secondsPerStep, 1e-3)).rounded(.up)
+                progress.stepCount = min(progress.stepCount, progress.step + Int(count))
+                progress.epochCount = progress.epoch + 1
+                onEvent(.step(progress))
+            case .run(.note(let text)):
+                onEvent(.run(.note(text.replacing(steps, with: "until the time is over"))))
+            default: onEvent(event)
+            }
+        }
+    }
+
     private func train(
         _ job: TrainJob, isolation: isolated (any Actor)? = #isolation, shouldStop: () -> Bool
     ) async throws {
-        var left: Duration?
-        if case .seconds(let limit) = options.amount {
-            left = .seconds(Double(limit) - progress.seconds)
-        }
+        let left = timeLeft
         let latest = folder + "/train/model_latest/state.json"
         if let left, left <= .zero, access(latest, R_OK) == 0 { return }
         let start = ContinuousClock.now

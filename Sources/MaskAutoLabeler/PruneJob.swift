@@ -41,7 +41,8 @@ public struct PruneJob {
         public init() {}
     }
 
-    public let outputPath: String
+    public var outputPath: String { output.path }
+    private let output: ModelOutput
     private let amount: Amount
     private let options: Options
     private let plan: BoxPlan
@@ -61,7 +62,7 @@ public struct PruneJob {
         images: String, boxes: String, output: String, amount: Amount,
         options: Options = Options(), onEvent: @escaping RunEventHandler
     ) throws {
-        (outputPath, self.amount, self.options, self.onEvent) = (output, amount, options, onEvent)
+        (self.amount, self.options, self.onEvent) = (amount, options, onEvent)
         guard output.lowercased().hasSuffix(".safetensors") else {
             throw LabelingError.wrongOption("\(output) must end in .safetensors")
         }
@@ -97,9 +98,7 @@ public struct PruneJob {
         paths.readsImages(images, of: file)
         paths.writes("model", output)
         try paths.check()
-        guard options.overwrites || access(output, F_OK) != 0 else {
-            throw LabelingError.wrongUse("the output \(output) is there; --overwrite replaces it")
-        }
+        self.output = try ModelOutput(output, overwrites: options.overwrites)
         let (cropSize, thresholds) = model.settings(of: spec, isFromFile: false, onEvent: onEvent)
         try model.check(cropSize: cropSize, of: spec.dataset)
         self.thresholds = thresholds
@@ -375,6 +374,7 @@ public struct PruneJob {
             ]
         for (key, value) in own { metadata[key.rawValue] = value }
         metadata["pruned_from"] = model.path.fileName
+        try output.requireFree()
         try Safetensors.write(tensors, metadata: metadata, to: outputPath)
         let info = try MaskCheckpoint(path: outputPath).info
         let (whole, part) = (model.configuration, target.backbone)

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import Inference
 import Specs
@@ -7,7 +8,9 @@ import Training
 // Where a run goes on from, and what has changed since.
 extension TrainJob {
     /// The checkpoint to go on from; nil starts a run.
-    func checkpointToResume(in directory: RunDirectory) throws -> TrainingCheckpoint? {
+    func checkpointToResume(
+        in directory: RunDirectory, sources: [String: String]
+    ) throws -> TrainingCheckpoint? {
         let newest = directory.checkpoints.last
         if let path = spec.train.resumePath {
             if let fault = ModelFiles.fault(of: path) { throw LabelingError.wrongUse(fault) }
@@ -19,7 +22,7 @@ extension TrainJob {
                         + "\(directory.path) goes to step \(newest.step); choose another "
                         + "results_dir or remove the later checkpoints")
             }
-            return announced(checkpoint, differences: differences(from: checkpoint))
+            return announced(checkpoint, differences: differences(from: checkpoint, sources))
         }
         guard let newest else {
             guard !asksToResume else {
@@ -30,7 +33,7 @@ extension TrainJob {
         }
         let checkpoint = try TrainingCheckpoint(
             path: newest.path, before: directory.checkpoints.dropLast().last?.path)
-        let differences = differences(from: checkpoint)
+        let differences = differences(from: checkpoint, sources)
         guard differences.isEmpty || asksToResume else {
             throw LabelingError.specChanged(
                 directory: directory.path, differences: differences)
@@ -38,11 +41,25 @@ extension TrainJob {
         return announced(checkpoint, differences: differences)
     }
 
-    private func differences(from checkpoint: TrainingCheckpoint) -> [String] {
+    /// Hashes of the files that the run reads in each of its parts, by what they are.
+    func sources() throws -> [String: String] {
+        var sources = ["the images in dataset.train_img_dir": ContentHash.text(set.imageHash())]
+        if let guide {
+            sources["the content of train.guide_checkpoint"] = ContentHash.text(
+                try ContentHash.hash(file: guide.path))
+        }
+        return sources
+    }
+
+    private func differences(
+        from checkpoint: TrainingCheckpoint, _ sources: [String: String]
+    ) -> [String] {
         let content =
             checkpoint.state.annotations == annotationHash
             ? [] : ["the content of dataset.train_ann_path"]
-        return spec.trainingDifferences(from: checkpoint.spec) + content
+        let before = checkpoint.state.sources ?? [:]
+        let others = sources.filter { name, hash in before[name].map { $0 != hash } ?? false }
+        return spec.trainingDifferences(from: checkpoint.spec) + content + others.keys.sorted()
     }
 
     /// What computes from here on: with as many threads as before, and whatever else is here now, which

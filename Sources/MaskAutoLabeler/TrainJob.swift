@@ -13,12 +13,12 @@ public import Training
 /// A training run from a spec: reads and checks everything first, then trains.
 public struct TrainJob {
     let spec: Spec
-    private let set: TrainingSet
+    let set: TrainingSet
     private let broken: [(image: Int, reason: String)]
     private let validation: TrainingValidation?
     let runtime: Runtime
     private let model: TrainingModel
-    private let guide: LabelingModel?
+    let guide: LabelingModel?
     let annotationHash: String
     let asksToResume: Bool
     /// As asked for; nil leaves the choice to the run that is gone on with, or to libtorch.
@@ -151,7 +151,9 @@ public struct TrainJob {
         let isFirst = ranks?.isFirst ?? true
         let directory = try RunDirectory(spec.resultsDirectory(for: .train), isOwn: isFirst)
         // The others may not see the folder: they get all there is to know from rank 0.
-        let checkpoint = isFirst ? try checkpointToResume(in: directory) : nil
+        let sources = isFirst ? try sources() : [:]
+        let checkpoint =
+            isFirst ? try checkpointToResume(in: directory, sources: sources) : nil
         var state = checkpoint?.state ?? TrainingState()
         if checkpoint == nil {
             state.seed =
@@ -160,6 +162,7 @@ public struct TrainJob {
         state.version = Product.version
         state.sampleCount = set.count
         state.annotations = annotationHash
+        state.sources = sources
         if state.samplesInEpoch ?? 0 >= set.count {
             // Only after a change of the data.
             state.epoch += 1

@@ -25,7 +25,9 @@ package struct ReportSummary: Sendable, Equatable {
                     format: " (%.1f s, %.1f MB)", seconds, Double(byteCount) / 1e6)
         ]
         if pictureless > 0 {
-            lines.append("\(pictureless) boxes have no picture: their image cannot be read")
+            lines.append(
+                "\(pictureless) boxes have no picture: their image cannot be read, or has more pixels than "
+                    + "--max-pixels")
         }
         return lines.joined(separator: "\n")
     }

@@ -106,7 +106,7 @@ public final class MaskServer: Sendable {
             service: service, maxBoxes: options.maxBoxes, onEvent: onEvent)
         router.post("/predict") { [self] request, context in
             try await limited(context) { [self] in
-                let json = try await JSONValue(json: bodies.bytes(of: request, $0))
+                let json = try await JSONValue(json: bodies.bytes(of: request, $0), $0)
                 let text = try await studio.predict(json, $0)
                 return .large(ByteBuffer(string: text), type: "application/json", $0)
             }
@@ -114,7 +114,7 @@ public final class MaskServer: Sendable {
         let cvat = CVATInteractor(service: service)
         router.post("/cvat") { [self] request, context in
             try await limited(context) { [self] in
-                let json = try await JSONValue(json: bodies.bytes(of: request, $0))
+                let json = try await JSONValue(json: bodies.bytes(of: request, $0), $0)
                 let bytes = try await cvat.mask(json, $0)
                 return .large(ByteBuffer(bytes: bytes), type: "application/json", $0)
             }
@@ -134,7 +134,7 @@ public final class MaskServer: Sendable {
         let wantsPicture = try Self.wantsPicture(request.headers[.accept])
         let parsed = try await MaskRequest(
             body: bodies.bytes(of: request, hold),
-            contentType: request.headers[.contentType] ?? "", maxBoxes: options.maxBoxes)
+            contentType: request.headers[.contentType] ?? "", maxBoxes: options.maxBoxes, hold)
         return try await service.masks(in: parsed.image, hold) { _ in
             parsed.items.map(\.box)
         } answer: { answer in

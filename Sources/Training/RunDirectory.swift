@@ -15,7 +15,11 @@ import Specs
 package final class RunDirectory {
     package let path: String
     private var lock: Int32 = -1
+    private static let savingPrefix = ".saving-"
+    private static let oldPrefix = ".old-"
     private static let replacedPrefix = ".replaced-"
+    private static let links = ["model_latest", "model_best"]
+    private static let prefixes = [savingPrefix, oldPrefix, replacedPrefix]
 
     /// Makes the folder and takes it: two runs in one folder would mix.
     ///
@@ -37,14 +41,19 @@ package final class RunDirectory {
                 "\(path): another mal train is writing there; wait for it or choose another "
                     + "results_dir")
         }
-        for entry in entries where entry.hasPrefix(Self.replacedPrefix) {
-            // A kill came before the new one had the name: the old one gets it back.
-            let name = entry.dropFirst(Self.replacedPrefix.count)
-            if rename(path + "/" + entry, path + "/" + name) == 0 { continue }
-            try? FileManager.default.removeItem(atPath: path + "/" + entry)
-        }
-        for entry in entries where entry.hasPrefix(".saving-") || entry.hasPrefix(".old-") {
-            try? FileManager.default.removeItem(atPath: path + "/" + entry)
+        for entry in entries {
+            for prefix in Self.prefixes where entry.hasPrefix(prefix) {
+                // Only what has a name that a run gives is mal's own.
+                let name = String(entry.dropFirst(prefix.count))
+                guard Self.step(of: name) != nil || Self.links.contains(name) else { continue }
+                // A kill came before the new one had the name: the old one gets it back.
+                if prefix == Self.replacedPrefix,
+                    rename(path + "/" + entry, path + "/" + name) == 0
+                {
+                    continue
+                }
+                try? FileManager.default.removeItem(atPath: path + "/" + entry)
+            }
         }
     }
 
@@ -70,10 +79,11 @@ package final class RunDirectory {
     }
 
     private static func step(of name: String) -> Int? {
-        guard name.hasPrefix("model_epoch_"), let range = name.range(of: "_step_") else {
-            return nil
-        }
-        return Int(name[range.upperBound...])
+        let parts = name.split(separator: "_")
+        guard parts.count == 5, let epoch = Int(parts[2]), let step = Int(parts[4]),
+            name == Self.name(epoch: epoch, step: step)
+        else { return nil }
+        return step
     }
 
     /// Calls `write` with a fresh folder and then gives that folder its name.
@@ -82,7 +92,7 @@ package final class RunDirectory {
         epoch: Int, step: Int, _ write: (String) throws -> Void
     ) throws -> String {
         let name = Self.name(epoch: epoch, step: step)
-        let unfinished = path + "/.saving-" + name
+        let unfinished = path + "/" + Self.savingPrefix + name
         let final = path + "/" + name
         let files = FileManager.default
         try? files.removeItem(atPath: unfinished)
@@ -118,7 +128,7 @@ package final class RunDirectory {
 
     /// Makes `name` point at a checkpoint, at no moment at nothing.
     package func link(_ name: String, to target: String) throws {
-        let temporary = path + "/.old-link"
+        let temporary = path + "/" + Self.savingPrefix + name
         unlink(temporary)
         guard symlink(target, temporary) == 0, rename(temporary, path + "/" + name) == 0 else {
             throw FileError.fileSystem(path: path + "/" + name, action: "link", errno: errno)
@@ -161,7 +171,7 @@ package final class RunDirectory {
         for checkpoint in checkpoints.dropLast(count) where checkpoint.step != best {
             // Under another name first, so that half of one is never taken for a whole.
             let name = checkpoint.path.fileName
-            let old = path + "/.old-" + name
+            let old = path + "/" + Self.oldPrefix + name
             guard rename(checkpoint.path, old) == 0 else { continue }
             try? FileManager.default.removeItem(atPath: old)
         }

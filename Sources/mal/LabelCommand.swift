@@ -103,7 +103,7 @@ struct LabelCommand: AsyncParsableCommand {
         guard !OutputFile.isStream(primary) else {
             throw ValidationError(
                 "--out \(primary): give a file, its journal and its lists lie beside it; "
-                    + "`mal convert FILE -` prints one")
+                    + "`mal convert FILE - --to coco` prints one")
         }
         guard output.shard == nil || adaptation.adapt == nil else {
             throw ValidationError(

@@ -1,4 +1,6 @@
+import Annotations
 import ArgumentParser
+import Formats
 import Inference
 import MaskAutoLabeler
 
@@ -44,6 +46,13 @@ struct MergeCommand: ParsableCommand {
     var quiet = false
 
     func run() throws {
+        let target = try OutputTarget(out)
+        guard target.format == .coco else {
+            throw ValidationError(
+                "--out \(out): merge writes COCO JSON; `mal convert` makes \(target.format.name) of it"
+            )
+        }
+        let out = target.path
         let console = ConsoleProgress(quiet: quiet)
         let job = try MergeJob(
             imagesDirectory: images, boxesPath: boxes, outputPath: out, journalPaths: journals,

@@ -195,6 +195,20 @@ import TestSupport
         #expect(losses(report) == [.masks: 3, .crowds: 1, .scores: 2])
     }
 
+    @Test("any name of a class comes back from YOLO's data.yaml")
+    func yoloNames() throws {
+        let names = ["dog 🐶", "é \u{7F}\u{85}\u{2028}", "a: \"b\" \\n #", "- x"]
+        let categories = names.enumerated().map { #"{"id": \#($0 + 1), "name": \#(jsonText($1))}"# }
+        let file = try folder.read(
+            document(
+                annotations: #"{"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 1, 3, 2]}"#,
+                images: #"{"id": 1, "file_name": "a.jpg", "width": 6, "height": 4}"#,
+                categories: #", "categories": [\#(categories.joined(separator: ", "))]"#))
+        _ = try export(file, .yolo)
+        try folder.add("out/images/a.jpg", pngHeader(width: 6, height: 4))
+        #expect(try folder.load("out").categories.map(\.name) == names)
+    }
+
     @Test("parts of one mask become one YOLO polygon and one LabelMe group")
     func parts() throws {
         let file = try folder.read(

@@ -47,6 +47,18 @@ import TestSupport
         #expect(file.images[0].size == nil)
     }
 
+    @Test("a mask without a box finds its image where ids are texts there and numbers here")
+    func boxOfMask() throws {
+        let file = try folder.read(
+            #"""
+            {"images": [{"id": 1, "file_name": "a.jpg", "width": 9, "height": 9}], "categories": [],
+             "annotations": [{"id": 1, "image_id": "1", "segmentation": [[1, 2, 5, 2, 5, 6]]}]}
+            """#)
+        let annotation = file.annotations[0]
+        #expect([annotation.x, annotation.y, annotation.width, annotation.height] == [2, 2, 3, 3])
+        #expect(file.problems.notes.filter { $0.hasPrefix("1 ids of images") }.count == 1)
+    }
+
     @Test("boxes that can't be labelled stay, with a reason")
     func obstacles() throws {
         let file = try folder.read(

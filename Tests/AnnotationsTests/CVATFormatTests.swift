@@ -130,6 +130,12 @@ import Testing
                     + "99999999×99"
             ),
             (
+                image + #"<mask label="f" rle="4" left="-9223372036854775808" top="0" width="2" "#
+                    + #"height="2"/></image>"#,
+                "x.xml line 8: left, top: expected whole numbers below 2147483648, found "
+                    + "-9223372036854775808, 0"
+            ),
+            (
                 #"<image id="0" name="a.jpg" width="x" height="16"></image>"#,
                 "x.xml line 8: width, height: expected whole numbers of pixels above 0, found "
                     + #""x, 16""#

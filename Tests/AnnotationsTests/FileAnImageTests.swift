@@ -69,6 +69,14 @@ import Testing
         #expect(file.images[0].size == Size(height: 375, width: 500))
     }
 
+    @Test("texts in CDATA sections are texts")
+    func vocCDATA() throws {
+        try folder.add(
+            "x/a.xml",
+            voc(object("<![CDATA[cat & dog]]>", ["5", "6", "7", "8"]), name: "<![CDATA[b.png]]>"))
+        #expect(lines(try folder.load("x")) == ["b.png cat & dog 4 5 3 3"])
+    }
+
     @Test("every wrong file and object is named with its line")
     func brokenVOC() throws {
         try folder.add("x/a.xml", voc(object("", ["1", "2", "3", "4"])))

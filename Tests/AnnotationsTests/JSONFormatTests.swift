@@ -86,6 +86,37 @@ import Testing
         }
     }
 
+    @Test("two names that lead to one file are an error: one of them is another image's")
+    func namesakes() throws {
+        func add(_ first: String, _ second: String) throws {
+            try folder.add(
+                "c.json",
+                document(
+                    annotations: #"{"id": 1, "image_id": 1, "bbox": [1, 2, 3, 4]}"#,
+                    images:
+                        #"{"id": 1, "file_name": "\#(first)"}, {"id": 2, "file_name": "\#(second)"}"#
+                ))
+        }
+        try folder.add("flat/1.png", "")
+        try folder.add("both/val/1.png", "")
+        try folder.add("both/train/1.png", "")
+        try add("train/1.png", "val/1.png")
+        #expect(
+            folder.failure("c.json", images: "flat").hasPrefix(
+                #"c.json: images: expected a file in flat for each image, found "1.png" for "#
+                    + #""train/1.png" and for "val/1.png""#))
+        #expect(
+            try folder.load("c.json", images: "both").images.map(\.fileName) == [
+                "train/1.png", "val/1.png",
+            ])
+        // A table's rows name an image again and again; that is one name.
+        try folder.add("t.csv", "file,x,y,w,h,label\ntrain/1.png,1,2,3,4,a\nval/1.png,1,2,3,4,a\n")
+        #expect(
+            folder.failure("t.csv", images: "flat").contains(#"found "1.png" for "train/1.png""#))
+        try folder.add("t.csv", "file,x,y,w,h,label\nval/1.png,1,2,3,4,a\nval/1.png,1,2,3,4,a\n")
+        #expect(try folder.load("t.csv", images: "flat").images.map(\.fileName) == ["1.png"])
+    }
+
     // MARK: YouTube-VIS
 
     private let video = #"""

@@ -90,6 +90,35 @@ import Testing
         #expect(file.annotations.count == 1)
     }
 
+    @Test("ids of panoptic images keep every digit, and each is one image's")
+    func panopticIDs() throws {
+        try addImage("a.png", "1100 1122 0022", ["1": [10, 1, 0]])
+        func document(_ ids: [String]) -> String {
+            let images = ids.enumerated().map {
+                #"{"id": \#($1), "width": 4, "height": 3, "file_name": "\#($0).jpg"}"#
+            }
+            let annotations = ids.map {
+                #"{"image_id": \#($0), "file_name": "a.png", "segments_info": "#
+                    + #"[{"id": 266, "category_id": 1}]}"#
+            }
+            return #"{"images": [\#(images.joined(separator: ", "))], "annotations": "#
+                + #"[\#(annotations.joined(separator: ", "))], "categories": "#
+                + #"[{"id": 1, "name": "person"}]}"#
+        }
+        let ids = ["9007199254740992", "9007199254740993", "123456789012345678901", "\"7\""]
+        try folder.add("x.json", document(ids))
+        let file = try folder.load("x.json")
+        #expect(lines(file) == (0..<4).map { "\($0).jpg person 0 0 2 2" })
+        #expect(
+            file.images.map(\.id) == [
+                9_007_199_254_740_992, 9_007_199_254_740_993, .large(ids[2]), "7",
+            ])
+        try folder.add("x.json", document(["7", "7"]))
+        #expect(
+            folder.failure("x.json")
+                == "x.json: images[1].id: expected an id of its own, found 7 once more")
+    }
+
     @Test("panoptic goes there and back: ids, crowds, things and stuff")
     func panopticRoundTrip() throws {
         let scene = try folder.scene()

@@ -163,6 +163,11 @@ import Testing
                     + #""data": "!"}}"#,
                 #"bitmap.data: expected a PNG, packed by zlib, in base 64, found "!""#
             ),
+            (
+                #"{"classTitle": "c", "geometryType": "bitmap", "bitmap": {"origin": "#
+                    + #"[-9223372036854775808, 0], "data": "!"}}"#,
+                "bitmap.origin: expected [x, y] in whole numbers, found [-9223372036854775808, 0]"
+            ),
         ] {
             try folder.add("x.json", supervisely(object))
             #expect(folder.failure("x.json") == "x.json object 1: " + message)

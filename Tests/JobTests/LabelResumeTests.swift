@@ -22,7 +22,8 @@ struct LabelResumeTests {
     var images: String { folder.path + "/images" }
 
     func job(
-        _ name: String, mode: JournalMode = .automatic, isStrict: Bool = false,
+        _ name: String, images: String? = nil, mode: JournalMode = .automatic,
+        isStrict: Bool = false,
         threads: Int? = nil, precision: String = "fp32", log: EventLog = EventLog()
     ) throws -> LabelJob {
         try LabelJob(
@@ -30,7 +31,7 @@ struct LabelResumeTests {
             settings: microSettings + [
                 SpecSetting("test", "inference.batch_size", .integer(2)),
                 SpecSetting("test", "inference.precision", .text(precision)),
-                SpecSetting("test", "inference.img_dir", .text(images)),
+                SpecSetting("test", "inference.img_dir", .text(images ?? self.images)),
                 SpecSetting(
                     "test", "inference.label_dump_path", .text(folder.path + "/\(name).json")),
             ],
@@ -55,9 +56,11 @@ struct LabelResumeTests {
     }
 
     /// Goes on with `name`, and compares with a run that knows nothing of before.
-    func finish(_ name: String) async throws -> (log: EventLog, summary: LabelSummary) {
+    func finish(
+        _ name: String, images: String? = nil
+    ) async throws -> (log: EventLog, summary: LabelSummary) {
         let log = EventLog()
-        let summary = try await job(name, log: log).run(shouldStop: { false })
+        let summary = try await job(name, images: images, log: log).run(shouldStop: { false })
         _ = try await job("undisturbed-\(name)").run(shouldStop: { false })
         #expect(try output(name) == output("undisturbed-\(name)"))
         return (log, summary)
@@ -125,6 +128,17 @@ struct LabelResumeTests {
             try bytes.write(to: URL(fileURLWithPath: images + "/" + name))
         }
         let (log, summary) = try await finish("out")
+        #expect(summary.newlyLabelledCount < summary.labelledCount)
+        #expect(!log.texts.contains { $0.contains("changed") })
+    }
+
+    @Test("a folder of images is the same folder under another name")
+    func renamedFolder() async throws {
+        try await stop("out")
+        try files.moveItem(atPath: images, toPath: folder.path + "/moved")
+        try files.createSymbolicLink(
+            atPath: images, withDestinationPath: folder.path + "/moved")
+        let (log, summary) = try await finish("out", images: folder.path + "/moved/")
         #expect(summary.newlyLabelledCount < summary.labelledCount)
         #expect(!log.texts.contains { $0.contains("changed") })
     }

@@ -164,6 +164,8 @@ struct ModelAdapterTests {
             .run(shouldStop: { false })
         #expect(!log.steps.isEmpty)
         #expect(found.text.contains("\(log.steps.last?.step ?? 0) steps on 30 boxes"))
+        #expect(log.steps.allSatisfy { $0.secondsLeft <= 1 && $0.stepCount < 1_000_000 })
+        #expect(log.texts.contains { $0.contains("until the time is over") })
     }
 
     @Test("With few boxes the model stays as it is")

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import Inference
 import MaskAutoLabeler
@@ -145,6 +146,20 @@ struct PruneJobTests {
         ) {
             try job()
         }
+        try FileManager.default.removeItem(atPath: output)
+        let second = try job()
+        // Another of mal's commands has the output.
+        #expect(throws: FileError.self) { try job() }
+        // Any other program may write it while this one is at work.
+        await #expect(
+            throws: LabelingError.wrongUse("the output \(output) is there; --overwrite replaces it")
+        ) {
+            try await second.run {
+                try? Data("mine".utf8).write(to: URL(fileURLWithPath: output))
+                return false
+            }
+        }
+        #expect(try String(contentsOfFile: output, encoding: .utf8) == "mine")
     }
 
     private func message(

@@ -39,6 +39,24 @@ struct RunDirectoryTests {
         #expect(directory.checkpoints.map(\.step) == [12345])
     }
 
+    @Test("What others put into the folder stays, whatever its name begins with")
+    func foreignNames() throws {
+        let folder = try TemporaryFolder()
+        let others = [".old-photos", ".replaced-x", ".saving-model_epoch_1_step_2", ".old-link"]
+        let own = [".old-model_epoch_000_step_00001", ".saving-model_epoch_000_step_00002"]
+        for name in others + own {
+            try FileManager.default.createDirectory(
+                atPath: folder.path + "/" + name, withIntermediateDirectories: false)
+        }
+        let directory = try RunDirectory(folder.path)
+        _ = try directory.save(epoch: 0, step: 3) {
+            _ = try Data().write(to: URL(fileURLWithPath: $0 + "/state.json"))
+        }
+        #expect(
+            Set(try FileManager.default.contentsOfDirectory(atPath: folder.path))
+                == Set(others + [".lock", "model_epoch_000_step_00003", "model_latest"]))
+    }
+
     @Test("A checkpoint that was to be replaced when the kill came is back under its name")
     func killedWhileReplacing() throws {
         let folder = try TemporaryFolder()

@@ -105,6 +105,11 @@ struct SharedLabelTests {
                 + [folder.path + "/other.json.shard-1-of-1.journal"], code: 1)
         #expect(mixed.errors.contains("of another run"))
         #expect(mixed.errors.contains("thresholds"))
+        let foreign = try run(merge + [fixture("coco/instances.json")], code: 1)
+        #expect(foreign.errors.contains("leave it out, or label its part again"))
+        let typed = try run(
+            merge.dropLast() + ["yolo-seg:" + folder.path + "/parts"], code: 64)
+        #expect(typed.errors.contains("merge writes COCO JSON"))
     }
 
     @Test("Shards of images that differ are not merged: changed, and only in one place")

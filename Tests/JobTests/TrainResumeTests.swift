@@ -88,6 +88,49 @@ struct TrainResumeTests {
         #expect(report.contains("threads 1"))
     }
 
+    @Test("Other photographs and another guide under the same names are told, and need --resume")
+    func otherSources() async throws {
+        let guide = folder.path + "/guide.safetensors"
+        func writeGuide(_ note: String) throws {
+            try Safetensors.write(
+                Safetensors(path: fixture("micro_vit_trained.safetensors")).tensors,
+                metadata: ["num_heads": "3", "note": note], to: guide)
+        }
+        try writeGuide("one")
+        func run(_ steps: Int, _ log: TrainingLog = TrainingLog(), resume: Bool = false)
+            async throws
+        {
+            _ = try await TrainJob(
+                specPath: try spec(),
+                overrides: [
+                    "train.max_steps=\(steps)", "train.guide_checkpoint=" + guide,
+                    "dataset.val_ann_path=null",
+                ], threads: 1, resume: resume, onEvent: log.record
+            ).run()
+        }
+        try await run(1)
+        let picture = URL(fileURLWithPath: scenes.images + "/3.png")
+        let whole = try Data(contentsOf: picture)
+        try FileManager.default.copyItem(
+            atPath: scenes.images + "/2.png", toPath: folder.path + "/2.png")
+        try Data(contentsOf: URL(fileURLWithPath: folder.path + "/2.png")).write(to: picture)
+        let images = await #expect(throws: LabelingError.self) { try await run(2) }
+        #expect(
+            images?.description.contains("changed: the images in dataset.train_img_dir.") == true)
+        // A copy is the same image.
+        try whole.write(to: picture)
+        try writeGuide("two")
+        let other = await #expect(throws: LabelingError.self) { try await run(2) }
+        #expect(
+            other?.description.contains("changed: the content of train.guide_checkpoint.") == true)
+        let log = TrainingLog()
+        try await run(2, log, resume: true)
+        #expect(
+            log.texts.contains(
+                "going on with another spec; changed: the content of train.guide_checkpoint"))
+        try await run(3)
+    }
+
     @Test("A checkpoint from before there were checksums is gone on from, and that is said")
     func olderFormat() async throws {
         _ = try await job(["train.max_steps=2"]).run()

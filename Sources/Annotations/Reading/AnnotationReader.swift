@@ -15,8 +15,6 @@ package final class AnnotationReader {
     private var rowCounts = [0, 0, 0]
     private var seenTables: Set<Table> = []
     private var otherIDs = 0
-    /// Places in `annotations` of those with a mask and without a box.
-    private var masksAlone: [Int] = []
     private var statistics = BoxStatistics()
 
     private enum Table: Int, CaseIterable {
@@ -187,7 +185,7 @@ package final class AnnotationReader {
         if category == nil, columns[2].isPresent { reportID(columns[2], subject, "category_id") }
         let hasMaskAlone =
             !columns[3].isPresent && columns[5].isPresent && columns[5].kind != CJ_NULL.rawValue
-        // The box of a mask is known when all images are.
+        // ``addBoxOfMask(to:_:)`` gives it one when all images are known.
         let box = hasMaskAlone ? (0, 0, 0, 0) : columns[3].box
         if box == nil {
             report(
@@ -195,7 +193,6 @@ package final class AnnotationReader {
                 found: snippet(columns[3]))
         }
         guard let id, let imageID, let box else { return }
-        if hasMaskAlone { masksAlone.append(annotations.count) }
         let crowd = columns[4]
         var isCrowd = crowd.kind == CJ_TRUE.rawValue
         if crowd.kind == CJ_NUMBER.rawValue { isCrowd = crowd.numbers.0 != 0 }
@@ -205,12 +202,13 @@ package final class AnnotationReader {
             report(
                 .warning, subject, field: "iscrowd", expected: "0 or 1", found: snippet(crowd))
         }
-        annotations.append(
-            AnnotationRecord(
-                id: id, imageID: imageID, categoryID: category, x: box.x, y: box.y,
-                width: box.width, height: box.height, indexBits: UInt32(index),
-                bytes: ByteRange(row), segmentationBytes: ByteRange(columns[5]),
-                areaBytes: ByteRange(columns[6]), isCrowd: isCrowd, hasRepeatedKeys: isRepeated))
+        var record = AnnotationRecord(
+            id: id, imageID: imageID, categoryID: category, x: box.x, y: box.y,
+            width: box.width, height: box.height, indexBits: UInt32(index),
+            bytes: ByteRange(row), segmentationBytes: ByteRange(columns[5]),
+            areaBytes: ByteRange(columns[6]), isCrowd: isCrowd, hasRepeatedKeys: isRepeated)
+        record.hasBoxOfMask = hasMaskAlone
+        annotations.append(record)
     }
 
     // MARK: Values
@@ -264,7 +262,6 @@ package final class AnnotationReader {
                 .warning, .file, field: "categories", expected: "an array of objects",
                 found: "no such key (labelling needs none)")
         }
-        addBoxesOfMasks(imagePlaces)
         var ids = Set<RecordID>(minimumCapacity: annotations.count)
         for place in annotations.indices {
             resolve(&annotations[place], imagePlaces, categoryPlaces, &ids)
@@ -321,6 +318,7 @@ package final class AnnotationReader {
                     found: record.categoryID.map { "\($0)" } ?? "nothing")
             }
         }
+        if record.hasBoxOfMask { addBoxOfMask(to: &record, subject) }
         checkBox(&record, subject)
     }
 
@@ -339,24 +337,19 @@ package final class AnnotationReader {
     }
 
     /// An annotation that has a mask and no box gets the box of its mask.
-    private func addBoxesOfMasks(_ imagePlaces: [RecordID: Int32]) {
-        for index in masksAlone {
-            var record = annotations[index]
-            let subject = Problem.Subject.annotation(index: record.index, id: record.id)
-            guard let place = imagePlaces[record.imageID] else { continue }
-            do {
-                let box = try bytes.boxOfMask(record, size: images[Int(place)].size)
-                (record.x, record.y) = (box.minX, box.minY)
-                (record.width, record.height) = (box.width, box.height)
-                record.hasBoxOfMask = true
-                annotations[index] = record
-            } catch {
-                report(
-                    .error, subject, field: "bbox",
-                    expected: "4 finite numbers, or a mask that has a box",
-                    found: "a segmentation without one")
-            }
+    private func addBoxOfMask(to record: inout AnnotationRecord, _ subject: Problem.Subject) {
+        guard let place = record.imageIndex else {
+            record.hasBoxOfMask = false
+            return
         }
+        guard let box = try? bytes.boxOfMask(record, size: images[place].size) else {
+            return report(
+                .error, subject, field: "bbox",
+                expected: "4 finite numbers, or a mask that has a box",
+                found: "a segmentation without one")
+        }
+        (record.x, record.y) = (box.minX, box.minY)
+        (record.width, record.height) = (box.width, box.height)
     }
 
     private func checkBox(_ record: inout AnnotationRecord, _ subject: Problem.Subject) {

@@ -12,6 +12,18 @@ package final class ImageFinder: Sendable {
     /// By folder, then by ``key(of:)``.
     private let folders = Mutex<[String: [String: [String]]]>([:])
     private let tree = Mutex<[String: [String]]?>(nil)
+    private let found = Mutex(Found())
+
+    private struct Found {
+        /// The first spelling that led to a file.
+        var spellings: [String: String] = [:]
+        var clashes: [Clash] = []
+    }
+
+    /// Two names of a data set that lead to one file: at least one of them is another image's.
+    package struct Clash: Sendable {
+        package let file, first, second: String
+    }
 
     /// - Parameter searchesTree: whether an image may lie in any folder below `directory`, if only
     ///   one has its name.
@@ -20,8 +32,25 @@ package final class ImageFinder: Sendable {
         self.searchesTree = searchesTree
     }
 
+    /// Those met so far. The files themselves can't tell which name is right.
+    package var clashes: [Clash] { found.withLock { $0.clashes } }
+
     /// Where the first of some names is, relative to the folder; nil if none is there.
     package func find(_ names: [String]) -> String? {
+        guard let file = lookUp(names), let spelling = names.first else { return nil }
+        found.withLock { found in
+            guard let first = found.spellings[file] else {
+                found.spellings[file] = spelling
+                return
+            }
+            if first != spelling {
+                found.clashes.append(Clash(file: file, first: first, second: spelling))
+            }
+        }
+        return file
+    }
+
+    private func lookUp(_ names: [String]) -> String? {
         let safe = names.filter { ImageRecord.fault(in: $0) == nil }
         if let name = safe.first(where: { access(directory + "/" + $0, F_OK) == 0 }) { return name }
         for name in safe {

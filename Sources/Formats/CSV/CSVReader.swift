@@ -23,13 +23,13 @@ struct CSVReader {
         }
         var columns: CSVColumns?
         var isDone = false
-        var sizes: [String: Size?] = [:]
+        var images: [String: (name: String, size: Size?)] = [:]
         var largest = 0.0
         while !isDone {
             do throws(CSVTable.Fault) {
                 guard let row = try table.next() else { break }
                 if let columns {
-                    add(row, columns, place(row.line), &sizes, &largest, to: &records)
+                    add(row, columns, place(row.line), &images, &largest, to: &records)
                 } else {
                     columns = try Self.columns(row)
                 }
@@ -67,7 +67,7 @@ struct CSVReader {
 
     private func add(
         _ row: CSVTable.Row, _ columns: CSVColumns, _ place: ImportPlaces.Place,
-        _ sizes: inout [String: Size?], _ largest: inout Double,
+        _ images: inout [String: (name: String, size: Size?)], _ largest: inout Double,
         to records: inout ImportedRecords
     ) {
         guard row.fields.count == columns.names.count else {
@@ -83,15 +83,18 @@ struct CSVReader {
                 found: TextFields.shown(row.fields[column]))
             return nil
         }
-        guard let name = text(columns.image, &records), let label = text(columns.label, &records)
+        guard let written = text(columns.image, &records),
+            let label = text(columns.label, &records)
         else { return }
+        let (name, header) = images[written] ?? source.image(among: [written])
+        images[written] = (name, header)
         if let fault = ImageRecord.fault(in: name) {
             return records.error(
                 place, field: columns.names[columns.image],
                 expected: "a path inside the images folder",
                 found: "\(name.quoted), which \(fault)")
         }
-        let size = size(name, row, columns, place, &sizes, &records)
+        let size = size(header, row, columns, place, &records)
         let image = records.image(name, size: size, at: place)
         if label.isEmpty, columns.box.allSatisfy({ row.fields[$0].isEmpty }) { return }
         guard let box = numbers(columns.box, row, columns, place, &records) else { return }
@@ -138,25 +141,22 @@ struct CSVReader {
 
     /// By the columns, else by the image's header.
     private func size(
-        _ name: String, _ row: CSVTable.Row, _ columns: CSVColumns, _ place: ImportPlaces.Place,
-        _ sizes: inout [String: Size?], _ records: inout ImportedRecords
+        _ header: Size?, _ row: CSVTable.Row, _ columns: CSVColumns, _ place: ImportPlaces.Place,
+        _ records: inout ImportedRecords
     ) -> Size? {
-        if let width = columns.imageWidth, let height = columns.imageHeight {
-            guard let sides = numbers([width, height], row, columns, place, &records) else {
-                return nil
-            }
-            guard sides.allSatisfy({ (1...0x7FFF_FFFF).contains($0) && $0 == $0.rounded() }) else {
-                records.error(
-                    place, field: "\(columns.names[width]), \(columns.names[height])",
-                    expected: "whole numbers of pixels above 0", found: "\(sides)")
-                return nil
-            }
-            return Size(height: Int(sides[1]), width: Int(sides[0]))
+        guard let width = columns.imageWidth, let height = columns.imageHeight else {
+            return header
         }
-        if let known = sizes[name] { return known }
-        let size = source.image(among: [name]).size
-        sizes[name] = .some(size)
-        return size
+        guard let sides = numbers([width, height], row, columns, place, &records) else {
+            return nil
+        }
+        guard sides.allSatisfy({ (1...0x7FFF_FFFF).contains($0) && $0 == $0.rounded() }) else {
+            records.error(
+                place, field: "\(columns.names[width]), \(columns.names[height])",
+                expected: "whole numbers of pixels above 0", found: "\(sides)")
+            return nil
+        }
+        return Size(height: Int(sides[1]), width: Int(sides[0]))
     }
 }
 

@@ -109,12 +109,16 @@ struct CVATShape {
         let window = Size(height: try integer("height"), width: try integer("width"))
         let (left, top) = (try integer("left"), try integer("top"))
         guard window.height > 0, window.width > 0, let count = window.pixelCount,
-            count <= Self.pixelLimit, size.pixelCount ?? .max <= RLE.pixelLimit,
-            abs(left) < 1 << 31, abs(top) < 1 << 31
+            count <= Self.pixelLimit, size.pixelCount ?? .max <= RLE.pixelLimit
         else {
             throw Fault(
                 field: "width, height", expected: "a box of up to \(Self.pixelLimit) pixels",
                 found: "\(window)")
+        }
+        guard left.magnitude < 1 << 31, top.magnitude < 1 << 31 else {
+            throw Fault(
+                field: "left, top", expected: "whole numbers below \(1 << 31)",
+                found: "\(left), \(top)")
         }
         var pixels = [UInt8](repeating: 0, count: count)
         var (place, isSet) = (0, false)

@@ -82,9 +82,7 @@ struct DatumaroReader {
             size = Size(height: numbers[0], width: numbers[1])
         }
         guard let image = records.newImage(name, size: size, at: place) else { return }
-        if let id = item["attr"]?["id"]?.integer {
-            records.setID(.integer(Int64(id)), ofImage: image)
-        }
+        if let id = item["attr"]?["id"]?.numberID { records.setID(id, ofImage: image) }
         for (index, value) in (item["annotations"]?.elements ?? []).enumerated() {
             let field = "annotations[\(index)]"
             let annotation = value.members
@@ -178,7 +176,7 @@ struct DatumaroReader {
     private static func addMembers(
         of annotation: JSONObject, to record: inout ImportedRecords.Annotation
     ) {
-        record.id = annotation["id"]?.integer.map { .integer(Int64($0)) }
+        record.id = annotation["id"]?.numberID
         if let order = annotation["z_order"]?.integer {
             record.members.add("z_order", integer: order)
         }

@@ -39,7 +39,7 @@ struct LabelStudioReader {
         let results = (members?["result"]?.elements ?? []).map { ($0, $0.members) }
         let declared = results.lazy.compactMap { Self.size(of: $0.1) }.first
         guard let image = records.newImage(name, size: declared ?? found, at: place) else { return }
-        if let id = task["id"]?.integer { records.setID(.integer(Int64(id)), ofImage: image) }
+        if let id = task["id"]?.numberID { records.setID(id, ofImage: image) }
         let labels = Self.labels(results.map(\.1))
         var seen: Set<String> = []
         for (index, (value, result)) in results.enumerated() {

@@ -43,7 +43,15 @@ struct PanopticReader {
     }
 
     private static func id(_ value: JSONValue) -> RecordID? {
-        value.integer.map { .integer(Int64($0)) } ?? value.text.map(RecordID.text)
+        value.numberID ?? value.text.map(RecordID.text)
+    }
+
+    private static func repeated(
+        _ id: RecordID, _ row: String, _ file: Int32, _ records: inout ImportedRecords
+    ) {
+        records.error(
+            ImportPlaces.Place(file: file, number: 0), field: row + ".id",
+            expected: "an id of its own", found: "\(id) once more")
     }
 
     private func categories(
@@ -62,7 +70,13 @@ struct PanopticReader {
             for (key, value) in category.all where key != "id" && key != "name" {
                 members.add(key, json: value.json)
             }
-            categories[id] = records.category(name, id: id, members: members)
+            guard
+                categories.updateValue(
+                    records.category(name, id: id, members: members), forKey: id) == nil
+            else {
+                Self.repeated(id, "categories[\(index)]", file, &records)
+                continue
+            }
         }
         return categories
     }
@@ -88,7 +102,10 @@ struct PanopticReader {
                 size = Size(height: height, width: width)
             }
             let (found, _) = source.image(among: [name])
-            images[id] = (found, size)
+            guard images.updateValue((found, size), forKey: id) == nil else {
+                Self.repeated(id, "images[\(index)]", file, &records)
+                continue
+            }
             let place = ImportPlaces.Place(file: file, number: 0)
             records.setID(id, ofImage: records.image(found, size: size, at: place))
         }

@@ -1,4 +1,5 @@
 package import Annotations
+import Files
 
 /// What to read annotations from, and what helps to read them.
 package struct AnnotationSource: Sendable {
@@ -35,12 +36,24 @@ package struct AnnotationSource: Sendable {
 }
 
 extension AnnotationFile {
-    /// Reads and checks annotations of any format; see ``read(path:)``.
+    /// Reads and checks annotations of any format; see ``read(path:)``. Two images that would be one file of the
+    /// images folder are an error.
     package static func read(_ source: AnnotationSource) throws -> AnnotationFile {
         let format =
             if let given = source.format { given.format } else {
                 try FormatDetector.format(of: source.path)
             }
-        return try format.read(source)
+        let file = try format.read(source)
+        guard let finder = source.finder else { return file }
+        var problems = file.problems
+        for clash in finder.clashes {
+            problems.add(
+                .error, .file, field: "images",
+                expected: "a file in \(finder.directory) for each image",
+                found:
+                    "\(clash.file.quoted) for \(clash.first.quoted) and for \(clash.second.quoted)")
+        }
+        guard problems.errorCount == 0 else { throw AnnotationError.invalid(problems) }
+        return file
     }
 }

@@ -62,7 +62,19 @@ struct JSONValue {
             .flatMap { $0.isFinite ? $0 : nil }
     }
 
-    var integer: Int? { number.flatMap(Int.init(exactly:)) }
+    /// A whole number, every digit of it; also one that is written as 17.0 or 1e3.
+    var integer: Int? {
+        guard let number else { return nil }
+        return Int(bytes.text(range)) ?? (number.magnitude <= 0x1p53 ? Int(exactly: number) : nil)
+    }
+
+    /// A whole number of any size.
+    var numberID: RecordID? {
+        if let integer { return .integer(Int64(integer)) }
+        let digits = bytes.text(range)
+        return number != nil && digits.utf8.dropFirst().allSatisfy({ (0x30...0x39).contains($0) })
+            ? .large(digits) : nil
+    }
 
     var boolean: Bool? {
         switch first {

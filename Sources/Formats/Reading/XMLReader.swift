@@ -158,6 +158,10 @@ extension XMLReader: XMLParserDelegate {
         }
     }
 
+    func parser(_ parser: XMLParser, foundCDATA block: Data) {
+        self.parser(parser, foundCharacters: String(decoding: block, as: UTF8.self))
+    }
+
     func parser(
         _ parser: XMLParser, didEndElement name: String, namespaceURI: String?,
         qualifiedName: String?

@@ -51,9 +51,7 @@ struct SuperviselyReader {
         let size = Size(height: height, width: width)
         let (found, _) = source.image(among: Self.imageNames(name))
         guard let image = records.newImage(found, size: size, at: whole) else { return }
-        if let id = root["image_id"]?.integer {
-            records.setID(.integer(Int64(id)), ofImage: image)
-        }
+        if let id = root["image_id"]?.numberID { records.setID(id, ofImage: image) }
         for (index, value) in objects.elements.enumerated() {
             let place = ImportPlaces.Place(file: file, number: Int32(clamping: index + 1))
             add(value.members, image, size, at: place, to: &records)
@@ -93,7 +91,7 @@ struct SuperviselyReader {
                 place, field: error.field, expected: error.expected, found: error.found)
         }
         record.category = records.category(title)
-        record.id = object["id"]?.integer.map { .integer(Int64($0)) }
+        record.id = object["id"]?.numberID
         for key in ["description", "tags"] {
             guard let value = object[key] else { continue }
             let isEmpty = value.isArray ? value.elements.isEmpty : value.text?.isEmpty ?? false
@@ -160,7 +158,7 @@ struct SuperviselyReader {
     private static func bitmap(_ object: JSONObject, _ size: Size) throws(Fault) -> RLE {
         let bitmap = object["bitmap"]?.members ?? JSONObject([])
         let origin = bitmap["origin"]?.numbers?.compactMap(Int.init(exactly:)) ?? []
-        guard origin.count == 2, origin.allSatisfy({ abs($0) < 1 << 31 }) else {
+        guard origin.count == 2, origin.allSatisfy({ $0.magnitude < 1 << 31 }) else {
             throw Fault(
                 field: "bitmap.origin", expected: "[x, y] in whole numbers",
                 found: bitmap["origin"]?.snippet ?? "nothing")

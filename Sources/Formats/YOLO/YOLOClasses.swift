@@ -79,7 +79,9 @@ struct YOLOClasses {
         do {
             root = try Yams.compose(yaml: content)
         } catch let YamlError.scanner(_, what, mark, _), let YamlError.parser(_, what, mark, _) {
-            throw Self.problem(path, line: mark.line, expected: "YAML", found: what)
+            throw Self.problem(
+                path, line: mark.line, expected: "YAML",
+                found: what.hasPrefix("found ") ? String(what.dropFirst(6)) : what)
         } catch {
             throw Self.problem(path, expected: "YAML", found: "\(error)".quoted)
         }

@@ -1,5 +1,6 @@
 import Annotations
 import Files
+import Foundation
 import Imaging
 
 /// YOLO: `labels/NAME.txt` with a line an instance, a class number from 0 and shares of the image's
@@ -52,10 +53,24 @@ struct YOLOWriter: ImageWriter {
         text.append("train: images\nval: images\nnames:\n")
         for (number, name) in names.enumerated() {
             text.append("  \(number): ")
-            text.append(json: name)
+            text.append(Self.yaml(name))
             text.append("\n")
         }
         try folder.write(text.bytes, to: "data.yaml")
+    }
+
+    /// A text as YAML. JSON's spelling is YAML too, but for what JSON writes as two surrogates or as it is.
+    private static func yaml(_ text: String) -> String {
+        let scalars = text.unicodeScalars.map { scalar in
+            switch scalar.value {
+            case 0x7F, 0x10000...: String(format: "\\U%08X", scalar.value)
+            default:
+                String(
+                    decoding: PythonJSON.string(String(scalar)).dropFirst().dropLast(),
+                    as: UTF8.self)
+            }
+        }
+        return "\"" + scalars.joined() + "\""
     }
 
     private func box(

@@ -39,7 +39,9 @@ package struct RunFingerprint: Equatable, Sendable {
     /// "batch size (was 4, is 8)" for every entry that differs, and the name alone where values are long.
     package func differences(from old: RunFingerprint) -> [String] {
         let (before, after) = (old.values, values)
-        return Set(before.keys).union(after.keys).sorted().compactMap { name in
+        // Where the images lie makes no difference: a journal knows each by its content. Older ones have this entry.
+        let names = Set(before.keys).union(after.keys).subtracting(["images folder"])
+        return names.sorted().compactMap { name in
             let was = before[name] ?? "absent"
             let now = after[name] ?? "absent"
             guard was != now else { return nil }

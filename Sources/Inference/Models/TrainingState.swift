@@ -23,6 +23,8 @@ package struct TrainingState: Codable, Sendable, Equatable {
     package var seed: UInt64 = 0
     /// Hash of the annotation file, in hexadecimal.
     package var annotations = ""
+    /// Hashes of what else the run reads, by what it is; nil in checkpoints from before they were kept.
+    package var sources: [String: String]?
     /// The step that was validated last.
     package var validatedStep = 0
     package var best: Best?

@@ -6,9 +6,11 @@ extension JSONValue {
     /// Reads a document of at most four million values. What takes more memory counts for more: a text or a list as
     /// 4, a key as 3, an object as 16.
     ///
-    /// - Parameter name: what errors call the document.
+    /// - Parameters:
+    ///   - name: what errors call the document.
+    ///   - hold: counts the values.
     /// - Throws: ``Refusal`` with the place of the first fault.
-    init(json: [UInt8], name: String = "the body") throws {
+    init(json: [UInt8], name: String = "the body", _ hold: MemoryBudget.Hold) throws {
         let bytes = try FileBytes(json, path: name)
         do {
             try bytes.checkJSON(path: name)
@@ -20,7 +22,7 @@ extension JSONValue {
         }
         self = try bytes.withBytes { content in
             var reader = JSONReader(
-                scanner: JSONScanner(content, 0..<content.count), name: name)
+                scanner: JSONScanner(content, 0..<content.count), name: name, hold: hold)
             return try reader.value()
         }
     }
@@ -30,13 +32,19 @@ extension JSONValue {
 private struct JSONReader {
     var scanner: JSONScanner
     let name: String
+    let hold: MemoryBudget.Hold
     private var cost = 0
+    /// The part of `cost` that `hold` has counted.
+    private var heldCost = 0
 
     private static let maxCost = 4_000_000
+    /// As measured: 164 MB for a list of four million numbers.
+    private static let bytesPerCost = 41
 
-    init(scanner: JSONScanner, name: String) {
+    init(scanner: JSONScanner, name: String, hold: MemoryBudget.Hold) {
         self.scanner = scanner
         self.name = name
+        self.hold = hold
     }
 
     mutating func value() throws -> JSONValue {
@@ -90,6 +98,10 @@ private struct JSONReader {
         guard cost <= Self.maxCost else {
             throw Refusal(
                 .badRequest, "\(name): expected at most \(Self.maxCost) values, found more")
+        }
+        if cost - heldCost >= 4096 {
+            try hold.add((cost - heldCost) * Self.bytesPerCost)
+            heldCost = cost
         }
     }
 

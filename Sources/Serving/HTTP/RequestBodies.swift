@@ -15,17 +15,6 @@ final class RequestBodies: Sendable {
         memory = MemoryBudget(max(limit, heldLimit))
     }
 
-    /// Runs `use` on the bytes of a body, which count as long as it runs.
-    ///
-    /// - Throws: ``Refusal``, as ``bytes(of:_:)``.
-    func withBytes<Result>(
-        of request: Request, _ use: ([UInt8]) throws -> Result
-    ) async throws -> Result {
-        let hold = memory.makeHold()
-        let bytes = try await bytes(of: request, hold)
-        return try withExtendedLifetime(hold) { try use(bytes) }
-    }
-
     /// The bytes of a body, which count as long as `hold` lives.
     ///
     /// - Throws: ``Refusal`` with 413, or 429 when there is no memory for it.

@@ -23,13 +23,16 @@ struct MaskRequest: Sendable {
     let items: [Item]
     let polygonTolerance: Double?
 
+    /// - Parameter hold: counts what the body's JSON takes.
     /// - Throws: ``Refusal``.
-    init(body: [UInt8], contentType: String, maxBoxes: Int) throws {
+    init(
+        body: [UInt8], contentType: String, maxBoxes: Int, _ hold: MemoryBudget.Hold
+    ) throws {
         let type = contentType.prefix { $0 != ";" }.trimmingCharacters(in: .whitespaces)
             .lowercased()
         switch type {
         case "application/json":
-            let json = try JSONValue(json: body)
+            let json = try JSONValue(json: body, hold)
             guard json.isObject else {
                 throw Refusal.wrong("the body: expected an object, found \(json.snippet)")
             }
@@ -43,7 +46,7 @@ struct MaskRequest: Sendable {
             }
             image = .bytes([UInt8](file))
             func json(_ name: String) throws -> JSONValue? {
-                try parts[name].map { try JSONValue(json: [UInt8]($0), name: name) }
+                try parts[name].map { try JSONValue(json: [UInt8]($0), name: name, hold) }
             }
             items = try Self.items(json("boxes"), maxBoxes)
             polygonTolerance = try Self.tolerance(json("polygons"), json("tolerance"))
@@ -118,7 +121,7 @@ struct MaskRequest: Sendable {
         case nil: return .null
         case .text(let text)? where text.utf8.count <= 1_000: return .text(text)
         // Whole numbers beyond are not kept exactly.
-        case .number(let number)? where Int(exactly: number).map { abs($0) < 1 << 53 } ?? false:
+        case .number(let number)? where number == number.rounded() && number.magnitude < 0x1p53:
             return .number(number)
         case let value?:
             throw Refusal.wrong(

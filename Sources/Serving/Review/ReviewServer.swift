@@ -138,7 +138,8 @@ public final class ReviewServer: Sendable {
                     throw Refusal(
                         .unsupportedMediaType, "Content-Type: expected application/json")
                 }
-                let json = try await bodies.withBytes(of: request) { try JSONValue(json: $0) }
+                let hold = bodies.memory.makeHold()
+                let json = try await JSONValue(json: bodies.bytes(of: request, hold), hold)
                 return Response.json(
                     try await context.limited(to: 60) {
                         try await Self.inWords { try await body(json) }

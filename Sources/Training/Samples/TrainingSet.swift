@@ -117,6 +117,25 @@ package struct TrainingSet: Sendable {
         }
     }
 
+    /// A hash of the sizes and the first bytes of all image files that have samples: other photographs under the
+    /// same names have another. Reading every byte would take minutes.
+    package func imageHash() -> UInt64 {
+        let used = Set(annotations.compactMap { file.annotations[$0].imageIndex }).sorted()
+        var hasher = FNV1a()
+        for image in used {
+            guard let path = try? path(ofImage: image) else { continue }
+            let byteCount = ImageIdentity(stampOf: path).byteCount
+            withUnsafeBytes(of: byteCount.littleEndian) { hasher.combine($0) }
+            guard byteCount > 0, let file = FileHandle(forReadingAtPath: path),
+                let start = try? file.read(upToCount: Self.hashedCount)
+            else { continue }
+            start.withUnsafeBytes { hasher.combine($0) }
+        }
+        return hasher.value
+    }
+
+    private static let hashedCount = 4096
+
     /// The size by which the filter judged the boxes of an image.
     package func size(ofImage image: Int) -> Size? { file.images[image].size ?? imageSizes[image] }
 
