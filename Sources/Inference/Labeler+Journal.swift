@@ -64,14 +64,16 @@ extension Labeler {
     }
 
     /// Tells one by one which images are not what results were made from.
-    func tell(_ progress: LabelProgress, _ file: AnnotationFile) {
+    ///
+    /// - Parameter told: images that are gone, as was said before.
+    func tell(_ progress: LabelProgress, _ file: AnnotationFile, except told: Set<Int> = []) {
         for image in progress.changedImages.sorted() {
             onEvent(
                 .warning(
                     "\(file.images[image].printableName): has changed since its boxes were labelled; "
                         + "they are labelled anew"))
         }
-        for image in progress.goneImages.sorted() {
+        for image in progress.goneImages.subtracting(told).sorted() {
             onEvent(
                 .warning(
                     "\(file.images[image].printableName): is gone since boxes of it were labelled; "

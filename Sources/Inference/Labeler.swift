@@ -34,6 +34,7 @@ package struct Labeler {
         var batches = BatchPlan(plan, request.cropSettings)
         var progress = progress([journal], plan, batches, file)
         tell(progress, file)
+        var told = progress.goneImages
         let before = batches.boxCount(ofBatches: progress.completed)
         tellContinuing(before, of: plan.boxes.count)
         var rounds = 0
@@ -60,7 +61,8 @@ package struct Labeler {
                 batches = BatchPlan(plan, request.cropSettings)
                 progress = self.progress([journal], plan, batches, file)
             }
-            tell(progress, file)
+            tell(progress, file, except: told)
+            told.formUnion(progress.goneImages)
         }
         var summary = try finish(file, plan, progress, start: start)
         summary.newlyLabelledCount = plan.boxes.count - before

@@ -77,7 +77,7 @@ package struct RunPaths {
     package func check() throws {
         for (place, output) in outputs.enumerated() {
             if let reason = OutputPlace.fault(in: output.path) {
-                throw LabelingError.wrongUse("\(output.what) \(output.path): \(reason)")
+                throw LabelingError.wrongUse("\(output.what) \(printable(output.path)): \(reason)")
             }
             for input in inputs { try compare(output, with: input) }
             try comparePhotographs(with: output)
@@ -154,7 +154,7 @@ package struct RunPaths {
         for name in names {
             let path = output.path + "/" + name
             if let reason = OutputPlace.fault(in: path) {
-                throw LabelingError.wrongUse("\(output.what) \(path): \(reason)")
+                throw LabelingError.wrongUse("\(output.what) \(printable(path)): \(reason)")
             }
             guard let key = Self.key(path) else { continue }
             let input = inputs.first { $0.chain[0] == key }?.path ?? photograph(path)
