@@ -17,6 +17,8 @@ package final class ImageFinder: Sendable {
     private struct Found {
         /// The first spelling that led to a file.
         var spellings: [String: String] = [:]
+        /// The others, each of which is told once.
+        var others: Set<String> = []
         var clashes: [Clash] = []
     }
 
@@ -43,7 +45,7 @@ package final class ImageFinder: Sendable {
                 found.spellings[file] = spelling
                 return
             }
-            if first != spelling {
+            if first != spelling, found.others.insert(spelling).inserted {
                 found.clashes.append(Clash(file: file, first: first, second: spelling))
             }
         }
