@@ -24,6 +24,15 @@ public enum AdaptationAmount: Sendable, Equatable, CustomStringConvertible {
     /// What ``init(_:)`` takes, for messages.
     public static let values = "auto, steps (300) or a time (90s, 10m, 2h), 1 to 1000000"
 
+    /// Steps at most; a run for a time ends by the clock.
+    package func stepCount(forBoxes count: Int) -> Int {
+        switch self {
+        case .automatic: min(max(count, 80), 400)
+        case .steps(let count): count
+        case .seconds: 1_000_000
+        }
+    }
+
     public var description: String {
         switch self {
         case .automatic: "auto"

@@ -17,12 +17,7 @@ struct AdaptationRecipe {
         _ info: CheckpointInfo, areas: [Float], amount: AdaptationAmount, given: [String]
     ) {
         let boxCount = areas.count
-        switch amount {
-        case .automatic: stepCount = min(max(boxCount / 2, 80), 400)
-        case .steps(let count): stepCount = count
-        // Ends by the clock.
-        case .seconds: stepCount = 1_000_000
-        }
+        stepCount = amount.stepCount(forBoxes: boxCount)
         let median = areas.isEmpty ? 0 : areas.sorted()[boxCount / 2]
         let own = [
             "model.teacher_momentum=0.98", "model.freeze_tokens=true",

@@ -193,4 +193,11 @@ struct ModelAdapterTests {
     func amounts(_ text: String, _ expected: AdaptationAmount?) {
         #expect(AdaptationAmount(text) == expected)
     }
+
+    @Test("auto takes as many steps as there are boxes, in bounds")
+    func automaticSteps() {
+        let counts = [10, 80, 300, 5000].map(AdaptationAmount.automatic.stepCount(forBoxes:))
+        #expect(counts == [80, 80, 300, 400])
+        #expect(AdaptationAmount.steps(7).stepCount(forBoxes: 300) == 7)
+    }
 }
