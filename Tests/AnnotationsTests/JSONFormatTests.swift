@@ -117,6 +117,16 @@ import Testing
         #expect(try folder.load("t.csv", images: "flat").images.map(\.fileName) == ["1.png"])
     }
 
+    @Test("a second name for a file is told once, however often it comes")
+    func namesakesOnce() throws {
+        try folder.add("flat/1.png", "")
+        let finder = ImageFinder(folder.path + "/flat")
+        for name in ["train/1.png", "val/1.png", "val/1.png", "train/1.png", "val/1.png"] {
+            #expect(finder.find([name]) == "1.png")
+        }
+        #expect(finder.clashes.map(\.second) == ["val/1.png"])
+    }
+
     // MARK: YouTube-VIS
 
     private let video = #"""
